@@ -1,0 +1,45 @@
+# Two commands do everything: `make rehearse` and `make test`. Both set up what they need first.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help setup rehearse test unit check clean
+
+help:
+	@echo "make rehearse   deploy, migrate and switch over a real database on this machine (ARGS=... passes options)"
+	@echo "make test       every check and test"
+	@echo "make unit       the tests that need no sandbox, in seconds"
+	@echo "make check      formatting, lint and types"
+	@echo "make setup      the virtual environment, the engine, the emulators and the database servers, nothing else"
+	@echo "make clean      remove what was built here (the cache in the user's cache folder stays)"
+
+$(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; name one with: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "setting up .venv"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+setup: $(READY)
+	@$(BIN)/python -m sandbox setup
+
+rehearse: $(READY)
+	@$(BIN)/python -m sandbox rehearse $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+unit: $(READY)
+	$(BIN)/python -m pytest tests/unit tests/program $(ARGS)
+
+test: check
+	@$(BIN)/python -m sandbox setup
+	$(BIN)/python -m pytest --durations=15 --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+clean:
+	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache Pulumi.sandbox*.yaml
