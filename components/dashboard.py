@@ -1,0 +1,78 @@
+"""The migration's dashboard as data. Metrics with dimensions are flat arrays: namespace, name, dimension, value."""
+
+from typing import Any
+
+Metric = list[Any]
+WIDTH, HEIGHT = 12, 6
+
+
+def dashboard(
+    *, region: str, instance_id: str, task_resource_id: str, cluster_identifier: str, readers: list[str], task_log: str
+) -> dict[str, Any]:
+    """Return the body of a CloudWatch dashboard.
+
+    `task_resource_id` is the last part of the task's ARN, which is what DMS puts into the dimension
+    ReplicationTaskIdentifier. `readers` are instance identifiers.
+    """
+
+    def task(name: str, **options: Any) -> Metric:
+        return [
+            "AWS/DMS",
+            name,
+            "ReplicationInstanceIdentifier",
+            instance_id,
+            "ReplicationTaskIdentifier",
+            task_resource_id,
+            options,
+        ]
+
+    def instance(name: str, **options: Any) -> Metric:
+        return ["AWS/DMS", name, "ReplicationInstanceIdentifier", instance_id, options]
+
+    def cluster(name: str, **options: Any) -> Metric:
+        return ["AWS/RDS", name, "DBClusterIdentifier", cluster_identifier, options]
+
+    replica_lag = [["AWS/RDS", "AuroraReplicaLag", "DBInstanceIdentifier", reader, {}] for reader in readers]
+    charts = [
+        ("Replication lag (s)", [task("CDCLatencySource"), task("CDCLatencyTarget")]),
+        ("Database connections", [cluster("DatabaseConnections")]),
+        ("Rows per second", [task("FullLoadThroughputRowsTarget"), task("CDCThroughputRowsTarget")]),
+        ("DMS bandwidth (KB/s)", [task("FullLoadThroughputBandwidthTarget"), task("CDCThroughputBandwidthTarget")]),
+        ("Changes waiting", [task("CDCChangesMemoryTarget"), task("CDCChangesDiskTarget")]),
+        ("Aurora CPU and capacity (%)", [cluster("CPUUtilization"), cluster("ACUUtilization")]),
+        ("Aurora free memory (bytes)", [cluster("FreeableMemory")]),
+        ("Aurora replica lag (ms)", replica_lag or [cluster("AuroraReplicaLagMaximum")]),
+        ("Replication instance", [instance("CPUUtilization"), instance("FreeStorageSpace", yAxis="right")]),
+    ]
+    widgets = [_chart(region, number, title, metrics) for number, (title, metrics) in enumerate(charts)]
+    widgets.append(_log(region, len(charts), task_log))
+    return {"widgets": widgets}
+
+
+def _place(number: int) -> dict[str, int]:
+    return {"x": WIDTH * (number % 2), "y": HEIGHT * (number // 2), "width": WIDTH, "height": HEIGHT}
+
+
+def _chart(region: str, number: int, title: str, metrics: list[Metric]) -> dict[str, Any]:
+    return {
+        "type": "metric",
+        **_place(number),
+        "properties": {
+            "title": title,
+            "region": region,
+            "view": "timeSeries",
+            "stat": "Average",
+            "period": 60,
+            "metrics": metrics,
+        },
+    }
+
+
+def _log(region: str, number: int, group: str) -> dict[str, Any]:
+    wanted = "filter @message like /]E:|]W:/ | sort @timestamp desc | limit 50"
+    query = f"SOURCE '{group}' | fields @timestamp, @message | {wanted}"
+    return {
+        "type": "log",
+        **_place(number),
+        "properties": {"title": "Task errors and warnings", "region": region, "query": query, "view": "table"},
+    }

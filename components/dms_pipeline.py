@@ -1,0 +1,265 @@
+"""DMS from source to target, and the way back: declared here, started and stopped by the automation alone."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from components import checks, policies
+from components.dms_settings import DEFAULT_LOB_MAXIMUM_KB, TableRule, table_mappings, task_settings
+
+SOURCE_ENGINES = ("postgres", "aurora-postgresql")
+SSL_MODES = ("none", "require", "verify-ca", "verify-full")
+DEFAULT_INSTANCE_CLASS = "dms.r5.large"
+DEFAULT_STORAGE_GB = 100
+DEFAULT_MAINTENANCE_WINDOW = "sun:06:00-sun:07:00"
+VPC_ROLE = "dms-vpc-role"
+LOGS_ROLE = "dms-cloudwatch-logs-role"
+VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonDMSVPCManagementRole"
+LOGS_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonDMSCloudWatchLogsRole"
+HEARTBEAT_SCHEMA = "migration_control"
+HEARTBEAT_MINUTES = 5
+NO_FOREIGN_KEYS = "SET session_replication_role = 'replica'"
+"""Triggers and foreign keys must not fire while DMS writes: rows arrive in no order they would accept."""
+EXACT_NUMERIC = "MapUnboundedNumericAsString=true"
+"""Without it DMS rounds every NUMERIC of undeclared precision to six decimals."""
+
+
+class DmsEndpointArgs(TypedDict):
+    """One side of the replication."""
+
+    engine_name: str
+    """postgres or aurora-postgresql."""
+    database_name: pulumi.Input[str]
+    """Name of the database."""
+    secret_arn: pulumi.Input[str]
+    """Secret with host, port, username and password of DMS's user."""
+    ssl_mode: NotRequired[str]
+    """none, require, verify-ca or verify-full. Default require."""
+
+
+class DmsPipelineArgs(TypedDict):
+    """What DmsPipeline needs."""
+
+    account_id: pulumi.Input[str]
+    """AWS account, twelve digits."""
+    region: pulumi.Input[str]
+    """AWS region; the access role trusts DMS of this region only."""
+    subnet_ids: pulumi.Input[list[str]]
+    """Subnets of at least two zones from which both databases and Secrets Manager can be reached."""
+    security_group_id: pulumi.Input[str]
+    """Security group of the replication instance."""
+    kms_key_arn: pulumi.Input[str]
+    """Key that encrypts the instance's storage, the endpoints and the secrets."""
+    source: DmsEndpointArgs
+    """Database that is moved."""
+    target: DmsEndpointArgs
+    """Database that is moved to."""
+    tables: list[TableRule]
+    """Tables to replicate; at least one rule that includes."""
+    instance_class: NotRequired[str]
+    """Class of the replication instance. Default dms.r5.large."""
+    storage_gb: NotRequired[int]
+    """Storage for logs and cached changes, 5 to 6144. Default 100."""
+    multi_az: NotRequired[bool]
+    """Keep a standby in another zone. Default false."""
+    engine_version: NotRequired[str | None]
+    """DMS engine version. Default: the newest that AWS offers; upgrades by AWS are not undone."""
+    maintenance_window: NotRequired[str]
+    """Weekly window, UTC. Default sun:06:00-sun:07:00."""
+    lob_maximum_kb: NotRequired[int]
+    """Largest large object in KB, 1 to 102400; a larger one fails the task. Default 1024."""
+    create_account_roles: NotRequired[bool]
+    """Make the two roles DMS expects once per account. False where the account has them. Default true."""
+    tags: NotRequired[dict[str, str]]
+    """Tags for every resource."""
+
+
+class DmsPipeline(pulumi.ComponentResource):
+    """A replication instance, its endpoints through Secrets Manager, the forward task and the fail-back task."""
+
+    replication_instance_arn: pulumi.Output[str]
+    """ARN of the replication instance."""
+    replication_instance_id: pulumi.Output[str]
+    """Identifier of the replication instance: a dimension of its metrics."""
+    source_endpoint_arn: pulumi.Output[str]
+    """ARN of the source endpoint."""
+    target_endpoint_arn: pulumi.Output[str]
+    """ARN of the target endpoint."""
+    replication_task_arn: pulumi.Output[str]
+    """ARN of the forward task: full load, then changes."""
+    replication_task_id: pulumi.Output[str]
+    """Identifier of the forward task."""
+    failback_task_arn: pulumi.Output[str]
+    """ARN of the task that carries changes back."""
+
+    def __init__(self, name: str, args: DmsPipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("migration:index:DmsPipeline", name, None, opts)
+        self._name = name
+        self._args = args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._tags = args.get("tags", {})
+        for side in (args["source"], args["target"]):
+            checks.one_of("engine_name", side["engine_name"], SOURCE_ENGINES)
+            checks.one_of("ssl_mode", side.get("ssl_mode", "require"), SSL_MODES)
+        mappings = table_mappings(args["tables"])
+        settings = task_settings(lob_maximum_kb=int(args.get("lob_maximum_kb", DEFAULT_LOB_MAXIMUM_KB)))
+
+        instance = self._instance(self._account_roles())
+        access = self._access_role()
+        source = self._endpoint("source", "source", args["source"], access)
+        target = self._endpoint("target", "target", args["target"], access)
+        back_source = self._endpoint("failback-source", "source", args["target"], access)
+        back_target = self._endpoint("failback-target", "target", args["source"], access)
+        forward = self._task("forward", "full-load-and-cdc", instance, source, target, mappings, settings)
+        failback = self._task("failback", "cdc", instance, back_source, back_target, mappings, settings)
+
+        self.replication_instance_arn = instance.replication_instance_arn
+        self.replication_instance_id = instance.replication_instance_id
+        self.source_endpoint_arn = source.endpoint_arn
+        self.target_endpoint_arn = target.endpoint_arn
+        self.replication_task_arn = forward.replication_task_arn
+        self.replication_task_id = forward.replication_task_id
+        self.failback_task_arn = failback.replication_task_arn
+        self.register_outputs(
+            {
+                "replication_instance_arn": self.replication_instance_arn,
+                "replication_instance_id": self.replication_instance_id,
+                "source_endpoint_arn": self.source_endpoint_arn,
+                "target_endpoint_arn": self.target_endpoint_arn,
+                "replication_task_arn": self.replication_task_arn,
+                "replication_task_id": self.replication_task_id,
+                "failback_task_arn": self.failback_task_arn,
+            }
+        )
+
+    def _account_roles(self) -> list[pulumi.Resource]:
+        """Make the roles with DMS's fixed names. What needs them waits for the policies, not just for the roles."""
+        if not self._args.get("create_account_roles", True):
+            return []
+        attachments: list[pulumi.Resource] = []
+        for purpose, role_name, policy in (("vpc", VPC_ROLE, VPC_POLICY), ("logs", LOGS_ROLE, LOGS_POLICY)):
+            role = aws.iam.Role(
+                f"{self._name}-{purpose}-role",
+                name=role_name,
+                assume_role_policy=policies.trust("dms.amazonaws.com"),
+                tags=checks.tags_for(self._tags, role_name),
+                opts=self._child,
+            )
+            attachments.append(
+                aws.iam.RolePolicyAttachment(
+                    f"{self._name}-{purpose}-policy", role=role.name, policy_arn=policy, opts=self._child
+                )
+            )
+        return attachments
+
+    def _instance(self, account_roles: list[pulumi.Resource]) -> aws.dms.ReplicationInstance:
+        args, name = self._args, self._name
+        subnets = aws.dms.ReplicationSubnetGroup(
+            f"{name}-subnets",
+            replication_subnet_group_id=f"{name}-subnets",
+            replication_subnet_group_description="Subnets of the migration's replication instance",
+            subnet_ids=args["subnet_ids"],
+            tags=checks.tags_for(self._tags, f"{name}-subnets"),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=account_roles),
+        )
+        return aws.dms.ReplicationInstance(
+            f"{name}-instance",
+            replication_instance_id=f"{name}-instance",
+            replication_instance_class=args.get("instance_class", DEFAULT_INSTANCE_CLASS),
+            allocated_storage=checks.whole("storage_gb", args.get("storage_gb", DEFAULT_STORAGE_GB), 5, 6144),
+            multi_az=args.get("multi_az", False),
+            engine_version=args.get("engine_version"),
+            auto_minor_version_upgrade=True,
+            preferred_maintenance_window=args.get("maintenance_window", DEFAULT_MAINTENANCE_WINDOW),
+            publicly_accessible=False,
+            kms_key_arn=args["kms_key_arn"],
+            replication_subnet_group_id=subnets.replication_subnet_group_id,
+            vpc_security_group_ids=[args["security_group_id"]],
+            tags=checks.tags_for(self._tags, f"{name}-instance"),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=account_roles, ignore_changes=["engineVersion"]),
+        )
+
+    def _access_role(self) -> pulumi.Output[str]:
+        """Make the role through which DMS reads the two secrets; its ARN is known once it may read them."""
+        args, name = self._args, self._name
+        role = aws.iam.Role(
+            f"{name}-access-role",
+            name=f"{name}-access",
+            assume_role_policy=pulumi.Output.concat("dms.", args["region"], ".amazonaws.com").apply(policies.trust),
+            tags=checks.tags_for(self._tags, f"{name}-access"),
+            opts=self._child,
+        )
+        via = pulumi.Output.concat("secretsmanager.", args["region"], ".amazonaws.com")
+        reads = ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue")
+        policy = aws.iam.RolePolicy(
+            f"{name}-access-policy",
+            role=role.name,
+            policy=policies.document(
+                [
+                    policies.allow(*reads, on=[args["source"]["secret_arn"], args["target"]["secret_arn"]]),
+                    policies.allow(
+                        "kms:Decrypt", on=args["kms_key_arn"], when={"StringEquals": {"kms:ViaService": via}}
+                    ),
+                ]
+            ),
+            opts=self._child,
+        )
+        return pulumi.Output.all(role.arn, policy.id).apply(lambda both: str(both[0]))
+
+    def _endpoint(self, purpose: str, kind: str, side: DmsEndpointArgs, access: pulumi.Output[str]) -> aws.dms.Endpoint:
+        name = f"{self._name}-{purpose}"
+        if kind == "source":
+            attributes: str | None = EXACT_NUMERIC
+            settings = aws.dms.EndpointPostgresSettingsArgs(
+                capture_ddls=True,
+                ddl_artifacts_schema=HEARTBEAT_SCHEMA,
+                fail_tasks_on_lob_truncation=True,
+                heartbeat_enable=True,
+                heartbeat_frequency=HEARTBEAT_MINUTES,
+                heartbeat_schema=HEARTBEAT_SCHEMA,
+            )
+        else:
+            attributes = None
+            settings = aws.dms.EndpointPostgresSettingsArgs(after_connect_script=NO_FOREIGN_KEYS)
+        return aws.dms.Endpoint(
+            name,
+            endpoint_id=name,
+            endpoint_type=kind,
+            engine_name=side["engine_name"],
+            database_name=side["database_name"],
+            secrets_manager_arn=side["secret_arn"],
+            secrets_manager_access_role_arn=access,
+            ssl_mode=side.get("ssl_mode", "require"),
+            extra_connection_attributes=attributes,
+            postgres_settings=settings,
+            kms_key_arn=self._args["kms_key_arn"],
+            tags=checks.tags_for(self._tags, name),
+            opts=self._child,
+        )
+
+    def _task(
+        self,
+        purpose: str,
+        migration_type: str,
+        instance: aws.dms.ReplicationInstance,
+        source: aws.dms.Endpoint,
+        target: aws.dms.Endpoint,
+        mappings: str,
+        settings: str,
+    ) -> aws.dms.ReplicationTask:
+        name = f"{self._name}-{purpose}"
+        return aws.dms.ReplicationTask(
+            name,
+            replication_task_id=name,
+            migration_type=migration_type,
+            replication_instance_arn=instance.replication_instance_arn,
+            source_endpoint_arn=source.endpoint_arn,
+            target_endpoint_arn=target.endpoint_arn,
+            table_mappings=mappings,
+            replication_task_settings=settings,
+            start_replication_task=False,
+            tags=checks.tags_for(self._tags, name),
+            # Start, stop and position are the automation's: a deployment in the middle must not touch them.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["startReplicationTask", "cdcStartPosition"]),
+        )

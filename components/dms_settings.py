@@ -1,0 +1,179 @@
+"""What a DMS task is told: table mappings and task settings, as complete canonical JSON.
+
+DMS answers with every setting it knows. A program that sends only some shows a difference at every preview, so all are
+sent, in one order. Values that are not DMS's own default say why.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
+
+from components import checks
+
+CONTROL_SCHEMA = "migration_control"
+"""Schema of the drain token: it is always replicated, whatever the rules select."""
+DMS_CONTROL_SCHEMA = "awsdms_control"
+"""Schema on the target where DMS keeps its status, suspended tables and exceptions."""
+ACTIONS = ("include", "exclude")
+LOG_COMPONENTS = ("SOURCE_CAPTURE", "SOURCE_UNLOAD", "TARGET_APPLY", "TARGET_LOAD", "TASK_MANAGER")
+DEFAULT_LOB_MAXIMUM_KB = 1024
+
+
+class TableRule(TypedDict):
+    """Tables to replicate or to leave out. `%` stands for any characters."""
+
+    schema: str
+    """Schema name, for example public or app_%."""
+    table: NotRequired[str]
+    """Table name. Default % (all)."""
+    action: NotRequired[str]
+    """include or exclude. Default include."""
+
+
+def table_mappings(rules: Sequence[TableRule]) -> str:
+    """Return DMS's table mappings for `rules`, with the control schema added.
+
+    Raises ArgumentError for an unknown action and where nothing is included.
+    """
+    wanted = [{"table": "%", "action": "include", **rule} for rule in rules]
+    for number, rule in enumerate(wanted):
+        checks.one_of(f"tables[{number}].action", str(rule["action"]), ACTIONS)
+    checks.not_empty("tables with action include", [rule for rule in wanted if rule["action"] == "include"])
+    wanted.append({"schema": CONTROL_SCHEMA, "table": "%", "action": "include"})
+    mapped = [
+        {
+            "rule-type": "selection",
+            "rule-id": str(number),
+            "rule-name": f"{rule['action']}-{number}",
+            "object-locator": {"schema-name": rule["schema"], "table-name": rule["table"]},
+            "rule-action": rule["action"],
+            "filters": [],
+        }
+        for number, rule in enumerate(wanted, start=1)
+    ]
+    return json.dumps({"rules": mapped}, separators=(",", ":"))
+
+
+def task_settings(*, lob_maximum_kb: int = DEFAULT_LOB_MAXIMUM_KB, batch_apply: bool = True) -> str:
+    """Return the settings of a replication task.
+
+    `lob_maximum_kb` is the largest large object carried; the endpoints fail the task on a larger one, so that nothing
+    is cut silently. `batch_apply` groups changes per table, which needs limited LOB mode.
+    """
+    checks.whole("lob_maximum_kb", lob_maximum_kb, 1, 102400)
+    settings = {
+        "TargetMetadata": {
+            "TargetSchema": "",
+            "SupportLobs": True,
+            "FullLobMode": False,
+            "LobChunkSize": 64,
+            "LimitedSizeLobMode": True,
+            "LobMaxSize": lob_maximum_kb,
+            "InlineLobMaxSize": 0,
+            "LoadMaxFileSize": 0,
+            "ParallelLoadThreads": 0,
+            "ParallelLoadBufferSize": 0,
+            "ParallelLoadQueuesPerThread": 0,
+            "ParallelApplyThreads": 0,
+            "ParallelApplyBufferSize": 0,
+            "ParallelApplyQueuesPerThread": 0,
+            "BatchApplyEnabled": batch_apply,
+            # Where to go on after a crash stands in the target itself, written with the rows.
+            "TaskRecoveryTableEnabled": True,
+        },
+        "FullLoadSettings": {
+            # The schema is carried by pg_dump before: DMS knows tables and primary keys only.
+            "TargetTablePrepMode": "DO_NOTHING",
+            "CreatePkAfterFullLoad": False,
+            "StopTaskCachedChangesApplied": False,
+            "StopTaskCachedChangesNotApplied": False,
+            "MaxFullLoadSubTasks": 8,
+            "TransactionConsistencyTimeout": 600,
+            "CommitRate": 10000,
+        },
+        "Logging": {
+            "EnableLogging": True,
+            "EnableLogContext": False,
+            "LogComponents": [{"Id": name, "Severity": "LOGGER_SEVERITY_DEFAULT"} for name in LOG_COMPONENTS],
+        },
+        "ControlTablesSettings": {
+            "ControlSchema": DMS_CONTROL_SCHEMA,
+            "HistoryTimeslotInMinutes": 5,
+            # The switchover reads all of these.
+            "HistoryTableEnabled": True,
+            "SuspendedTablesTableEnabled": True,
+            "StatusTableEnabled": True,
+            "FullLoadExceptionTableEnabled": True,
+        },
+        "StreamBufferSettings": {"StreamBufferCount": 3, "StreamBufferSizeInMB": 8, "CtrlStreamBufferSizeInMB": 5},
+        "ChangeProcessingDdlHandlingPolicy": {
+            "HandleSourceTableDropped": True,
+            "HandleSourceTableTruncated": True,
+            "HandleSourceTableAltered": True,
+        },
+        "ErrorBehavior": {
+            "FailOnNoTablesCaptured": True,
+            "FailOnTransactionConsistencyBreached": True,
+            # Anything that could lose a row stops the table or the task; DMS would log most of it and go on.
+            "DataErrorPolicy": "SUSPEND_TABLE",
+            "DataErrorEscalationPolicy": "STOP_TASK",
+            "DataErrorEscalationCount": 0,
+            "DataTruncationErrorPolicy": "SUSPEND_TABLE",
+            "DataMaskingErrorPolicy": "STOP_TASK",
+            "EventErrorPolicy": "IGNORE",
+            "TableErrorPolicy": "SUSPEND_TABLE",
+            "TableErrorEscalationPolicy": "STOP_TASK",
+            "TableErrorEscalationCount": 0,
+            "RecoverableErrorCount": -1,
+            "RecoverableErrorInterval": 5,
+            "RecoverableErrorThrottling": True,
+            "RecoverableErrorThrottlingMax": 1800,
+            "RecoverableErrorStopRetryAfterThrottlingMax": False,
+            "ApplyErrorDeletePolicy": "IGNORE_RECORD",
+            "ApplyErrorInsertPolicy": "LOG_ERROR",
+            "ApplyErrorUpdatePolicy": "LOG_ERROR",
+            "ApplyErrorEscalationPolicy": "STOP_TASK",
+            "ApplyErrorEscalationCount": 0,
+            "ApplyErrorFailOnTruncationDdl": True,
+            "FullLoadIgnoreConflicts": True,
+        },
+        "ChangeProcessingTuning": {
+            "BatchApplyPreserveTransaction": True,
+            "BatchApplyTimeoutMin": 1,
+            # Seconds a batch may wait: this is what the drain waits for.
+            "BatchApplyTimeoutMax": 5,
+            "BatchApplyMemoryLimit": 500,
+            "BatchSplitSize": 0,
+            "MinTransactionSize": 1000,
+            "CommitTimeout": 1,
+            "MemoryLimitTotal": 1024,
+            "MemoryKeepTime": 60,
+            "StatementCacheSize": 50,
+            "RecoveryTimeout": -1,
+        },
+        # The switchover compares every row itself: DMS's validation needs keys and stops at 10,000 failures.
+        "ValidationSettings": {
+            "EnableValidation": False,
+            "ValidationMode": "ROW_LEVEL",
+            "ThreadCount": 5,
+            "FailureMaxCount": 10000,
+            "RecordFailureDelayInMinutes": 5,
+            "RecordFailureDelayLimitInMinutes": 0,
+            "RecordSuspendDelayInMinutes": 30,
+            "TableFailureMaxCount": 1000,
+            "ValidationOnly": False,
+            "HandleCollationDiff": False,
+            "SkipLobColumns": False,
+            "ValidationPartialLobSize": 0,
+            "PartitionSize": 10000,
+            "MaxKeyColumnSize": 8096,
+            "ValidationQueryCdcDelaySeconds": 0,
+        },
+        "CharacterSetSettings": None,
+        "LoopbackPreventionSettings": None,
+        "BeforeImageSettings": None,
+        "PostProcessingRules": None,
+        "FailTaskWhenCleanTaskResourceFailed": False,
+        "TTSettings": None,
+    }
+    return json.dumps(settings, separators=(",", ":"))

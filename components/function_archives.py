@@ -1,0 +1,84 @@
+"""The archives functions are deployed from: our code, and psycopg2 as a layer, both made by the program itself."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pulumi
+
+HANDLERS = Path(__file__).resolve().parent.parent / "handlers"
+REQUIREMENTS = HANDLERS / "layer-requirements.txt"
+PLATFORMS = {"x86_64": ("manylinux2014_x86_64",), "arm64": ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64")}
+
+
+class ArchiveError(RuntimeError):
+    """An archive can't be made. The message says what to do."""
+
+
+def code_files() -> dict[str, Path]:
+    """Return the functions' source files by their path in the archive."""
+    return {f"handlers/{path.relative_to(HANDLERS).as_posix()}": path for path in sorted(HANDLERS.rglob("*.py"))}
+
+
+def code_archive() -> pulumi.Archive:
+    """Return the functions' code. Only source files: what Python leaves beside them would change the archive's hash."""
+    return pulumi.AssetArchive({where: pulumi.FileAsset(str(path)) for where, path in code_files().items()})
+
+
+def layer_archive(runtime: str, architecture: str) -> pulumi.Archive:
+    """Return the layer with psycopg2 for a Lambda runtime such as python3.13."""
+    return pulumi.FileArchive(str(layer_folder(runtime, architecture)))
+
+
+def layer_folder(runtime: str, architecture: str) -> Path:
+    """Return a folder with the layer's content, fetched from the package index once and then kept in the user's cache.
+
+    Raises ArchiveError where the index can't be reached or the file is not the pinned one.
+    """
+    version = runtime.removeprefix("python")
+    pinned = REQUIREMENTS.read_text().split("==")[1].split()[0]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "database-migration" / "layers"
+    folder = cache / f"psycopg2-binary-{pinned}-{runtime}-{architecture}"
+    if folder.is_dir():
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as work:
+        platforms = [part for name in PLATFORMS[architecture] for part in ("--platform", name)]
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command += ["--only-binary=:all:", "--require-hashes", "--python-version", version, *platforms]
+        command += ["--dest", work, "--requirement", str(REQUIREMENTS)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            reason = " ".join(done.stderr.split())[-400:]
+            raise ArchiveError(
+                f"psycopg2-binary {pinned} for {runtime} on {architecture} can't be fetched: {reason}. "
+                "Check that pip reaches the package index"
+            )
+        [wheel] = Path(work).glob("*.whl")
+        unpacked = Path(work) / "layer"
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(unpacked / "python")
+        if not folder.exists():
+            shutil.move(str(unpacked), folder)
+    return folder
+
+
+def sizes(runtime: str, architecture: str) -> tuple[int, int]:
+    """Return how many bytes the code and the layer take when zipped."""
+    layer = layer_folder(runtime, architecture)
+    return (
+        _zipped({where: path.read_bytes() for where, path in code_files().items()}),
+        _zipped({str(p.relative_to(layer)): p.read_bytes() for p in sorted(layer.rglob("*")) if p.is_file()}),
+    )
+
+
+def _zipped(files: dict[str, bytes]) -> int:
+    with tempfile.TemporaryFile() as handle:
+        with zipfile.ZipFile(handle, "w", zipfile.ZIP_DEFLATED) as archive:
+            for where, content in files.items():
+                archive.writestr(where, content)
+        return handle.tell()

@@ -1,0 +1,339 @@
+"""The network a migration runs in: a VPC, its tiers of subnets, and security groups that outlive what uses them."""
+
+import ipaddress
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from components import checks, policies
+
+TIERS = ("public", "application", "database")
+"""One /24 a zone each, in this order: public holds NAT, application holds functions and DMS, database the target."""
+NAT = ("none", "one", "per_zone")
+GATEWAY_SERVICES = ("s3", "dynamodb")
+"""Gateway endpoints cost nothing and keep the traffic inside AWS, so every network has them."""
+
+DEFAULT_NAT = "one"
+DEFAULT_LOG_RETENTION_DAYS = 30
+ANYWHERE = "0.0.0.0/0"
+HTTPS = 443
+
+Ingress = aws.vpc.SecurityGroupIngressRule
+Egress = aws.vpc.SecurityGroupEgressRule
+Rule = Ingress | Egress
+Peer = aws.ec2.SecurityGroup | str
+
+
+class MigrationNetworkArgs(TypedDict):
+    """What MigrationNetwork needs."""
+
+    cidr_block: str
+    """IPv4 block of the VPC, /16 to /18: it is cut into /24 subnets, sixteen of them a tier."""
+    availability_zones: list[str]
+    """Names of the zones to use, two to six."""
+    region: pulumi.Input[str]
+    """AWS region, which names the endpoint services."""
+    database_port: int
+    """Port the target database listens on."""
+    source_port: NotRequired[int]
+    """Port the source database listens on. Default: the target's."""
+    on_premises_cidr_blocks: NotRequired[list[str]]
+    """IPv4 blocks on premises that may reach the target, and that functions and DMS may reach."""
+    nat: NotRequired[str]
+    """NAT gateways: none, one, or per_zone. Functions need one to reach Route 53. Default one."""
+    interface_endpoints: NotRequired[list[str]]
+    """AWS services to reach privately, for example secretsmanager, logs. Each costs about 7 USD a month and zone."""
+    flow_logs: NotRequired[bool]
+    """Record accepted and rejected traffic. Default true."""
+    log_retention_days: NotRequired[int]
+    """Days the flow logs are kept. Default 30."""
+    kms_key_arn: pulumi.Input[str]
+    """Key that encrypts the flow logs."""
+    tags: NotRequired[dict[str, str]]
+    """Tags for every resource."""
+
+
+class MigrationNetwork(pulumi.ComponentResource):
+    """A VPC with public, application and database subnets, routes, endpoints, flow logs and security groups."""
+
+    vpc_id: pulumi.Output[str]
+    """Id of the VPC."""
+    public_subnet_ids: pulumi.Output[list[str]]
+    """Ids of the public subnets, one a zone."""
+    application_subnet_ids: pulumi.Output[list[str]]
+    """Ids of the application subnets, one a zone."""
+    database_subnet_ids: pulumi.Output[list[str]]
+    """Ids of the database subnets, one a zone."""
+    database_security_group_id: pulumi.Output[str]
+    """Security group of the target database."""
+    application_security_group_id: pulumi.Output[str]
+    """Security group application teams attach to reach the target."""
+    replication_security_group_id: pulumi.Output[str]
+    """Security group of the replication instance."""
+    function_security_group_id: pulumi.Output[str]
+    """Security group of the functions."""
+
+    def __init__(self, name: str, args: MigrationNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("migration:index:MigrationNetwork", name, None, opts)
+        self._name = name
+        self._args = args
+        self._tags = args.get("tags", {})
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._zones = args["availability_zones"]
+        nat = checks.one_of("nat", args.get("nat", DEFAULT_NAT), NAT)
+        checks.whole("number of availability_zones", len(self._zones), 2, 6)
+        checks.whole("database_port", args["database_port"], 1150, 65535)
+        blocks = subnet_blocks(args["cidr_block"], len(self._zones))
+
+        vpc = aws.ec2.Vpc(
+            f"{name}-vpc",
+            cidr_block=args["cidr_block"],
+            enable_dns_hostnames=True,
+            enable_dns_support=True,
+            tags=checks.tags_for(self._tags, f"{name}-vpc"),
+            opts=self._child,
+        )
+        self._vpc_id = vpc.id
+        aws.ec2.DefaultSecurityGroup(  # without rules: nothing can be reached by forgetting to name a group
+            f"{name}-default-security-group",
+            vpc_id=vpc.id,
+            tags=checks.tags_for(self._tags, f"{name}-default"),
+            opts=self._child,
+        )
+        subnets = {tier: self._subnets(tier, blocks[tier]) for tier in TIERS}
+        private_tables = self._routes(subnets, nat)
+        self._groups()
+        self._endpoints(subnets["application"], private_tables)
+        if args.get("flow_logs", True):
+            self._flow_logs()
+
+        self.vpc_id = vpc.id
+        self.public_subnet_ids = _ids(subnets["public"])
+        self.application_subnet_ids = _ids(subnets["application"])
+        self.database_subnet_ids = _ids(subnets["database"])
+        self.register_outputs(
+            {
+                "vpc_id": self.vpc_id,
+                "public_subnet_ids": self.public_subnet_ids,
+                "application_subnet_ids": self.application_subnet_ids,
+                "database_subnet_ids": self.database_subnet_ids,
+                "database_security_group_id": self.database_security_group_id,
+                "application_security_group_id": self.application_security_group_id,
+                "replication_security_group_id": self.replication_security_group_id,
+                "function_security_group_id": self.function_security_group_id,
+            }
+        )
+
+    def _subnets(self, tier: str, blocks: list[str]) -> list[aws.ec2.Subnet]:
+        return [
+            aws.ec2.Subnet(
+                f"{self._name}-{tier}-{number}",
+                vpc_id=self._vpc_id,
+                cidr_block=block,
+                availability_zone=zone,
+                map_public_ip_on_launch=False,
+                tags={**checks.tags_for(self._tags, f"{self._name}-{tier}-{number}"), "Tier": tier},
+                opts=self._child,
+            )
+            for number, (block, zone) in enumerate(zip(blocks, self._zones, strict=True), start=1)
+        ]
+
+    def _routes(self, subnets: dict[str, list[aws.ec2.Subnet]], nat: str) -> list[aws.ec2.RouteTable]:
+        """Route the tiers: public to the internet gateway, application through NAT, database nowhere outside."""
+        gateway = aws.ec2.InternetGateway(
+            f"{self._name}-internet-gateway",
+            vpc_id=self._vpc_id,
+            tags=checks.tags_for(self._tags, f"{self._name}-internet-gateway"),
+            opts=self._child,
+        )
+        public = self._table("public", subnets["public"])
+        aws.ec2.Route(
+            f"{self._name}-public-internet",
+            route_table_id=public.id,
+            destination_cidr_block=ANYWHERE,
+            gateway_id=gateway.id,
+            opts=self._child,
+        )
+        tables = [self._table("database", subnets["database"])]
+        nats = self._nat_gateways(subnets["public"], {"none": 0, "one": 1}.get(nat, len(self._zones)), gateway)
+        if len(nats) < 2:
+            application = [self._table("application", subnets["application"])]
+        else:
+            application = [self._table(f"application-{n}", [s]) for n, s in enumerate(subnets["application"], start=1)]
+        for number, (table, nat_gateway) in enumerate(zip(application, nats, strict=False), start=1):
+            aws.ec2.Route(
+                f"{self._name}-application-nat-{number}",
+                route_table_id=table.id,
+                destination_cidr_block=ANYWHERE,
+                nat_gateway_id=nat_gateway.id,
+                opts=self._child,
+            )
+        return tables + application
+
+    def _table(self, purpose: str, subnets: list[aws.ec2.Subnet]) -> aws.ec2.RouteTable:
+        table = aws.ec2.RouteTable(
+            f"{self._name}-{purpose}-routes",
+            vpc_id=self._vpc_id,
+            tags=checks.tags_for(self._tags, f"{self._name}-{purpose}-routes"),
+            opts=self._child,
+        )
+        for subnet in subnets:
+            aws.ec2.RouteTableAssociation(
+                f"{subnet._name}-routes",
+                subnet_id=subnet.id,
+                route_table_id=table.id,
+                opts=self._child,
+            )
+        return table
+
+    def _nat_gateways(
+        self, subnets: list[aws.ec2.Subnet], count: int, gateway: aws.ec2.InternetGateway
+    ) -> list[aws.ec2.NatGateway]:
+        after_gateway = pulumi.ResourceOptions(parent=self, depends_on=[gateway])
+        nats = []
+        for number, subnet in enumerate(subnets[:count], start=1):
+            address = aws.ec2.Eip(
+                f"{self._name}-nat-address-{number}",
+                domain="vpc",
+                tags=checks.tags_for(self._tags, f"{self._name}-nat-{number}"),
+                opts=after_gateway,
+            )
+            nats.append(
+                aws.ec2.NatGateway(
+                    f"{self._name}-nat-{number}",
+                    subnet_id=subnet.id,
+                    allocation_id=address.id,
+                    tags=checks.tags_for(self._tags, f"{self._name}-nat-{number}"),
+                    opts=after_gateway,
+                )
+            )
+        return nats
+
+    def _group(self, purpose: str, description: str) -> aws.ec2.SecurityGroup:
+        return aws.ec2.SecurityGroup(
+            f"{self._name}-{purpose}",
+            name=f"{self._name}-{purpose}",
+            description=description,
+            vpc_id=self._vpc_id,
+            tags=checks.tags_for(self._tags, f"{self._name}-{purpose}"),
+            opts=self._child,
+        )
+
+    def _groups(self) -> None:
+        """Make the four groups and their rules.
+
+        They live here, not beside what uses them: the interfaces of a deleted function hold its group for half an hour.
+        """
+        database = self._group("database", "Target database: reached by applications, DMS, functions and on premises")
+        application = self._group("application", "Applications that use the target database")
+        replication = self._group("replication", "DMS replication instance")
+        function = self._group("function", "Functions that run the migration")
+        port = int(self._args["database_port"])
+        source_port = int(self._args.get("source_port", port))
+        on_premises = self._args.get("on_premises_cidr_blocks", [])
+        for number, block in enumerate(on_premises, start=1):
+            checks.cidr(f"on_premises_cidr_blocks[{number - 1}]", block)
+            self._rule(Ingress, database, f"database-from-on-premises-{number}", port, block)
+        for purpose, client in (("application", application), ("replication", replication), ("function", function)):
+            self._rule(Ingress, database, f"database-from-{purpose}", port, client)
+            self._rule(Egress, client, f"{purpose}-to-database", port, database)
+        for purpose, client in (("replication", replication), ("function", function)):
+            self._rule(Egress, client, f"{purpose}-to-services", HTTPS, ANYWHERE)
+            for number, block in enumerate(on_premises, start=1):
+                self._rule(Egress, client, f"{purpose}-to-on-premises-{number}", source_port, block)
+        self.database_security_group_id = database.id
+        self.application_security_group_id = application.id
+        self.replication_security_group_id = replication.id
+        self.function_security_group_id = function.id
+
+    def _rule(self, kind: type[Rule], group: aws.ec2.SecurityGroup, name: str, port: int, peer: Peer) -> None:
+        """Let `port` pass in or out of `group`, from or to another group or an IPv4 block."""
+        other = {"cidr_ipv4": peer} if isinstance(peer, str) else {"referenced_security_group_id": peer.id}
+        kind(
+            f"{self._name}-{name}",
+            security_group_id=group.id,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            description=name.replace("-", " "),
+            tags=checks.tags_for(self._tags, f"{self._name}-{name}"),
+            opts=self._child,
+            **other,
+        )
+
+    def _endpoints(self, subnets: list[aws.ec2.Subnet], tables: list[aws.ec2.RouteTable]) -> None:
+        for service in GATEWAY_SERVICES:
+            aws.ec2.VpcEndpoint(
+                f"{self._name}-{service}-endpoint",
+                vpc_id=self._vpc_id,
+                service_name=pulumi.Output.concat("com.amazonaws.", self._args["region"], ".", service),
+                vpc_endpoint_type="Gateway",
+                route_table_ids=[table.id for table in tables],
+                tags=checks.tags_for(self._tags, f"{self._name}-{service}"),
+                opts=self._child,
+            )
+        services = self._args.get("interface_endpoints", [])
+        if not services:
+            return
+        group = self._group("endpoints", "Interface endpoints of AWS services")
+        self._rule(Ingress, group, "endpoints-from-vpc", HTTPS, self._args["cidr_block"])
+        for service in services:
+            aws.ec2.VpcEndpoint(
+                f"{self._name}-{service}-endpoint",
+                vpc_id=self._vpc_id,
+                service_name=pulumi.Output.concat("com.amazonaws.", self._args["region"], ".", service),
+                vpc_endpoint_type="Interface",
+                subnet_ids=[subnet.id for subnet in subnets],
+                security_group_ids=[group.id],
+                private_dns_enabled=True,
+                tags=checks.tags_for(self._tags, f"{self._name}-{service}"),
+                opts=self._child,
+            )
+
+    def _flow_logs(self) -> None:
+        group = aws.cloudwatch.LogGroup(
+            f"{self._name}-flow-logs",
+            name=f"/migration/{self._name}/flow",
+            retention_in_days=int(self._args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
+            kms_key_id=self._args["kms_key_arn"],
+            tags=checks.tags_for(self._tags, f"{self._name}-flow-logs"),
+            opts=self._child,
+        )
+        role = aws.iam.Role(
+            f"{self._name}-flow-logs-role",
+            name=f"{self._name}-flow-logs",
+            assume_role_policy=policies.trust("vpc-flow-logs.amazonaws.com"),
+            tags=checks.tags_for(self._tags, f"{self._name}-flow-logs"),
+            opts=self._child,
+        )
+        writes = ("logs:CreateLogStream", "logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:PutLogEvents")
+        aws.iam.RolePolicy(
+            f"{self._name}-flow-logs-policy",
+            role=role.name,
+            policy=policies.document([policies.allow(*writes, on=[group.arn, pulumi.Output.concat(group.arn, ":*")])]),
+            opts=self._child,
+        )
+        aws.ec2.FlowLog(
+            f"{self._name}-flow-log",
+            vpc_id=self._vpc_id,
+            traffic_type="ALL",
+            log_destination_type="cloud-watch-logs",
+            log_destination=group.arn,
+            iam_role_arn=role.arn,
+            tags=checks.tags_for(self._tags, f"{self._name}-flow-log"),
+            opts=self._child,
+        )
+
+
+def subnet_blocks(cidr_block: str, zones: int) -> dict[str, list[str]]:
+    """Cut `cidr_block` into one /24 per tier and zone, sixteen apart by tier so that a zone can be added later."""
+    network = checks.cidr("cidr_block", cidr_block)
+    if not 16 <= network.prefixlen <= 18:
+        raise checks.ArgumentError(f"cidr_block is {cidr_block!r}: write a block from /16 to /18, room for three tiers")
+    blocks = [str(ipaddress.IPv4Network((int(network.network_address) + 256 * n, 24))) for n in range(16 * len(TIERS))]
+    return {tier: blocks[16 * n : 16 * n + zones] for n, tier in enumerate(TIERS)}
+
+
+def _ids(subnets: list[aws.ec2.Subnet]) -> pulumi.Output[list[str]]:
+    return pulumi.Output.all(*[subnet.id for subnet in subnets])

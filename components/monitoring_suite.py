@@ -1,0 +1,265 @@
+"""What people see and hear of a migration: a topic, a dashboard, alarms, and the events that reach the topic."""
+
+import json
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from components import checks, policies
+from components.dashboard import dashboard
+
+DEFAULT_LAG_SECONDS = 60
+DEFAULT_CPU_PERCENT = 80
+DEFAULT_CONNECTIONS = 800
+DEFAULT_LOG_RETENTION_DAYS = 30
+ALARM_PERIOD_SECONDS = 60
+ALARM_PERIODS = 2
+TASK_EVENTS = ["configuration change", "creation", "deletion", "failure", "state change"]
+CLUSTER_EVENTS = ["configuration change", "failover", "failure", "maintenance", "notification"]
+
+
+class MonitoringSuiteArgs(TypedDict):
+    """What MonitoringSuite needs."""
+
+    account_id: pulumi.Input[str]
+    """AWS account, twelve digits."""
+    region: pulumi.Input[str]
+    """AWS region of the metrics."""
+    kms_key_arn: pulumi.Input[str]
+    """Key that encrypts the topic and the logs."""
+    replication_instance_id: pulumi.Input[str]
+    """Identifier of the replication instance."""
+    replication_task_id: pulumi.Input[str]
+    """Identifier of the replication task."""
+    replication_task_arn: pulumi.Input[str]
+    """ARN of the replication task."""
+    cluster_identifier: pulumi.Input[str]
+    """Identifier of the target cluster."""
+    reader_identifiers: NotRequired[list[str]]
+    """Instance identifiers of the target's readers."""
+    lag_seconds: NotRequired[int]
+    """Replication lag that raises the alarm. Default 60."""
+    cpu_percent: NotRequired[int]
+    """CPU use of the target that raises the alarm. Default 80."""
+    connections: NotRequired[int]
+    """Connections to the target that raise the alarm. Default 800."""
+    emails: NotRequired[list[str]]
+    """Addresses that get every message; each has to confirm."""
+    log_retention_days: NotRequired[int]
+    """Days the task's log is kept. Default 30."""
+    tags: NotRequired[dict[str, str]]
+    """Tags for every resource."""
+
+
+class MonitoringSuite(pulumi.ComponentResource):
+    """A topic with its subscriptions and event rules, a dashboard, metric alarms and one composite: safe to switch."""
+
+    topic_arn: pulumi.Output[str]
+    """ARN of the topic that every message goes to."""
+    dashboard_name: pulumi.Output[str]
+    """Name of the dashboard."""
+    safe_to_switch_alarm: pulumi.Output[str]
+    """Name of the composite alarm that is in ALARM while nothing speaks against a switchover."""
+    alarm_names: pulumi.Output[list[str]]
+    """Names of the metric alarms."""
+
+    def __init__(self, name: str, args: MonitoringSuiteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("migration:index:MonitoringSuite", name, None, opts)
+        self._name = name
+        self._args = args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._tags = args.get("tags", {})
+        topic = self._topic()
+        self._events(topic)
+        alarms = self._alarms(topic)
+        safe = self._safe_to_switch(alarms, topic)
+        board = self._dashboard()
+
+        self.topic_arn = topic.arn
+        self.dashboard_name = board.dashboard_name
+        self.safe_to_switch_alarm = safe.alarm_name
+        self.alarm_names = pulumi.Output.all(*[alarm.name for alarm in alarms])
+        self.register_outputs(
+            {
+                "topic_arn": self.topic_arn,
+                "dashboard_name": self.dashboard_name,
+                "safe_to_switch_alarm": self.safe_to_switch_alarm,
+                "alarm_names": self.alarm_names,
+            }
+        )
+
+    def _topic(self) -> aws.sns.Topic:
+        name, args = self._name, self._args
+        topic = aws.sns.Topic(
+            f"{name}-topic",
+            name=f"{name}-topic",
+            display_name="Database migration",
+            kms_master_key_id=args["kms_key_arn"],
+            tags=checks.tags_for(self._tags, f"{name}-topic"),
+            opts=self._child,
+        )
+        aws.sns.TopicPolicy(
+            f"{name}-topic-policy",
+            arn=topic.arn,
+            policy=policies.document(
+                [
+                    {
+                        "Sid": "ServicesPublish",
+                        "Effect": "Allow",
+                        "Principal": {
+                            "Service": [
+                                "cloudwatch.amazonaws.com",
+                                "dms.amazonaws.com",
+                                "events.amazonaws.com",
+                                "events.rds.amazonaws.com",
+                            ]
+                        },
+                        "Action": "sns:Publish",
+                        "Resource": topic.arn,
+                        "Condition": {"StringEquals": {"aws:SourceAccount": args["account_id"]}},
+                    },
+                    {
+                        "Sid": "OnlyTls",
+                        "Effect": "Deny",
+                        "Principal": "*",
+                        "Action": "sns:Publish",
+                        "Resource": topic.arn,
+                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                    },
+                ]
+            ),
+            opts=self._child,
+        )
+        for number, address in enumerate(args.get("emails", []), start=1):
+            aws.sns.TopicSubscription(
+                f"{name}-email-{number}", topic=topic.arn, protocol="email", endpoint=address, opts=self._child
+            )
+        return topic
+
+    def _events(self, topic: aws.sns.Topic) -> None:
+        """Send to the topic what DMS and RDS report: by their own subscriptions and, for task states, by rule."""
+        name, args = self._name, self._args
+        aws.dms.EventSubscription(
+            f"{name}-task-events",
+            name=f"{name}-task-events",
+            source_type="replication-task",
+            source_ids=[args["replication_task_id"]],
+            event_categories=TASK_EVENTS,
+            sns_topic_arn=topic.arn,
+            enabled=True,
+            tags=checks.tags_for(self._tags, f"{name}-task-events"),
+            opts=self._child,
+        )
+        aws.rds.EventSubscription(
+            f"{name}-cluster-events",
+            name=f"{name}-cluster-events",
+            source_type="db-cluster",
+            source_ids=[args["cluster_identifier"]],
+            event_categories=CLUSTER_EVENTS,
+            sns_topic=topic.arn,
+            enabled=True,
+            tags=checks.tags_for(self._tags, f"{name}-cluster-events"),
+            opts=self._child,
+        )
+        rule = aws.cloudwatch.EventRule(
+            f"{name}-milestones",
+            name=f"{name}-milestones",
+            description="Milestones and failures of the replication task, to the topic",
+            event_pattern=pulumi.Output.json_dumps(
+                {
+                    "source": ["aws.dms"],
+                    "detail-type": ["DMS Replication Task State Change"],
+                    "resources": [args["replication_task_arn"]],
+                },
+                sort_keys=True,
+            ),
+            tags=checks.tags_for(self._tags, f"{name}-milestones"),
+            opts=self._child,
+        )
+        aws.cloudwatch.EventTarget(
+            f"{name}-milestones-target", rule=rule.name, target_id="topic", arn=topic.arn, opts=self._child
+        )
+
+    def _alarms(self, topic: aws.sns.Topic) -> list[aws.cloudwatch.MetricAlarm]:
+        args = self._args
+        task = {
+            "ReplicationInstanceIdentifier": args["replication_instance_id"],
+            "ReplicationTaskIdentifier": _resource_id(args["replication_task_arn"]),
+        }
+        cluster = {"DBClusterIdentifier": args["cluster_identifier"]}
+        lag = int(args.get("lag_seconds", DEFAULT_LAG_SECONDS))
+        cpu = int(args.get("cpu_percent", DEFAULT_CPU_PERCENT))
+        connections = int(args.get("connections", DEFAULT_CONNECTIONS))
+        # No lag reported means no replication: that is not safe. A quiet target reports all the same.
+        wanted = [
+            ("lag-source", "AWS/DMS", "CDCLatencySource", task, lag, "breaching", "Changes are read too late"),
+            ("lag-target", "AWS/DMS", "CDCLatencyTarget", task, lag, "breaching", "Changes are applied too late"),
+            ("cpu", "AWS/RDS", "CPUUtilization", cluster, cpu, "notBreaching", "The target is busy"),
+            ("connections", "AWS/RDS", "DatabaseConnections", cluster, connections, "notBreaching", "Many connections"),
+        ]
+        return [
+            aws.cloudwatch.MetricAlarm(
+                f"{self._name}-{purpose}",
+                name=f"{self._name}-{purpose}",
+                alarm_description=description,
+                namespace=namespace,
+                metric_name=metric,
+                dimensions=dimensions,
+                statistic="Average",
+                comparison_operator="GreaterThanThreshold",
+                threshold=threshold,
+                period=ALARM_PERIOD_SECONDS,
+                evaluation_periods=ALARM_PERIODS,
+                treat_missing_data=missing,
+                alarm_actions=[topic.arn],
+                ok_actions=[topic.arn],
+                tags=checks.tags_for(self._tags, f"{self._name}-{purpose}"),
+                opts=self._child,
+            )
+            for purpose, namespace, metric, dimensions, threshold, missing, description in wanted
+        ]
+
+    def _safe_to_switch(
+        self, alarms: list[aws.cloudwatch.MetricAlarm], topic: aws.sns.Topic
+    ) -> aws.cloudwatch.CompositeAlarm:
+        name = f"{self._name}-safe-to-switch"
+        rule = pulumi.Output.all(*[alarm.name for alarm in alarms]).apply(
+            lambda names: " AND ".join(f'OK("{alarm}")' for alarm in names)
+        )
+        return aws.cloudwatch.CompositeAlarm(
+            name,
+            alarm_name=name,
+            alarm_description="In ALARM while lag, CPU and connections all allow a switchover",
+            alarm_rule=rule,
+            alarm_actions=[topic.arn],
+            tags=checks.tags_for(self._tags, name),
+            opts=self._child,
+        )
+
+    def _dashboard(self) -> aws.cloudwatch.Dashboard:
+        name, args = self._name, self._args
+        log = aws.cloudwatch.LogGroup(  # made here, or DMS makes it without a key and without an end
+            f"{name}-task-log",
+            name=pulumi.Output.concat("dms-tasks-", args["replication_instance_id"]),
+            retention_in_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
+            kms_key_id=args["kms_key_arn"],
+            tags=checks.tags_for(self._tags, f"{name}-task-log"),
+            opts=self._child,
+        )
+        body = pulumi.Output.all(
+            region=args["region"],
+            instance_id=args["replication_instance_id"],
+            task_resource_id=_resource_id(args["replication_task_arn"]),
+            cluster_identifier=args["cluster_identifier"],
+            readers=args.get("reader_identifiers", []),
+            task_log=log.name,
+        ).apply(lambda known: json.dumps(dashboard(**known)))
+        return aws.cloudwatch.Dashboard(
+            f"{name}-dashboard", dashboard_name=f"{name}-dashboard", dashboard_body=body, opts=self._child
+        )
+
+
+def _resource_id(arn: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Return the last part of a task's ARN: DMS's metrics carry that, not the identifier one gave."""
+    return pulumi.Output.from_input(arn).apply(lambda text: str(text).rsplit(":", maxsplit=1)[-1])

@@ -1,0 +1,343 @@
+"""A stack's configuration as one frozen, typed tree, checked whole before anything is declared."""
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+NAME = r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$"
+HOST = r"^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)+\.?$"
+ROLE = r"^[a-z_][a-z0-9_]{0,62}$"
+SECRET_ARN = r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$"  # noqa: S105
+WINDOW = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
+WEEKLY = r"^(mon|tue|wed|thu|fri|sat|sun):\d\d:\d\d-(mon|tue|wed|thu|fri|sat|sun):\d\d:\d\d$"
+CLASS = r"^dms\.[a-z0-9]+\.[a-z0-9]+$"
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+LOG_RETENTION = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)
+
+
+class SettingsError(ValueError):
+    """The stack configuration can't be used. The message lists every bad key, its value and the remedy."""
+
+
+def _block(value: str) -> str:
+    ipaddress.IPv4Network(value)
+    return value
+
+
+def _retention(value: int) -> int:
+    if value not in LOG_RETENTION:
+        raise ValueError("not a retention CloudWatch Logs knows")
+    return value
+
+
+Block = Annotated[str, AfterValidator(_block)]
+Retention = Annotated[int, AfterValidator(_retention)]
+SslMode = Literal["require", "verify-full", "none"]
+
+
+class Section(BaseModel):
+    """What all sections share: camelCase keys, nothing unknown, nothing changed later."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, validate_default=True)
+
+
+class Network(Section):
+    """The VPC."""
+
+    cidr: Block = Field("10.20.0.0/16", description="an IPv4 block from /16 to /18, for example 10.20.0.0/16")
+    zones: int = Field(3, ge=2, le=6, description="a number of availability zones from 2 to 6")
+    nat: Literal["none", "one", "per_zone"] = Field("one", description="none, one or per_zone")
+    on_premises_cidrs: tuple[Block, ...] = Field(
+        (), description='a list of IPv4 blocks, for example ["192.168.0.0/16"]'
+    )
+    interface_endpoints: tuple[str, ...] = Field((), description='a list of services, for example ["secretsmanager"]')
+    flow_logs: bool = Field(True, description="true or false")
+
+
+class Source(Section):
+    """The database that is moved."""
+
+    host: str = Field(
+        max_length=253,
+        pattern=HOST,
+        description="a host name that resolves inside the VPC, for example db.corp.example.com",
+    )
+    reader_host: str | None = Field(
+        None, max_length=253, pattern=HOST, description="a host name; leave it out where reads use the host"
+    )
+    port: int = Field(5432, ge=1, le=65535, description="a port from 1 to 65535")
+    database: str = Field(min_length=1, max_length=63, description="the name of the database")
+    replication_secret_arn: str = Field(
+        pattern=SECRET_ARN, description="the ARN of the secret with host, port, username and password of DMS's user"
+    )
+    operator_secret_arn: str = Field(
+        pattern=SECRET_ARN, description="the ARN of the secret with username and password of the role that may fence"
+    )
+    application_roles: tuple[Annotated[str, Field(pattern=ROLE)], ...] = Field(
+        (), description="a list of login roles; leave it out to fence every login role but DMS's and the operator's"
+    )
+    ssl_mode: SslMode = Field("require", description="require, verify-full or none")
+
+
+class Target(Section):
+    """The Aurora cluster."""
+
+    engine_version: str = Field("17.5", pattern=r"^\d+(\.\d+)?$", description='a version, for example "17.5"')
+    database: str | None = Field(
+        None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$", description="a name; leave it out to use the source's"
+    )
+    port: int = Field(5432, ge=1150, le=65535, description="a port from 1150 to 65535")
+    application_username: str = Field("application", pattern=ROLE, description="a role name in lower case")
+    replication_username: str = Field("dms_replication", pattern=ROLE, description="a role name in lower case")
+    minimum_capacity: float = Field(0.5, ge=0.5, le=256, description="Aurora capacity units from 0.5 to 256")
+    maximum_capacity: float = Field(2, ge=1, le=256, description="Aurora capacity units from 1 to 256")
+    readers: int = Field(2, ge=0, le=15, description="a number of readers from 0 to 15")
+    backup_retention_days: int = Field(7, ge=1, le=35, description="days from 1 to 35")
+    backup_window: str = Field("03:00-04:00", pattern=WINDOW, description="hh:mm-hh:mm in UTC, for example 03:00-04:00")
+    maintenance_window: str = Field(
+        "sun:06:00-sun:07:00", pattern=WEEKLY, description="ddd:hh:mm-ddd:hh:mm in UTC, for example sun:06:00-sun:07:00"
+    )
+    deletion_protection: bool = Field(True, description="true or false")
+    final_snapshot: bool = Field(True, description="true or false")
+    secret_recovery_days: int = Field(7, ge=0, le=30, description="0, or days from 7 to 30")
+    ssl_mode: SslMode = Field("require", description="require, verify-full or none")
+
+
+class Table(Section):
+    """Tables to replicate or leave out; `%` stands for any characters."""
+
+    schema_name: str = Field(alias="schema", min_length=1, description="a schema name, for example public")
+    table: str = Field("%", min_length=1, description="a table name, or % for all")
+    action: Literal["include", "exclude"] = Field("include", description="include or exclude")
+
+
+class Replication(Section):
+    """DMS."""
+
+    instance_class: str = Field("dms.r5.large", pattern=CLASS, description="a class, for example dms.r5.large")
+    storage_gb: int = Field(100, ge=5, le=6144, description="GB from 5 to 6144")
+    multi_az: bool = Field(False, description="true or false")
+    engine_version: str | None = Field(None, pattern=r"^\d+\.\d+\.\d+$", description='a version, for example "3.5.4"')
+    lob_maximum_kb: int = Field(1024, ge=1, le=102400, description="KB from 1 to 102400")
+    create_account_roles: bool = Field(True, description="false where the account has dms-vpc-role already")
+    tables: tuple[Table, ...] = Field(
+        (Table(schema="public"),), min_length=1, description='a list of rules, for example [{"schema": "public"}]'
+    )
+
+
+class Dns(Section):
+    """The names applications use."""
+
+    zone: str = Field(max_length=253, pattern=HOST, description="a DNS zone, for example db.example.com")
+    zone_id: str | None = Field(None, pattern=r"^Z[A-Z0-9]+$", description="the id of an existing zone")
+    private: bool = Field(False, description="true for a zone seen by the VPC only")
+    ttl_seconds: int = Field(60, ge=1, le=86400, description="seconds from 1 to 86400")
+    switchover_ttl_seconds: int = Field(1, ge=1, le=60, description="seconds from 1 to 60, at most ttlSeconds")
+
+
+class Monitoring(Section):
+    """Alarms, messages and logs."""
+
+    lag_seconds: int = Field(60, ge=1, le=86400, description="seconds from 1 to 86400")
+    cpu_percent: int = Field(80, ge=1, le=100, description="percent from 1 to 100")
+    connections: int = Field(800, ge=1, description="a number of connections")
+    emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = Field((), description="mail addresses")
+    log_retention_days: Retention = Field(30, description=f"one of {', '.join(map(str, LOG_RETENTION))}")
+
+
+class Switchover(Section):
+    """How the switchover behaves."""
+
+    mode: Literal["manual", "automatic"] = Field("manual", description="manual or automatic")
+    maximum_lag_seconds: int = Field(30, ge=1, le=3600, description="seconds from 1 to 3600")
+    longest_transaction_seconds: int = Field(60, ge=1, le=86400, description="seconds from 1 to 86400")
+    drain_seconds: int = Field(60, ge=1, le=600, description="seconds from 1 to 600")
+    compare_seconds: int = Field(240, ge=1, le=600, description="seconds from 1 to 600")
+    bake_seconds: int = Field(300, ge=0, le=86400, description="seconds from 0 to 86400")
+    runtime: Literal["python3.11", "python3.12", "python3.13", "python3.14"] = Field(
+        "python3.13", description="python3.11 to python3.14"
+    )
+    architecture: Literal["x86_64", "arm64"] = Field("x86_64", description="x86_64 or arm64")
+
+
+class Settings(Section):
+    """The whole configuration of a stack."""
+
+    environment_suffix: str = Field(
+        pattern=NAME, description="2 to 20 small letters, digits and dashes, for example dev"
+    )
+    tags: dict[str, str] = Field(default_factory=dict, description="a map of tag names to values")
+    network: Network = Field(default_factory=Network)
+    source: Source
+    target: Target = Field(default_factory=Target)
+    replication: Replication = Field(default_factory=Replication)
+    dns: Dns
+    monitoring: Monitoring = Field(default_factory=Monitoring)
+    switchover: Switchover = Field(default_factory=Switchover)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        problems = list(_contradictions(self))
+        if problems:
+            raise ValueError("\n  ".join(problems))
+        return self
+
+    @property
+    def prefix(self) -> str:
+        """Name that everything of this stack starts with."""
+        return f"migration-{self.environment_suffix}"
+
+    @property
+    def database(self) -> str:
+        """Name of the database on the target."""
+        return self.target.database or self.source.database
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """Tags of every resource: the configured ones, the environment and who manages it."""
+        return {"Environment": self.environment_suffix, "ManagedBy": "pulumi", **self.tags}
+
+
+def load(raw: Mapping[str, Any]) -> Settings:
+    """Return the settings in `raw`, a map of configuration keys (without the project's name) to plain values.
+
+    Raises SettingsError listing every bad key at once, with its value and what to write instead.
+    """
+    try:
+        return Settings.model_validate(dict(raw))
+    except ValidationError as error:
+        places = [problem["loc"] for problem in error.errors()]
+        lines = sorted(
+            _line(dict(problem), raw)
+            for problem in error.errors()
+            # A list with a bad element is reported as too short as well: the element says it better.
+            if not any(place[: len(problem["loc"])] == problem["loc"] != place for place in places)
+        )
+        raise SettingsError(
+            "the stack configuration can't be used:\n" + "\n".join(f"  {line}" for line in lines)
+        ) from None
+
+
+def _contradictions(settings: Settings) -> Iterable[str]:
+    """Yield what is wrong though every key alone is right."""
+    target, dns = settings.target, settings.dns
+    if target.minimum_capacity > target.maximum_capacity:
+        yield (
+            f"target.minimumCapacity {target.minimum_capacity} is above target.maximumCapacity "
+            f"{target.maximum_capacity}: lower it"
+        )
+    if 0 < target.secret_recovery_days < 7:
+        yield f"target.secretRecoveryDays is {target.secret_recovery_days}: write 0, or days from 7 to 30"
+    if dns.switchover_ttl_seconds > dns.ttl_seconds:
+        yield (
+            f"dns.switchoverTtlSeconds {dns.switchover_ttl_seconds} is above dns.ttlSeconds {dns.ttl_seconds}: "
+            "the switchover lowers it, it never raises it"
+        )
+    if dns.zone_id and dns.private:
+        yield "dns.private is true for the existing zone dns.zoneId: leave it out, the zone has its kind"
+    network = ipaddress.IPv4Network(settings.network.cidr)
+    if not 16 <= network.prefixlen <= 18:
+        yield f"network.cidr is {settings.network.cidr}: write a block from /16 to /18, room for three tiers"
+    for block in settings.network.on_premises_cidrs:
+        if network.overlaps(ipaddress.IPv4Network(block)):
+            yield f"network.onPremisesCidrs {block} overlaps network.cidr {network}: change one"
+    if _overlap(target.backup_window, target.maintenance_window):
+        yield (
+            f"target.backupWindow {target.backup_window} overlaps target.maintenanceWindow "
+            f"{target.maintenance_window}: AWS refuses that; move one"
+        )
+
+
+def _overlap(daily: str, weekly: str) -> bool:
+    """Say whether a daily window touches a weekly one, both in UTC."""
+    day = 24 * 60
+
+    def minutes(text: str) -> int:
+        hours, rest = text.split(":")
+        return 60 * int(hours) + int(rest)
+
+    start, end = (minutes(part) for part in daily.split("-"))
+    end += day if end <= start else 0
+    first, last = (DAYS.index(part[:3]) * day + minutes(part[4:]) for part in weekly.split("-"))
+    last += 7 * day if last <= first else 0
+    return any(first < n * day + end and n * day + start < last for n in range(-1, 15))
+
+
+def _line(problem: dict[str, Any], raw: Mapping[str, Any]) -> str:
+    """Say one problem in a line: the key, the value, what is wrong, the remedy."""
+    where = tuple(problem["loc"])
+    key = ".".join(str(part) for part in where)
+    message = re.sub(r"^Value error, ", "", str(problem["msg"]))
+    if not where:
+        return message
+    section, field = _find(where)
+    allowed = sorted(f.alias or name for name, f in section.model_fields.items())
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(where[-1]), allowed, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(allowed)}"
+        return f"{key}: there is no such key; {hint}"
+    remedy = f"; write {field.description}" if field is not None and field.description else ""
+    if problem["type"] == "missing":
+        return f"{key}: missing{remedy}"
+    return f"{key} is {_value(raw, where)!r}: {message}{remedy}"
+
+
+def _find(where: tuple[Any, ...]) -> tuple[type[Section], Any]:
+    """Return the section a location lies in, and the field, by following aliases down the tree."""
+    section: type[Section] = Settings
+    field = None
+    for part in where:
+        fields = {f.alias or name: f for name, f in section.model_fields.items()}
+        if part not in fields:
+            if isinstance(part, str) and field is not None and _section_of(field.annotation) is None:
+                break  # inside a map or a union: the field found last is the one to explain
+            if isinstance(part, str):
+                return section, None
+            continue  # an index of a list
+        field = fields[part]
+        section = _section_of(field.annotation) or section
+    return section, field
+
+
+def _section_of(annotation: Any) -> type[Section] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next((inner for arg in get_args(annotation) if (inner := _section_of(arg))), None)
+
+
+def _value(raw: Any, where: tuple[Any, ...]) -> Any:
+    value = raw
+    for part in where:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return value
+    return value

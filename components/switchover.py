@@ -1,0 +1,403 @@
+"""What carries the migration out: the functions, the machine that orders them, their rights, state and config."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from components import checks, function_archives, policies
+from components.policies import Statement, allow
+from components.switchover_machine import SECONDS, STEPS, definition
+
+DEFAULT_RUNTIME = "python3.13"
+DEFAULT_ARCHITECTURE = "x86_64"
+DEFAULT_LOG_RETENTION_DAYS = 30
+DEFAULT_BAKE_SECONDS = 300
+MEMORY_MB = 512
+OBSERVE_SCHEDULE = "rate(1 minute)"
+VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
+FUNCTIONS = {**SECONDS, "prepare": 120, "observe": 60}
+"""Every function and its timeout in seconds."""
+CONFIG_PARAMETER = "CONFIG_PARAMETER"
+
+
+class SwitchoverArgs(TypedDict):
+    """What Switchover needs."""
+
+    migration_id: str
+    """Name of the migration: key in the tracking table, and what executions are named by."""
+    parameter_path: str
+    """Path of the config and state parameters, for example /migration/dev."""
+    config: dict[str, Any]
+    """What the functions know of the migration, as handlers/config.py reads it; leaves may be outputs."""
+    account_id: pulumi.Input[str]
+    """AWS account, twelve digits."""
+    region: pulumi.Input[str]
+    """AWS region."""
+    subnet_ids: pulumi.Input[list[str]]
+    """Subnets of the functions: both databases and AWS must be reachable from them."""
+    security_group_id: pulumi.Input[str]
+    """Security group of the functions."""
+    kms_key_arn: pulumi.Input[str]
+    """Key that encrypts environment, table, queue and logs."""
+    topic_arn: pulumi.Input[str]
+    """Topic for messages to people."""
+    zone_id: pulumi.Input[str]
+    """Zone whose records the functions change."""
+    task_arns: list[pulumi.Input[str]]
+    """Replication tasks the functions read and stop."""
+    secret_arns: list[pulumi.Input[str]]
+    """Secrets the functions read."""
+    bake_seconds: NotRequired[int]
+    """Seconds between opening the target and finishing. Default 300."""
+    runtime: NotRequired[str]
+    """Lambda runtime. Default python3.13."""
+    architecture: NotRequired[str]
+    """x86_64 or arm64. Default x86_64."""
+    log_retention_days: NotRequired[int]
+    """Days logs are kept. Default 30."""
+    tags: NotRequired[dict[str, str]]
+    """Tags for every resource."""
+
+
+class Switchover(pulumi.ComponentResource):
+    """The state machine, its functions with a role each, the tracking table and the parameters."""
+
+    state_machine_arn: pulumi.Output[str]
+    """ARN of the state machine: one execution is one attempt."""
+    tracking_table_name: pulumi.Output[str]
+    """Name of the table that holds state, lock and history."""
+    config_parameter_name: pulumi.Output[str]
+    """Name of the parameter the functions read."""
+    state_parameter_name: pulumi.Output[str]
+    """Name of the parameter that shows where the migration stands."""
+    function_names: pulumi.Output[dict[str, str]]
+    """Names of the functions by purpose."""
+
+    def __init__(self, name: str, args: SwitchoverArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("migration:index:Switchover", name, None, opts)
+        self._name = name
+        self._args = args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._tags = args.get("tags", {})
+        self._runtime = args.get("runtime", DEFAULT_RUNTIME)
+        self._architecture = checks.one_of(
+            "architecture", args.get("architecture", DEFAULT_ARCHITECTURE), function_archives.PLATFORMS
+        )
+        bake = checks.whole("bake_seconds", args.get("bake_seconds", DEFAULT_BAKE_SECONDS), 0, 86400)
+        path = args["parameter_path"]
+        config_name, state_name = f"{path}/config", f"{path}/state"
+
+        table = self._table()
+        state = self._parameter("state", state_name, json.dumps({"phase": "declared"}), automation_writes=True)
+        dead_letters = self._queue()
+        functions = self._functions(config_name, table, state, dead_letters)
+        machine = self._machine({step: functions[step] for step in STEPS}, bake)
+        config = {
+            "migration_id": args["migration_id"],
+            **args["config"],
+            "state_parameter": state_name,
+            "tracking_table": table.name,
+            "topic_arn": args["topic_arn"],
+            "state_machine_arn": machine.arn,
+        }
+        parameter = self._parameter("config", config_name, pulumi.Output.json_dumps(config, sort_keys=True))
+        self._observe(functions["observe"], dead_letters)
+
+        self.state_machine_arn = machine.arn
+        self.tracking_table_name = table.name
+        self.config_parameter_name = parameter.name
+        self.state_parameter_name = state.name
+        self.function_names = pulumi.Output.all(**{purpose: f.name for purpose, f in functions.items()})
+        self.register_outputs(
+            {
+                "state_machine_arn": self.state_machine_arn,
+                "tracking_table_name": self.tracking_table_name,
+                "config_parameter_name": self.config_parameter_name,
+                "state_parameter_name": self.state_parameter_name,
+                "function_names": self.function_names,
+            }
+        )
+
+    def _table(self) -> aws.dynamodb.Table:
+        name = f"{self._name}-tracking"
+        return aws.dynamodb.Table(
+            name,
+            name=name,
+            billing_mode="PAY_PER_REQUEST",
+            hash_key="migration_id",
+            range_key="entry",
+            attributes=[{"name": "migration_id", "type": "S"}, {"name": "entry", "type": "S"}],
+            point_in_time_recovery={"enabled": True},
+            server_side_encryption={"enabled": True, "kms_key_arn": self._args["kms_key_arn"]},
+            tags=checks.tags_for(self._tags, name),
+            opts=self._child,
+        )
+
+    def _parameter(
+        self, purpose: str, path: str, value: pulumi.Input[str], *, automation_writes: bool = False
+    ) -> aws.ssm.Parameter:
+        return aws.ssm.Parameter(
+            f"{self._name}-{purpose}",
+            name=path,
+            type="String",
+            value=value,
+            description=f"The migration's {purpose}",
+            tags=checks.tags_for(self._tags, f"{self._name}-{purpose}"),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["value"] if automation_writes else None),
+        )
+
+    def _queue(self) -> aws.sqs.Queue:
+        name = f"{self._name}-dead-letters"
+        queue = aws.sqs.Queue(
+            name,
+            name=name,
+            message_retention_seconds=14 * 24 * 3600,
+            max_message_size=262144,  # said, because its default differs between versions of the provider
+            kms_master_key_id=self._args["kms_key_arn"],
+            tags=checks.tags_for(self._tags, name),
+            opts=self._child,
+        )
+        aws.sqs.QueuePolicy(
+            f"{name}-policy",
+            queue_url=queue.id,
+            policy=policies.document(
+                [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "events.amazonaws.com"},
+                        "Action": "sqs:SendMessage",
+                        "Resource": queue.arn,
+                        "Condition": {"StringEquals": {"aws:SourceAccount": self._args["account_id"]}},
+                    }
+                ]
+            ),
+            opts=self._child,
+        )
+        return queue
+
+    def _functions(
+        self, config_name: str, table: aws.dynamodb.Table, state: aws.ssm.Parameter, dead_letters: aws.sqs.Queue
+    ) -> dict[str, aws.lambda_.Function]:
+        layer = aws.lambda_.LayerVersion(
+            f"{self._name}-psycopg2",
+            layer_name=f"{self._name}-psycopg2",
+            description="psycopg2",
+            code=function_archives.layer_archive(self._runtime, self._architecture),
+            compatible_runtimes=[self._runtime],
+            compatible_architectures=[self._architecture],
+            opts=self._child,
+        )
+        rights = self._rights(config_name, table, state)
+        return {
+            purpose: self._function(purpose, seconds, config_name, layer, rights[purpose], dead_letters)
+            for purpose, seconds in FUNCTIONS.items()
+        }
+
+    def _function(
+        self,
+        purpose: str,
+        seconds: int,
+        config_name: str,
+        layer: aws.lambda_.LayerVersion,
+        rights: list[Statement],
+        dead_letters: aws.sqs.Queue,
+    ) -> aws.lambda_.Function:
+        name, args = f"{self._name}-{purpose}", self._args
+        logs = self._log_group(purpose, f"/aws/lambda/{name}")
+        role = aws.iam.Role(
+            f"{name}-role",
+            name=name,
+            assume_role_policy=policies.trust("lambda.amazonaws.com"),
+            tags=checks.tags_for(self._tags, name),
+            opts=self._child,
+        )
+        vpc = aws.iam.RolePolicyAttachment(f"{name}-vpc", role=role.name, policy_arn=VPC_POLICY, opts=self._child)
+        common = [
+            allow("kms:Decrypt", "kms:GenerateDataKey", on=args["kms_key_arn"]),
+            allow("sqs:SendMessage", on=dead_letters.arn),
+        ]
+        policy = aws.iam.RolePolicy(
+            f"{name}-policy",
+            name="what-it-calls",
+            role=role.name,
+            policy=policies.document([*rights, *common]),
+            opts=self._child,
+        )
+        return aws.lambda_.Function(
+            name,
+            name=name,
+            description=f"Migration step: {purpose}",
+            runtime=self._runtime,
+            architectures=[self._architecture],
+            handler=f"handlers.functions.{purpose}.handler",
+            code=function_archives.code_archive(),
+            layers=[layer.arn],
+            role=role.arn,
+            timeout=seconds,
+            memory_size=MEMORY_MB,
+            environment={"variables": {CONFIG_PARAMETER: config_name}},
+            kms_key_arn=args["kms_key_arn"],
+            dead_letter_config={"target_arn": dead_letters.arn},
+            tracing_config={"mode": "PassThrough"},
+            vpc_config={"subnet_ids": args["subnet_ids"], "security_group_ids": [args["security_group_id"]]},
+            tags=checks.tags_for(self._tags, name),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[vpc, policy, logs]),
+        )
+
+    def _log_group(self, purpose: str, path: str) -> aws.cloudwatch.LogGroup:
+        return aws.cloudwatch.LogGroup(
+            f"{self._name}-{purpose}-log",
+            name=path,
+            retention_in_days=int(self._args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
+            kms_key_id=self._args["kms_key_arn"],
+            tags=checks.tags_for(self._tags, f"{self._name}-{purpose}"),
+            opts=self._child,
+        )
+
+    def _rights(
+        self, config_name: str, table: aws.dynamodb.Table, state: aws.ssm.Parameter
+    ) -> dict[str, list[Statement]]:
+        """Return what each function may do, beside what all may: no more than its code calls."""
+        args = self._args
+        config_arn = pulumi.Output.concat(
+            "arn:aws:ssm:", args["region"], ":", args["account_id"], ":parameter", config_name
+        )
+        read = [allow("ssm:GetParameter", on=config_arn), allow("dynamodb:GetItem", on=table.arn)]
+        write = [allow("dynamodb:PutItem", on=table.arn), allow("ssm:PutParameter", on=state.arn)]
+        databases = [allow("secretsmanager:GetSecretValue", on=args["secret_arns"])]
+        names = [
+            allow(
+                "route53:ChangeResourceRecordSets",
+                "route53:ListResourceRecordSets",
+                on=pulumi.Output.concat("arn:aws:route53:::hostedzone/", args["zone_id"]),
+            )
+        ]
+        tell = [allow("sns:Publish", on=args["topic_arn"])]
+        # DMS, CloudWatch and Route 53 changes know no resource in these calls.
+        describe_task = allow("dms:DescribeReplicationTasks", on="*")
+        tables = allow("dms:DescribeTableStatistics", on=args["task_arns"])
+        metrics = allow("cloudwatch:GetMetricData", on="*")
+        machine = pulumi.Output.concat(
+            "arn:aws:states:", args["region"], ":", args["account_id"], f":stateMachine:{self._name}"
+        )
+        return {
+            "prepare": [*read, allow("ssm:PutParameter", on=state.arn), *databases],
+            "gate": [*read, *write, *databases, describe_task, tables, metrics],
+            "announce": [*read, *write, *names],
+            "switch": [*read, *write, *databases, *names, describe_task],
+            "undo": [*read, *write, *databases, *names, *tell],
+            "finish": [
+                *read,
+                *write,
+                *databases,
+                *names,
+                *tell,
+                allow("route53:GetChange", on="arn:aws:route53:::change/*"),
+                allow("dms:StopReplicationTask", on=args["task_arns"]),
+                describe_task,
+                tables,
+            ],
+            "observe": [
+                *read,
+                allow("ssm:PutParameter", on=state.arn),
+                allow("states:StartExecution", on=machine),
+                describe_task,
+                tables,
+                metrics,
+            ],
+        }
+
+    def _machine(self, functions: Mapping[str, aws.lambda_.Function], bake_seconds: int) -> aws.sfn.StateMachine:
+        name = self._name
+        logs = self._log_group("machine", f"/aws/vendedlogs/states/{name}")
+        role = aws.iam.Role(
+            f"{name}-machine-role",
+            name=f"{name}-machine",
+            assume_role_policy=policies.trust("states.amazonaws.com"),
+            tags=checks.tags_for(self._tags, f"{name}-machine"),
+            opts=self._child,
+        )
+        arns = [function.arn for function in functions.values()]
+        delivery = ["Create", "Delete", "Get", "List", "Update"]
+        policy = aws.iam.RolePolicy(
+            f"{name}-machine-policy",
+            name="what-it-calls",
+            role=role.name,
+            policy=policies.document(
+                [
+                    allow("lambda:InvokeFunction", on=[*arns, *(pulumi.Output.concat(arn, ":*") for arn in arns)]),
+                    # Log delivery and tracing know no resource.
+                    allow(
+                        *(f"logs:{verb}LogDelivery" for verb in delivery if verb != "List"),
+                        "logs:DescribeLogGroups",
+                        "logs:DescribeResourcePolicies",
+                        "logs:ListLogDeliveries",
+                        "logs:PutResourcePolicy",
+                        on="*",
+                    ),
+                    allow("xray:PutTelemetryRecords", "xray:PutTraceSegments", on="*"),
+                    allow("kms:Decrypt", "kms:GenerateDataKey", on=self._args["kms_key_arn"]),
+                ]
+            ),
+            opts=self._child,
+        )
+        return aws.sfn.StateMachine(
+            f"{name}-machine",
+            name=name,
+            type="STANDARD",
+            role_arn=role.arn,
+            definition=pulumi.Output.all(**{step: function.arn for step, function in functions.items()}).apply(
+                lambda known: json.dumps(definition(known, bake_seconds), sort_keys=True)
+            ),
+            logging_configuration={
+                "level": "ALL",
+                "include_execution_data": True,
+                "log_destination": pulumi.Output.concat(logs.arn, ":*"),
+            },
+            tracing_configuration={"enabled": True},
+            tags=checks.tags_for(self._tags, name),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+        )
+
+    def _observe(self, function: aws.lambda_.Function, dead_letters: aws.sqs.Queue) -> None:
+        """Call the observer on DMS's events and, because they are best effort, every minute."""
+        pattern = pulumi.Output.json_dumps(
+            {
+                "source": ["aws.dms"],
+                "detail-type": ["DMS Replication Task State Change"],
+                "resources": self._args["task_arns"],
+            },
+            sort_keys=True,
+        )
+        triggers: dict[str, dict[str, Any]] = {
+            "task-events": {"event_pattern": pattern, "description": "State changes of the replication task"},
+            "poll": {
+                "schedule_expression": OBSERVE_SCHEDULE,
+                "description": "DMS's events are best effort: look as well",
+            },
+        }
+        for purpose, trigger in triggers.items():
+            name = f"{self._name}-{purpose}"
+            rule = aws.cloudwatch.EventRule(
+                name, name=name, tags=checks.tags_for(self._tags, name), opts=self._child, **trigger
+            )
+            aws.lambda_.Permission(
+                f"{name}-permission",
+                statement_id=purpose,
+                action="lambda:InvokeFunction",
+                function=function.name,
+                principal="events.amazonaws.com",
+                source_arn=rule.arn,
+                opts=self._child,
+            )
+            aws.cloudwatch.EventTarget(
+                f"{name}-target",
+                rule=rule.name,
+                target_id="observe",
+                arn=function.arn,
+                dead_letter_config={"arn": dead_letters.arn},
+                opts=self._child,
+            )

@@ -1,0 +1,104 @@
+"""A Pulumi engine that records instead of deploying."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi.runtime import mocks
+from pulumi.runtime.config import set_all_config
+
+PROJECT = "database-migration"
+REPOSITORY = Path(__file__).resolve().parents[2]
+ACCOUNT, REGION = "123456789012", "us-east-1"
+INVOKES = {
+    "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+    "aws:index/getRegion:getRegion": {"region": REGION, "name": REGION},
+    "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": [f"{REGION}{z}" for z in "abcdef"]},
+}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One resource as the program declared it."""
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+    custom: bool
+
+
+def _computed(registered: Registered) -> dict[str, Any]:
+    """Return what AWS would add to the inputs of a resource that others refer to."""
+    name, kind = registered.name, registered.type
+    arn = f"arn:aws:mock:{REGION}:{ACCOUNT}:{name}"
+    added: dict[str, Any] = {"arn": arn}
+    match kind:
+        case "aws:rds/cluster:Cluster":
+            added |= {
+                "endpoint": f"{name}.cluster.example",
+                "readerEndpoint": f"{name}.cluster-ro.example",
+                "masterUserSecrets": [{"secretArn": f"{arn}-master"}],
+            }
+        case "aws:dms/replicationInstance:ReplicationInstance":
+            added |= {"replicationInstanceArn": arn}
+        case "aws:dms/endpoint:Endpoint":
+            added |= {"endpointArn": arn}
+        case "aws:dms/replicationTask:ReplicationTask":
+            added |= {"replicationTaskArn": f"{arn}:task:RESOURCEID"}
+        case "aws:route53/zone:Zone":
+            added |= {"zoneId": "ZMOCK", "nameServers": ["ns-1.example"]}
+        case "aws:kms/key:Key":
+            added |= {"keyId": f"{name}-key-id"}
+        case "random:index/randomPassword:RandomPassword":
+            added |= {"result": f"password of {name}"}
+        case "random:index/randomId:RandomId":
+            added |= {"hex": "0badcafe"}
+    return added
+
+
+@dataclass
+class Recorder(mocks.Mocks):
+    """Records every resource in `resources`."""
+
+    resources: list[Registered] = field(default_factory=list)
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        registered = Registered(args.typ, args.name, dict(args.inputs), bool(args.custom))
+        self.resources.append(registered)
+        return f"{args.name}-id", {**_computed(registered), **args.inputs}
+
+    def call(self, args: mocks.MockCallArgs) -> dict[Any, Any]:
+        return INVOKES[args.token]
+
+    def of(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Return the inputs of every resource of a type, by name."""
+        return {r.name: r.inputs for r in self.resources if r.type == kind}
+
+    def one(self, kind: str) -> dict[str, Any]:
+        """Return the inputs of the only resource of a type."""
+        [inputs] = self.of(kind).values()
+        return inputs
+
+    def kinds(self) -> dict[str, str]:
+        """Return the type of every custom resource by name."""
+        return {r.name: r.type for r in self.resources if r.custom}
+
+
+def deploy(program: Callable[[], Any], config: Mapping[str, Any] | None = None, stack: str = "unit") -> Recorder:
+    """Run `program` against a fresh recorder and return it once everything it declared is known."""
+    recorder = Recorder()
+    mocks.set_mocks(recorder, project=PROJECT, stack=stack, preview=False)
+    plain = {key: value if isinstance(value, str) else json.dumps(value) for key, value in (config or {}).items()}
+    set_all_config(plain, [])
+    pulumi.runtime.test(program)()
+    return recorder
+
+
+def stack_config(stack: str) -> dict[str, Any]:
+    """Return the configuration in Pulumi.<stack>.yaml."""
+    loaded: dict[str, Any] = yaml.safe_load((REPOSITORY / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return loaded
