@@ -1,0 +1,1 @@
+"""What acts: databases, DMS, Route 53, DynamoDB, SNS. No decision is made here."""

@@ -1,0 +1,191 @@
+"""The AWS services a migration uses, each behind the few calls it makes."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from handlers.core import names
+from handlers.core.readiness import TaskState
+
+LATENCIES = ("CDCLatencySource", "CDCLatencyTarget")
+METRIC_SECONDS = 300
+"""How far back a latency counts: DMS reports once a minute."""
+ERRORED_STATES = frozenset({"Table error", "Error", "Suspended", "Table cancelled"})
+
+
+class Names:
+    """The weighted records of one name in Route 53."""
+
+    def __init__(self, client: Any, zone_id: str, name: str) -> None:
+        self._client = client
+        self._zone_id = zone_id
+        self.name = name
+
+    def read(self) -> dict[str, names.RecordSet]:
+        """Return the blue and the green record as Route 53 has them now."""
+        page = self._client.list_resource_record_sets(
+            HostedZoneId=self._zone_id, StartRecordName=self.name, StartRecordType="CNAME"
+        )
+        return names.weighted(page["ResourceRecordSets"], self.name)
+
+    def shift(self, weights: Mapping[str, int], ttl: int, why: str) -> str:
+        """Give both records their weight and time to live in one batch, read back, and return the change's id.
+
+        The change is in force everywhere once it is INSYNC, not before. Raises NamesError if the read-back differs.
+        """
+        changes = names.shift(self.read(), weights, ttl)
+        answer = self._client.change_resource_record_sets(
+            HostedZoneId=self._zone_id, ChangeBatch={"Comment": why, "Changes": changes}
+        )
+        found = self.read()
+        if names.weights(found) != dict(weights) or names.ttl(found) != ttl:
+            raise names.NamesError(f"{self.name} reads back {names.weights(found)} after it was set to {dict(weights)}")
+        return str(answer["ChangeInfo"]["Id"])
+
+    def in_sync(self, change_id: str) -> bool:
+        """Say whether a change is in force on every name server of Route 53."""
+        return bool(self._client.get_change(Id=change_id)["ChangeInfo"]["Status"] == "INSYNC")
+
+
+class Task:
+    """A DMS task and its metrics."""
+
+    def __init__(self, dms: Any, cloudwatch: Any, task_arn: str, instance_id: str) -> None:
+        self._dms = dms
+        self._cloudwatch = cloudwatch
+        self._arn = task_arn
+        self._instance_id = instance_id
+
+    def state(self, now: float) -> TaskState:
+        """Return the task's state, its tables in error, and the newest latencies."""
+        task = self._describe()
+        stats = task.get("ReplicationTaskStats", {})
+        bad = [t for t in self._tables() if t["TableState"] in ERRORED_STATES]
+        return TaskState(
+            status=task["Status"],
+            full_load_percent=int(stats.get("FullLoadProgressPercent", 0)),
+            tables_errored=max(len(bad), int(stats.get("TablesErrored", 0))),
+            suspended=tuple(sorted(f"{t['SchemaName']}.{t['TableName']}" for t in bad)),
+            latency={name: self._latest(name, now) for name in LATENCIES},
+        )
+
+    def mappings(self) -> list[dict[str, Any]]:
+        """Return the rules of the task's table mappings."""
+        rules: list[dict[str, Any]] = json.loads(self._describe()["TableMappings"])["rules"]
+        return rules
+
+    def counters(self) -> dict[str, int]:
+        """Return how many changes DMS has read and how many it has applied, over all tables: evidence, no gate."""
+        tables = self._tables()
+        kinds = ("Inserts", "Updates", "Deletes")
+        return {
+            "read": sum(int(t.get(kind, 0)) for t in tables for kind in kinds),
+            "applied": sum(int(t.get(f"Applied{kind}", 0)) for t in tables for kind in kinds),
+        }
+
+    def stop(self) -> bool:
+        """Stop the task and say whether there was anything to stop."""
+        if self._describe()["Status"] != "running":
+            return False
+        self._dms.stop_replication_task(ReplicationTaskArn=self._arn)
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        by_arn = [{"Name": "replication-task-arn", "Values": [self._arn]}]
+        found: list[dict[str, Any]] = self._dms.describe_replication_tasks(Filters=by_arn)["ReplicationTasks"]
+        return found[0]
+
+    def _tables(self) -> list[dict[str, Any]]:
+        tables, marker = [], None
+        while True:
+            page = self._dms.describe_table_statistics(
+                ReplicationTaskArn=self._arn, **({"Marker": marker} if marker else {})
+            )
+            tables += page["TableStatistics"]
+            marker = page.get("Marker")
+            if not marker:
+                return tables
+
+    def _latest(self, metric: str, now: float) -> float | None:
+        answer = self._cloudwatch.get_metric_data(
+            MetricDataQueries=[
+                {
+                    "Id": "latest",
+                    "MetricStat": {
+                        "Metric": {
+                            "Namespace": "AWS/DMS",
+                            "MetricName": metric,
+                            "Dimensions": [
+                                {"Name": "ReplicationInstanceIdentifier", "Value": self._instance_id},
+                                {"Name": "ReplicationTaskIdentifier", "Value": self._arn.rsplit(":", maxsplit=1)[-1]},
+                            ],
+                        },
+                        "Period": 60,
+                        "Stat": "Maximum",
+                    },
+                }
+            ],
+            StartTime=now - METRIC_SECONDS,
+            EndTime=now + 1,
+            ScanBy="TimestampDescending",
+        )
+        values = answer["MetricDataResults"][0]["Values"] if answer["MetricDataResults"] else []
+        return float(values[0]) if values else None
+
+
+class Notices:
+    """Messages to people, and the state parameter that shows them where the migration stands."""
+
+    def __init__(self, sns: Any, ssm: Any, topic_arn: str, parameter: str) -> None:
+        self._sns = sns
+        self._ssm = ssm
+        self._topic_arn = topic_arn
+        self._parameter = parameter
+
+    def tell(self, subject: str, detail: Mapping[str, Any]) -> None:
+        """Send a message to everybody who subscribed."""
+        self._sns.publish(
+            TopicArn=self._topic_arn,
+            Subject=subject[:100],
+            Message=json.dumps(detail, indent=2, sort_keys=True, default=str),
+        )
+
+    def show(self, state: Mapping[str, Any]) -> None:
+        """Overwrite the state parameter."""
+        stamped = {**state, "updated_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        self._ssm.put_parameter(
+            Name=self._parameter, Value=json.dumps(stamped, sort_keys=True, default=str), Type="String", Overwrite=True
+        )
+
+
+class Secrets:
+    """Credentials in Secrets Manager."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def read(self, arn: str) -> dict[str, str]:
+        """Return a secret's fields. The values must not be logged."""
+        text = self._client.get_secret_value(SecretId=arn)["SecretString"]
+        fields: dict[str, str] = json.loads(text)
+        return fields
+
+
+class Machine:
+    """The state machine: one execution per attempt."""
+
+    def __init__(self, client: Any, arn: str) -> None:
+        self._client = client
+        self._arn = arn
+
+    def start(self, name: str) -> str:
+        """Start an execution and return its name. A second start under the same name changes nothing."""
+        try:
+            self._client.start_execution(stateMachineArn=self._arn, name=name, input="{}")
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+                raise
+        return name

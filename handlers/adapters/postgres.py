@@ -1,0 +1,279 @@
+"""A PostgreSQL database as the migration needs it: catalogs read, access closed and opened, rows hashed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import psycopg2
+
+from handlers.config import Side
+from handlers.core import sql
+from handlers.core.access import Access, Role
+from handlers.core.comparison import SELF_TEST, Column, Digest, Table, digest_query
+from handlers.core.sequences import Sequence as NumberSequence
+from handlers.core.sequences import set_all
+
+CONTROL_SCHEMA = "migration_control"
+TOKENS = sql.name(CONTROL_SCHEMA, "drain_token")
+DMS_CONTROL_SCHEMA = "awsdms_control"
+CONNECT_SECONDS = 10
+SSL_MODES = {"none": "disable", "require": "require", "verify-full": "verify-full"}
+
+# Text must come out the same on both servers, and the operator must be able to write to a fenced database.
+SESSION = {
+    "default_transaction_read_only": "off",
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "search_path": "pg_catalog",
+    "jit": "off",
+}
+# Schemas that hold no data of the application.
+FOREIGN_SCHEMAS = ("information_schema", CONTROL_SCHEMA, DMS_CONTROL_SCHEMA)
+USER_SCHEMAS = "n.nspname !~ '^pg_' AND n.nspname <> ALL(%(foreign)s)"
+NOT_OF_AN_EXTENSION = "NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')"
+
+
+class Database:
+    """An open connection of the operator's role. It commits each statement, except where a method says otherwise."""
+
+    def __init__(self, connection: Any, name: str, role: str) -> None:
+        self._connection = connection
+        self.name = name
+        self.role = role
+
+    @classmethod
+    def connect(cls, side: Side, credentials: Mapping[str, str], statement_seconds: float) -> "Database":
+        """Connect to `side`. `credentials` holds username and password; no statement may take longer than given."""
+        settings = {**SESSION, "statement_timeout": str(int(statement_seconds * 1000))}
+        connection = psycopg2.connect(
+            host=side.host,
+            port=side.port,
+            dbname=side.database,
+            user=credentials["username"],
+            password=credentials["password"],
+            sslmode=SSL_MODES[side.ssl_mode],
+            connect_timeout=CONNECT_SECONDS,
+            application_name="migration",
+            options=" ".join(f"-c {key}={_escape(value)}" for key, value in settings.items()),
+        )
+        connection.autocommit = True
+        return cls(connection, side.database, credentials["username"])
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def rows(self, query: str, args: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run a query and return its rows."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(query, args)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def run(self, statements: Iterable[str]) -> None:
+        """Run statements in one transaction: all of them or none."""
+        self.rows("BEGIN")
+        try:
+            for statement in statements:
+                self.rows(statement)
+            self.rows("COMMIT")
+        except BaseException:
+            if not self._connection.closed:
+                self.rows("ROLLBACK")
+            raise
+
+    # Access
+
+    def access(self) -> Access:
+        """Return who holds CONNECT here and the read-only default of this database."""
+        grantees = self.rows(
+            """SELECT DISTINCT coalesce(r.rolname, '') FROM pg_database d,
+            aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+            WHERE d.datname = current_database() AND a.privilege_type = 'CONNECT'"""
+        )
+        setting = self.rows(
+            """SELECT split_part(s, '=', 2) FROM pg_db_role_setting r, unnest(r.setconfig) s
+            WHERE r.setrole = 0 AND r.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND split_part(s, '=', 1) = 'default_transaction_read_only'"""
+        )
+        read_only = setting[0][0] if setting else None
+        return Access(self.name, tuple(sorted(row[0] for row in grantees)), read_only)
+
+    def login_roles(self) -> list[Role]:
+        """Return every role that can log in, with whether it can connect to this database."""
+        found = self.rows(
+            """SELECT rolname, has_database_privilege(oid, current_database(), 'CONNECT'), rolsuper FROM pg_roles
+            WHERE rolcanlogin ORDER BY rolname"""
+        )
+        return [Role(*row) for row in found]
+
+    def sessions(self, spared: Sequence[str], *, superusers_only: bool = False) -> list[str]:
+        """Return who is connected here but not spared, as `role from address (application)`."""
+        found = self.rows(
+            """SELECT a.usename, coalesce(a.client_addr::text, 'a local socket'), a.application_name
+            FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
+            WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
+            AND a.usename <> ALL(%(spared)s) AND (r.rolsuper OR NOT %(superusers_only)s)""",
+            {"spared": list(spared), "superusers_only": superusers_only},
+        )
+        return sorted({f"{user} from {address} ({name})" for user, address, name in found})
+
+    def end_sessions(self, spared: Sequence[str]) -> int:
+        """End every session here that is not spared and return how many there were."""
+        found = self.rows(
+            """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+            AND usename <> ALL(%(spared)s)""",
+            {"spared": list(spared)},
+        )
+        return len(found)
+
+    def prepared_transactions(self) -> list[str]:
+        """Return the global ids of transactions prepared here: they can still commit after every session has ended."""
+        found = self.rows("SELECT gid FROM pg_prepared_xacts WHERE database = current_database() ORDER BY gid")
+        return [row[0] for row in found]
+
+    def long_transactions(self, seconds: float) -> list[str]:
+        """Return who has held a transaction open for more than `seconds`."""
+        found = self.rows(
+            """SELECT format('%%s (pid %%s, %%s s)', usename, pid, extract(epoch FROM now() - xact_start)::int)
+            FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
+            AND pid <> pg_backend_pid() AND xact_start < now() - make_interval(secs => %(seconds)s)
+            ORDER BY xact_start""",
+            {"seconds": seconds},
+        )
+        return [row[0] for row in found]
+
+    # Control schema and drain token
+
+    def make_control_schema(self, readers: Sequence[str]) -> None:
+        """Make the schema of the drain token, to be read and replicated by `readers`, if it is not there."""
+        grants = ", ".join(sql.name(reader) for reader in readers)
+        schema = sql.name(CONTROL_SCHEMA)
+        self.run(
+            [
+                f"CREATE SCHEMA IF NOT EXISTS {schema}",
+                f"CREATE TABLE IF NOT EXISTS {TOKENS} (id uuid PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())",
+                f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {grants}",
+                f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TOKENS} TO {grants}",
+            ]
+        )
+
+    def write_token(self, token: str) -> None:
+        """Write a row whose arrival on the other side shows that everything before it has arrived."""
+        self.rows(f"INSERT INTO {TOKENS} (id) VALUES (%(id)s)", {"id": token})  # noqa: S608 - a constant name
+
+    def has_token(self, token: str) -> bool:
+        """Say whether the row has arrived."""
+        return bool(self.rows(f"SELECT 1 FROM {TOKENS} WHERE id = %(id)s", {"id": token}))  # noqa: S608
+
+    # What DMS leaves on the target
+
+    def suspended_tables(self) -> list[str]:
+        """Return the tables that DMS has stopped replicating."""
+        return [f"{row[0]}.{row[1]}" for row in self._dms("awsdms_suspended_tables", "table_owner, table_name")]
+
+    def apply_exceptions(self) -> int:
+        """Return how many changes DMS could not apply."""
+        found = self._dms("awsdms_apply_exceptions", "count(*)")
+        return int(found[0][0]) if found else 0
+
+    def _dms(self, table: str, what: str) -> list[tuple[Any, ...]]:
+        name = sql.name(DMS_CONTROL_SCHEMA, table)
+        if not self.rows("SELECT to_regclass(%(name)s)", {"name": name})[0][0]:
+            return []
+        return self.rows(f"SELECT {what} FROM {name}")  # noqa: S608 - constant names
+
+    # Data
+
+    def tables(self) -> dict[Table, list[Column]]:
+        """Return every table that holds rows of the application, with its columns."""
+        found = self.rows(
+            f"""SELECT n.nspname, c.relname, a.attname, t.typname FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            LEFT JOIN pg_type t ON t.oid = a.atttypid
+            WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {USER_SCHEMAS} AND {NOT_OF_AN_EXTENSION}
+            ORDER BY n.nspname, c.relname, a.attname""",  # noqa: S608 - constants only
+            {"foreign": list(FOREIGN_SCHEMAS)},
+        )
+        tables: dict[Table, list[Column]] = {}
+        for schema, table, column, type_name in found:
+            columns = tables.setdefault(Table(schema, table), [])
+            if column is not None:
+                columns.append(Column(column, type_name))
+        return tables
+
+    def self_test(self) -> str | None:
+        """Return this server's answer to the hash self-test, or None where it knows no such function."""
+        try:
+            return str(self.rows(SELF_TEST)[0][0])
+        except psycopg2.errors.UndefinedFunction:
+            return None
+
+    def digest(self, table: Table, columns: Sequence[Column], *, record_hash: bool) -> Digest:
+        """Count and hash a table's rows in one scan."""
+        count, total = self.rows(digest_query(table, columns, record_hash=record_hash))[0]
+        return Digest(int(count), str(total))
+
+    def sequences(self) -> list[NumberSequence]:
+        """Return the application's sequences that have given out a value, identity columns' included."""
+        found = self.rows(
+            f"""SELECT n.nspname, c.relname, s.last_value, s.increment_by, s.min_value, s.max_value
+            FROM pg_sequences s JOIN pg_namespace n ON n.nspname = s.schemaname
+            JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.sequencename
+            WHERE s.last_value IS NOT NULL AND {USER_SCHEMAS} AND {NOT_OF_AN_EXTENSION}""",  # noqa: S608
+            {"foreign": list(FOREIGN_SCHEMAS)},
+        )
+        return [NumberSequence(*row) for row in found]
+
+    def sequence_names(self) -> set[tuple[str, str]]:
+        """Return the schema and name of every sequence, used or not."""
+        return {(row[0], row[1]) for row in self.rows("SELECT schemaname, sequencename FROM pg_sequences")}
+
+    def set_sequences(self, sequences: Iterable[NumberSequence]) -> None:
+        """Set all sequences ahead in one statement."""
+        statement = set_all(sequences)
+        if statement:
+            self.rows(statement)
+
+    def refresh_materialized_views(self) -> list[str]:
+        """Refresh the application's materialized views and return their names."""
+        found = self.rows(
+            f"""SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind = 'm' AND {USER_SCHEMAS} AND {NOT_OF_AN_EXTENSION} ORDER BY 1, 2""",  # noqa: S608
+            {"foreign": list(FOREIGN_SCHEMAS)},
+        )
+        for schema, view in found:
+            self.rows(f"REFRESH MATERIALIZED VIEW {sql.name(schema, view)}")
+        return [f"{schema}.{view}" for schema, view in found]
+
+    # Roles
+
+    def make_role(self, role: str, password: str) -> None:
+        """Make a login role, or give it the password. What is sent is a SCRAM verifier: no log holds a password."""
+        verifier = psycopg2.extensions.encrypt_password(password, role, self._connection, "scram-sha-256")
+        exists = self.rows("SELECT 1 FROM pg_roles WHERE rolname = %(role)s", {"role": role})
+        verb = "ALTER" if exists else "CREATE"
+        self.rows(f"{verb} ROLE {sql.name(role)} LOGIN PASSWORD {sql.literal(verifier)}")
+
+    def grant_role(self, group: str, member: str) -> None:
+        """Make `member` a member of `group`, where there is such a group."""
+        if self.rows("SELECT 1 FROM pg_roles WHERE rolname = %(group)s", {"group": group}):
+            self.rows(f"GRANT {sql.name(group)} TO {sql.name(member)}")
+
+    def allow_writes(self, role: str) -> None:
+        """Let `role` make schemas here and write in spite of the read-only default of a closed database."""
+        whom, where = sql.name(role), sql.name(self.name)
+        self.run(
+            [
+                f"GRANT CREATE ON DATABASE {where} TO {whom}",
+                f"ALTER ROLE {whom} IN DATABASE {where} SET default_transaction_read_only = off",
+            ]
+        )
+
+
+def _escape(value: str) -> str:
+    """Escape a setting for libpq's options, where blanks separate."""
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")

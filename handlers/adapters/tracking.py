@@ -1,0 +1,69 @@
+"""The tracking table: one item per migration that is state and lock at once, and a line of history per change."""
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from handlers.core.record import Phase, Record, Step, Superseded
+
+STATE = "state"
+
+
+class Tracking:
+    """Reads and writes a migration's record. A write succeeds only if nobody else has written since."""
+
+    def __init__(self, client: Any, table: str, migration_id: str) -> None:
+        self._client = client
+        self._table = table
+        self._migration_id = migration_id
+
+    def read(self) -> Record:
+        """Return the record, a fresh one where none is stored."""
+        found = self._client.get_item(TableName=self._table, Key=self._key(STATE), ConsistentRead=True).get("Item")
+        if not found:
+            return Record(self._migration_id)
+        raw = json.loads(found["record"]["S"])
+        steps = {name: tuple(Step(step) for step in raw[name]) for name in ("begun", "done")}
+        return Record(**{**raw, **steps, "phase": Phase(raw["phase"])})
+
+    def write(self, record: Record, event: str, now: float) -> Record:
+        """Store `record`, read before, as its next version, and note `event` in the history.
+
+        Raises Superseded where another execution has stored a version since.
+        """
+        stored = replace(record, version=record.version + 1)
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    **self._key(STATE),
+                    "phase": {"S": stored.phase.value},
+                    "owner": {"S": stored.owner},
+                    "token": {"N": str(stored.token)},
+                    "version": {"N": str(stored.version)},
+                    "record": {"S": json.dumps(asdict(stored))},
+                },
+                ConditionExpression="attribute_not_exists(#version) OR #version = :version",
+                ExpressionAttributeNames={"#version": "version"},
+                ExpressionAttributeValues={":version": {"N": str(record.version)}},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            raise Superseded(f"{self._migration_id} was changed by another execution: this one stops") from None
+        self._client.put_item(
+            TableName=self._table,
+            Item={
+                **self._key(f"history#{now:017.6f}#{stored.version:06d}"),
+                "event": {"S": event},
+                "phase": {"S": stored.phase.value},
+                "owner": {"S": stored.owner},
+                "token": {"N": str(stored.token)},
+            },
+        )
+        return stored
+
+    def _key(self, sort: str) -> dict[str, Any]:
+        return {"migration_id": {"S": self._migration_id}, "entry": {"S": sort}}

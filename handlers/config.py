@@ -1,0 +1,103 @@
+"""What the functions know of the migration: the config parameter that the stack writes, as a typed tree."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+
+class ConfigError(ValueError):
+    """The config parameter is not what the stack writes. The message names the field."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One database. `operator_secret_arn` belongs to the role that may fence it, `replication_secret_arn` to DMS's."""
+
+    host: str
+    port: int
+    database: str
+    ssl_mode: str
+    operator_secret_arn: str
+    replication_secret_arn: str
+
+
+@dataclass(frozen=True)
+class Replication:
+    """DMS: the forward task and the dimensions of its metrics."""
+
+    task_arn: str
+    failback_task_arn: str
+    instance_id: str
+
+
+@dataclass(frozen=True)
+class Dns:
+    """The writer's name and its times to live, in seconds."""
+
+    zone_id: str
+    writer_name: str
+    reader_name: str
+    ttl_seconds: int
+    switchover_ttl_seconds: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Thresholds and deadlines, in seconds."""
+
+    maximum_lag_seconds: int
+    longest_transaction_seconds: int
+    drain_seconds: int
+    compare_seconds: int
+    bake_seconds: int
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole config parameter. `application_roles` empty means every login role that is not ours."""
+
+    migration_id: str
+    mode: str
+    source: Side
+    target: Side
+    application_secret_arn: str
+    application_roles: tuple[str, ...]
+    replication: Replication
+    dns: Dns
+    limits: Limits
+    state_parameter: str
+    tracking_table: str
+    topic_arn: str
+    state_machine_arn: str
+
+
+def parse(text: str) -> Config:
+    """Return the config in `text`, JSON. Raises ConfigError naming a missing, unknown or mistyped field."""
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"the config parameter is not JSON: {error}") from None
+    config = _build(Config, raw, "config")
+    assert isinstance(config, Config)  # noqa: S101 - for the type checker
+    return config
+
+
+def _build(kind: type, raw: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(raw, dict):
+            raise ConfigError(f"{where} is {raw!r}: an object is needed; deploy the stack again")
+        hints = get_type_hints(kind)
+        missing, unknown = sorted(hints.keys() - raw.keys()), sorted(raw.keys() - hints.keys())
+        if missing or unknown:
+            raise ConfigError(
+                f"{where} lacks {missing} and has unknown {unknown}: deploy the stack and its functions again"
+            )
+        return kind(**{name: _build(hint, raw[name], f"{where}.{name}") for name, hint in hints.items()})
+    if kind is tuple or getattr(kind, "__origin__", None) is tuple:
+        return tuple(str(item) for item in raw)
+    if kind is int and isinstance(raw, float | int) and not isinstance(raw, bool):
+        return int(raw)
+    if not isinstance(raw, kind):
+        raise ConfigError(f"{where} is {raw!r}: {kind.__name__} is needed; deploy the stack again")
+    return raw

@@ -1,0 +1,40 @@
+"""Weighted DNS records of a name, and the change batches that move it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+BLUE, GREEN = "blue", "green"
+RecordSet = Mapping[str, Any]
+
+
+class NamesError(Exception):
+    """The records are not what the stack made. The message says which and what to do."""
+
+
+def weighted(record_sets: Sequence[RecordSet], name: str) -> dict[str, RecordSet]:
+    """Return the records of `name` by set identifier. Raises NamesError unless there is one blue and one green."""
+    wanted = name.rstrip(".").lower()
+    found = {
+        r["SetIdentifier"]: r for r in record_sets if r["Name"].rstrip(".").lower() == wanted and "SetIdentifier" in r
+    }
+    if set(found) != {BLUE, GREEN}:
+        raise NamesError(f"{name} has the records {sorted(found)}, not blue and green: deploy the stack again")
+    return found
+
+
+def shift(records: Mapping[str, RecordSet], weights: Mapping[str, int], ttl: int) -> list[dict[str, Any]]:
+    """Return the changes that give every record its weight and time to live: one batch, all or none."""
+    return [
+        {"Action": "UPSERT", "ResourceRecordSet": {**record, "Weight": weights[side], "TTL": ttl}}
+        for side, record in sorted(records.items())
+    ]
+
+
+def weights(records: Mapping[str, RecordSet]) -> dict[str, int]:
+    """Return the weight of each side."""
+    return {side: int(record["Weight"]) for side, record in records.items()}
+
+
+def ttl(records: Mapping[str, RecordSet]) -> int:
+    """Return the longest time any resolver may keep one of the records, in seconds."""
+    return max(int(record["TTL"]) for record in records.values())

@@ -1,0 +1,81 @@
+"""Whether a switchover may begin, judged from what was observed. Every reason against it says what to do."""
+
+from dataclasses import dataclass, field
+
+from handlers.config import Limits
+
+RUNNING = "running"
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """What DMS says of its task. `latency` holds the newest CDC latencies in seconds, None where none was reported."""
+
+    status: str
+    full_load_percent: int
+    tables_errored: int
+    suspended: tuple[str, ...] = ()
+    latency: dict[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the gate saw. `probe_seconds` is how long a row took from source to target, None if it did not arrive."""
+
+    task: TaskState
+    probe_seconds: float | None
+    exceptions: int = 0
+    prepared: tuple[str, ...] = ()
+    long_transactions: tuple[str, ...] = ()
+    superuser_sessions: tuple[str, ...] = ()
+    target_open_to: tuple[str, ...] = ()
+    missing_tables: tuple[str, ...] = ()
+    missing_sequences: tuple[str, ...] = ()
+    missing_roles: tuple[str, ...] = ()
+
+
+def replicating(task: TaskState) -> list[str]:
+    """Return what speaks against the task being past its full load and healthy."""
+    reasons = []
+    if task.status != RUNNING:
+        reasons.append(f"the replication task is {task.status}: start it and wait for its full load")
+    elif task.full_load_percent < 100:
+        reasons.append(f"the full load is at {task.full_load_percent} %: wait for it")
+    if task.tables_errored or task.suspended:
+        named = ", ".join(task.suspended) or str(task.tables_errored)
+        reasons.append(f"tables in error or suspended: {named}; mend the cause and reload them")
+    return reasons
+
+
+def lagging(task: TaskState, limit: float) -> list[str]:
+    """Return which latencies exceed `limit` seconds. One that DMS does not report does not count here."""
+    return [
+        f"{name} is {value:.0f} s, above {limit:.0f} s: wait, or find what holds it up"
+        for name, value in sorted(task.latency.items())
+        if value is not None and value > limit
+    ]
+
+
+def reasons_against(seen: Observation, limits: Limits) -> list[str]:
+    """Return everything that speaks against starting a switchover now; empty where nothing does."""
+    reasons = replicating(seen.task) + lagging(seen.task, limits.maximum_lag_seconds)
+    if seen.probe_seconds is None:
+        reasons.append(
+            f"a probe row did not reach the target in {limits.maximum_lag_seconds} s: replication does not flow"
+        )
+    if seen.exceptions:
+        reasons.append(
+            f"DMS logged {seen.exceptions} apply exceptions on the target: look into awsdms_apply_exceptions"
+        )
+    for found, what in (
+        (seen.prepared, "prepared transactions on the source: commit or roll back"),
+        (seen.long_transactions, f"transactions over {limits.longest_transaction_seconds} s on the source: end"),
+        (seen.superuser_sessions, "superuser sessions on the source, whom no fence stops: end"),
+        (seen.target_open_to, "roles that can connect to the target already: run the prepare function; it shuts out"),
+        (seen.missing_tables, "tables missing on the target: carry the schema for"),
+        (seen.missing_sequences, "sequences missing on the target: carry the schema for"),
+        (seen.missing_roles, "roles of the source missing on the target: create"),
+    ):
+        if found:
+            reasons.append(f"{what} {', '.join(found)}")
+    return reasons

@@ -1,0 +1,85 @@
+"""The edge between Lambda and a step: clients, config, logging. Nothing here is reached by the steps themselves."""
+
+import functools
+import json
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.config import Config as ClientConfig
+
+from handlers import config
+from handlers.adapters.cloud import Machine, Names, Notices, Secrets, Task
+from handlers.adapters.postgres import Database
+from handlers.adapters.tracking import Tracking
+from handlers.clock import Clock
+from handlers.migration import Migration
+
+CONFIG_PARAMETER = "CONFIG_PARAMETER"
+"""Environment variable that names the config parameter."""
+MARGIN_SECONDS = 30.0
+"""Time kept back from a function's own limit, so that it can still undo."""
+
+log = logging.getLogger("migration")
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+@functools.cache
+def client(service: str) -> Any:
+    """Return a client that retries what AWS asks to retry, made once. Endpoints come from the environment."""
+    return boto3.client(
+        service,
+        config=ClientConfig(
+            connect_timeout=5,
+            read_timeout=20,
+            retries={"mode": "standard", "max_attempts": 5},
+            user_agent_extra="migration",
+        ),
+    )
+
+
+def open_migration() -> Migration:
+    """Read the config parameter and return the migration. Connections to the databases are opened by the steps."""
+    name = os.environ[CONFIG_PARAMETER]
+    found = config.parse(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+    task = Task(client("dms"), client("cloudwatch"), found.replication.task_arn, found.replication.instance_id)
+    return Migration(
+        config=found,
+        tracking=Tracking(client("dynamodb"), found.tracking_table, found.migration_id),
+        writer=Names(client("route53"), found.dns.zone_id, found.dns.writer_name),
+        task=task,
+        machine=Machine(client("stepfunctions"), found.state_machine_arn),
+        notices=Notices(client("sns"), client("ssm"), found.topic_arn, found.state_parameter),
+        secrets=Secrets(client("secretsmanager")),
+        clock=Clock(),
+        connect=Database.connect,
+    )
+
+
+def seconds_left(context: Any) -> float:
+    """Return how long this invocation may still act before it must begin to undo."""
+    return max(1.0, float(context.get_remaining_time_in_millis()) / 1000 - MARGIN_SECONDS)
+
+
+def handler(step: Callable[[Migration, dict[str, Any], float], dict[str, Any]]) -> Handler:
+    """Make a Lambda handler of a step: it opens the migration, logs begin and end as JSON, and lets errors through."""
+
+    @functools.wraps(step)
+    def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        log.setLevel(logging.INFO)
+        _say("begins", step, execution=event.get("execution"))
+        try:
+            result = step(open_migration(), event, seconds_left(context))
+        except Exception as error:
+            _say("failed", step, error=type(error).__name__, reason=str(error))
+            raise
+        _say("ended", step, outcome=result.get("outcome"))
+        return result
+
+    return handle
+
+
+def _say(what: str, step: Callable[..., Any], **fields: Any) -> None:
+    log.info(json.dumps({"step": step.__module__.rsplit(".", maxsplit=1)[-1], "event": what, **fields}))
