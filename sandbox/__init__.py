@@ -1,0 +1,1 @@
+"""AWS on one machine: the real engine deploys the real program, and real databases are migrated."""
