@@ -1,0 +1,149 @@
+"""Who may do what: IAM, KMS, Secrets Manager, SSM."""
+
+from typing import Any
+
+from sandbox.provider.entry import Api, Call, Entry, Reading, Resource, Tagging
+from sandbox.provider.shapes import Json
+
+
+def _key_rotation(api: Api, key: Resource, _old: Json, changed: set[str]) -> set[str]:
+    """Turn rotation on or off."""
+    if "enableKeyRotation" in changed:
+        _rotate(api, key)
+    return changed & {"enableKeyRotation", "deletionWindowInDays"}
+
+
+def _rotate(api: Api, key: Resource) -> None:
+    operation = "enable_key_rotation" if key.inputs.get("enableKeyRotation") else "disable_key_rotation"
+    api.call("kms", operation, KeyId=key.id)
+
+
+def _delete_secret(api: Api, secret: Resource) -> None:
+    days = int(secret.inputs.get("recoveryWindowInDays", 30))
+    how: Json = {"RecoveryWindowInDays": days} if days else {"ForceDeleteWithoutRecovery": True}
+    api.call("secretsmanager", "delete_secret", SecretId=secret.id, **how)
+
+
+def _local_change(*names: str) -> Any:
+    """Return a change that only the real provider's later actions depend on."""
+    return lambda _api, _resource, _old, changed: changed & set(names)
+
+
+ENTRIES = (
+    Entry(
+        type="aws:iam/role:Role",
+        service="iam",
+        create=Call("create_role", renames={"name": "RoleName", "assumeRolePolicy": "AssumeRolePolicyDocument"}),
+        also=(
+            Call(
+                "update_assume_role_policy",
+                {"RoleName": "$name"},
+                {"assumeRolePolicy": "PolicyDocument"},
+                only=("assumeRolePolicy",),
+            ),
+        ),
+        update=Call("update_role", {"RoleName": "$name"}, only=("description", "maxSessionDuration")),
+        read=Reading(Call("get_role", {"RoleName": "$id"}), "Role"),
+        delete=Call("delete_role", {"RoleName": "$id"}),
+        id="Role.RoleName",
+        outputs={"arn": "Arn", "uniqueId": "RoleId"},
+        replace=frozenset({"name", "path"}),
+        name="name",
+        tagging=Tagging("tag_role", "untag_role", {"RoleName": "$id"}),
+    ),
+    Entry(
+        type="aws:iam/rolePolicy:RolePolicy",
+        service="iam",
+        create=Call("put_role_policy", renames={"role": "RoleName", "name": "PolicyName", "policy": "PolicyDocument"}),
+        update=Call("put_role_policy", renames={"role": "RoleName", "name": "PolicyName", "policy": "PolicyDocument"}),
+        read=Reading(Call("get_role_policy", {"RoleName": "$role", "PolicyName": "$name"})),
+        delete=Call("delete_role_policy", {"RoleName": "$role", "PolicyName": "$name"}),
+        id="{role}:{name}",
+        replace=frozenset({"role", "name"}),
+        name="name",
+    ),
+    Entry(
+        type="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        service="iam",
+        create=Call("attach_role_policy", renames={"role": "RoleName"}),
+        read=Reading(
+            Call("list_attached_role_policies", {"RoleName": "$role"}),
+            "AttachedPolicies[?PolicyArn==<policyArn>] | [0]",
+        ),
+        delete=Call("detach_role_policy", {"RoleName": "$role", "PolicyArn": "$policyArn"}),
+        id="{role}/{policyArn}",
+        replace=frozenset({"role", "policyArn"}),
+    ),
+    Entry(
+        type="aws:kms/key:Key",
+        service="kms",
+        create=Call("create_key"),
+        also=(
+            Call("put_key_policy", {"KeyId": "$id", "PolicyName": "default"}, only=("policy",)),
+            Call("update_key_description", {"KeyId": "$id"}, only=("description",)),
+        ),
+        after=_rotate,
+        change=_key_rotation,
+        read=Reading(Call("describe_key", {"KeyId": "$id"}), "[KeyMetadata] | [?KeyState!='PendingDeletion'] | [0]"),
+        delete=Call("schedule_key_deletion", {"KeyId": "$id", "PendingWindowInDays": "$deletionWindowInDays"}),
+        id="KeyMetadata.KeyId",
+        outputs={"arn": "Arn", "keyId": "KeyId"},
+        local=frozenset({"enableKeyRotation", "deletionWindowInDays"}),
+        tagging=Tagging("tag_resource", "untag_resource", {"KeyId": "$id"}),
+        truth="nothing is encrypted with it",
+    ),
+    Entry(
+        type="aws:kms/alias:Alias",
+        service="kms",
+        create=Call("create_alias", renames={"name": "AliasName"}),
+        update=Call("update_alias", renames={"name": "AliasName"}),
+        read=Reading(Call("list_aliases"), "Aliases[?AliasName==<name>] | [0]"),
+        delete=Call("delete_alias", {"AliasName": "$name"}),
+        id="$name",
+        outputs={"arn": "AliasArn"},
+        replace=frozenset({"name"}),
+        name="name",
+    ),
+    Entry(
+        type="aws:secretsmanager/secret:Secret",
+        service="secretsmanager",
+        create=Call("create_secret"),
+        update=Call("update_secret", {"SecretId": "$id"}, only=("description", "kmsKeyId")),
+        change=_local_change("recoveryWindowInDays"),
+        read=Reading(Call("describe_secret", {"SecretId": "$id"}), "[@] | [?!DeletedDate] | [0]"),
+        before_delete=_delete_secret,
+        delete=None,
+        id="ARN",
+        outputs={"arn": "ARN"},
+        local=frozenset({"recoveryWindowInDays", "forceOverwriteReplicaSecret"}),
+        replace=frozenset({"name"}),
+        name="name",
+        tagging=Tagging("tag_resource", "untag_resource", {"SecretId": "$id"}),
+    ),
+    Entry(
+        type="aws:secretsmanager/secretVersion:SecretVersion",
+        service="secretsmanager",
+        create=Call("put_secret_value"),
+        read=Reading(Call("get_secret_value", {"SecretId": "$secretId"}), gone=("InvalidRequestException",)),
+        delete=None,  # it goes with its secret
+        id="join('|', [ARN, VersionId])",
+        outputs={"arn": "ARN", "versionId": "VersionId"},
+        replace=frozenset({"secretId", "secretString"}),
+        secrets=frozenset({"secretString"}),
+    ),
+    Entry(
+        type="aws:ssm/parameter:Parameter",
+        service="ssm",
+        create=Call("put_parameter"),
+        update=Call("put_parameter", {"Overwrite": True}),
+        read=Reading(Call("get_parameter", {"Name": "$name", "WithDecryption": True}), "Parameter"),
+        delete=Call("delete_parameter", {"Name": "$name"}),
+        id="$name",
+        outputs={"arn": "ARN", "version": "Version"},
+        replace=frozenset({"name"}),
+        local=frozenset({"overwrite"}),
+        tagging=Tagging(
+            "add_tags_to_resource", "remove_tags_from_resource", {"ResourceType": "Parameter", "ResourceId": "$name"}
+        ),
+    ),
+)
