@@ -1,0 +1,66 @@
+"""What MiniStack lacks for the sandbox, repaired in its own process. Each repair says what AWS does instead."""
+
+import json
+from typing import Any
+from xml.sax.saxutils import escape
+
+from ministack.services import backup, cloudwatch
+
+
+def repair() -> None:
+    """Apply every repair."""
+    _rules_have_windows()
+    _alarms_are_whole()
+
+
+def _rules_have_windows() -> None:
+    """AWS fills in when a backup may start and end; MiniStack leaves that open."""
+
+    def filled(body: Any) -> Any:
+        for rule in body.get("BackupPlan", {}).get("Rules", []):
+            rule.setdefault("StartWindowMinutes", 60)
+            rule.setdefault("CompletionWindowMinutes", 180)
+            rule.setdefault("ScheduleExpressionTimezone", "Etc/UTC")
+        return body
+
+    created, updated = backup._create_plan, backup._update_plan
+    backup._create_plan = lambda body: created(filled(body))
+    backup._update_plan = lambda plan_id, body: updated(plan_id, filled(body))
+
+
+def _alarms_are_whole() -> None:
+    """AWS describes alarms in full in its XML protocol too, which Go SDKs read; MiniStack only in JSON."""
+    described = cloudwatch._describe_alarms
+
+    def describe(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Any:
+        if is_cbor or is_json:
+            return described(params, data, is_cbor, is_json)
+        status, _, body = described(params, _from_form(params), False, True)
+        if status != 200:
+            return described(params, data, is_cbor, is_json)
+        inner = _xml(json.loads(body))
+        return cloudwatch._xml(200, "DescribeAlarmsResponse", f"<DescribeAlarmsResult>{inner}</DescribeAlarmsResult>")
+
+    cloudwatch._describe_alarms = describe
+
+
+def _from_form(params: Any) -> dict[str, Any]:
+    """Return a form's flat parameters as the JSON protocol would have them."""
+    data: dict[str, Any] = {}
+    for key, value in params.items():
+        text = value[0] if isinstance(value, list) else value
+        name, _, rest = key.partition(".member.")
+        if rest:
+            data.setdefault(name, []).append(text)
+        elif key not in ("Action", "Version"):
+            data[key] = int(text) if key == "MaxRecords" else text
+    return data
+
+
+def _xml(value: Any) -> str:
+    """Return plain data as the elements of the XML protocol."""
+    if isinstance(value, dict):
+        return "".join(f"<{key}>{_xml(inner)}</{key}>" for key, inner in value.items() if inner is not None)
+    if isinstance(value, list):
+        return "".join(f"<member>{_xml(inner)}</member>" for inner in value)
+    return str(value).lower() if isinstance(value, bool) else escape(str(value))

@@ -1,0 +1,21 @@
+"""Serve MiniStack on loopback, with repairs. Runs in the emulators' environment: `python ministack_server.py PORT`."""
+
+import os
+import sys
+
+
+def main(port: int) -> None:
+    """Serve until the process is ended."""
+    os.environ["GATEWAY_PORT"] = str(port)
+    os.environ["BIND_HOST"] = "127.0.0.1"
+    # MiniStack reads the environment when it is imported.
+    from ministack.app import main as serve  # noqa: PLC0415
+    from ministack_repairs import repair  # noqa: PLC0415
+
+    repair()
+    sys.argv = ["ministack"]
+    serve()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

