@@ -263,6 +263,8 @@ def _contradictions(settings: Settings) -> Iterable[str]:
         )
     if dns.zone_id and dns.private:
         yield "dns.private is true for the existing zone dns.zoneId: leave it out, the zone has its kind"
+    if settings.switchover.architecture == "arm64" and settings.switchover.runtime == "python3.11":
+        yield "switchover.architecture arm64 needs switchover.runtime python3.12 or later: psycopg2's build is newer"
     network = ipaddress.IPv4Network(settings.network.cidr)
     if not 16 <= network.prefixlen <= 18:
         yield f"network.cidr is {settings.network.cidr}: write a block from /16 to /18, room for three tiers"

@@ -98,6 +98,6 @@ def _build(kind: type, raw: Any, where: str) -> Any:
         return tuple(str(item) for item in raw)
     if kind is int and isinstance(raw, float | int) and not isinstance(raw, bool):
         return int(raw)
-    if not isinstance(raw, kind):
+    if not isinstance(raw, kind) or isinstance(raw, bool):
         raise ConfigError(f"{where} is {raw!r}: {kind.__name__} is needed; deploy the stack again")
     return raw

@@ -156,14 +156,15 @@ class FencedSection:
         """Send the writer's name to the target: both weights in one change, read back.
 
         Not awaited everywhere here: who still comes to the source is refused there, so waiting would only cost time.
+        That it is refused is looked at once more, for after this step there is no way back.
         """
         ttl = self.migration.config.dns.switchover_ttl_seconds
         change = self.migration.writer.shift(SWITCHED, ttl, f"switchover {self.record.owner}")
+        self.assert_fenced()
         return {"change": change, "weights": SWITCHED}
 
     def open(self) -> dict[str, Any]:
         """Let the application into the target as it was let into the source."""
-        self.assert_fenced()
         target = self.target.database
         before = access.Access.from_dict(self.record.saved["source_access"])
         there = {role.name for role in target.login_roles()} | {access.PUBLIC}

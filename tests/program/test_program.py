@@ -1,24 +1,162 @@
 """The whole program, as `pulumi up` runs it, under mocks for every stack config of the repository."""
 
+import functools
+import json
 import runpy
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from components import function_archives
+from components.settings import SettingsError
+from components.stack_outputs import OUTPUTS
+from handlers import config as handlers_config
 from tests.support.pulumi_mocks import REPOSITORY, Recorder, deploy, stack_config
 
-STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in REPOSITORY.glob("Pulumi.*.yaml"))
+STACKS = ("dev", "staging")
+UNTAGGED = (
+    "random:",
+    "aws:ec2/route:",
+    "aws:ec2/routeTableAssociation:",
+    "aws:iam/rolePolicy",
+    "aws:kms/alias:",
+    "aws:secretsmanager/secretVersion:",
+    "aws:backup/selection:",
+    "aws:route53/record:",
+    "aws:sns/topicPolicy:",
+    "aws:sns/topicSubscription:",
+    "aws:sqs/queuePolicy:",
+    "aws:cloudwatch/dashboard:",
+    "aws:cloudwatch/eventTarget:",
+    "aws:lambda/layerVersion:",
+    "aws:lambda/permission:",
+)
+"""Types that AWS knows no tags for."""
+NAMED_BY = (
+    "name",
+    "identifier",
+    "clusterIdentifier",
+    "replicationInstanceId",
+    "endpointId",
+    "replicationTaskId",
+    "layerName",
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def layer(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A layer that needs no package index."""
+    folder = tmp_path_factory.mktemp("layer")
+    (folder / "python").mkdir()
+    patch = pytest.MonkeyPatch()
+    patch.setattr(function_archives, "layer_folder", lambda *_: folder)
 
 
 def run_program() -> None:
     runpy.run_path(str(REPOSITORY / "__main__.py"), run_name="__main__")
 
 
+@functools.cache
 def program(stack: str) -> Recorder:
     return deploy(run_program, stack_config(stack), stack)
 
 
+def test_these_are_all_the_stack_configs() -> None:
+    found = {path.stem.removeprefix("Pulumi.") for path in REPOSITORY.glob("Pulumi.*.yaml")}
+    assert {name for name in found if not name.startswith("sandbox")} == set(STACKS)
+
+
 @pytest.mark.parametrize("stack", STACKS)
-def test_every_stack_config_deploys(stack: str) -> None:
+def test_every_promised_output_is_exported_and_known(stack: str) -> None:
+    exports = program(stack).exports
+    assert set(exports) == set(OUTPUTS)
+    assert len(exports) == 33
+    assert all(value not in (None, "") for value in exports.values()), exports
+    assert all(name == name.lower() and " " not in name for name in exports)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_name_carries_the_environment_suffix(stack: str) -> None:
     recorder = program(stack)
-    print(len(recorder.resources))
-    assert len(recorder.resources) > 50
+    for resource in recorder.resources:
+        assert resource.name.startswith(f"migration-{stack}-"), resource.name
+        for prop in NAMED_BY:
+            if prop in resource.inputs and not resource.inputs[prop].startswith(("dms-", "what-it-calls")):
+                assert stack in str(resource.inputs[prop]), (resource.name, prop, resource.inputs[prop])
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_everything_is_tagged(stack: str) -> None:
+    for resource in program(stack).resources:
+        if resource.custom and not resource.type.startswith(UNTAGGED):
+            tags = resource.inputs.get("tags") or {}
+            assert tags.get("Environment") == stack, resource
+            assert tags.get("CostCenter") == "platform"
+            assert tags.get("ManagedBy") == "pulumi"
+            assert tags.get("Name")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_resource_belongs_to_a_component(stack: str) -> None:
+    recorder = program(stack)
+    components = {r.name for r in recorder.resources if not r.custom}
+    assert len(components) == 7
+    assert {r.parent for r in recorder.resources if r.custom} == components
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_functions_can_read_the_config_they_are_given(stack: str) -> None:
+    config = handlers_config.parse(program(stack).named(f"migration-{stack}-switchover-config").inputs["value"])
+    assert config.migration_id == f"migration-{stack}"
+    assert config.target.port == 5432
+    assert config.dns.writer_name.startswith("writer.db.")
+    assert config.replication.instance_id == f"migration-{stack}-dms-instance"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_password_is_anywhere_but_in_secrets(stack: str) -> None:
+    for resource in program(stack).resources:
+        for key, value in resource.inputs.items():
+            if "password of" in json.dumps(value, default=str):
+                assert key in resource.secret_inputs, (resource.name, key)
+
+
+def test_staging_is_of_production_size() -> None:
+    recorder = program("staging")
+    assert len(recorder.of("aws:rds/clusterInstance:ClusterInstance")) == 3
+    assert len(recorder.of("aws:ec2/natGateway:NatGateway")) == 3
+    cluster = recorder.one("aws:rds/cluster:Cluster")
+    assert cluster["serverlessv2ScalingConfiguration"] == {"minCapacity": 0.5, "maxCapacity": 2}
+    assert cluster["deletionProtection"] is True
+    instance = recorder.one("aws:dms/replicationInstance:ReplicationInstance")
+    assert (instance["replicationInstanceClass"], instance["allocatedStorage"], instance["multiAz"]) == (
+        "dms.r5.large",
+        100,
+        True,
+    )
+    assert recorder.one("aws:route53/zone:Zone")["vpcs"]
+
+
+def test_dev_is_the_smallest_useful() -> None:
+    recorder = program("dev")
+    assert set(recorder.of("aws:rds/clusterInstance:ClusterInstance")) == {"migration-dev-target-writer"}
+    assert len(recorder.of("aws:ec2/natGateway:NatGateway")) == 1
+    assert recorder.one("aws:rds/cluster:Cluster")["deletionProtection"] is False
+
+
+def test_a_bad_configuration_declares_nothing() -> None:
+    config: dict[str, Any] = {**stack_config("dev"), "database-migration:nework": {}}
+    recorder: list[Recorder] = []
+    with pytest.raises(SettingsError, match="nework: there is no such key; did you mean network"):
+        recorder.append(deploy(run_program, config, "dev"))
+    assert not recorder
+
+
+def test_the_schema_in_the_project_file_names_the_same_keys_as_the_settings() -> None:
+    import yaml
+
+    from components.settings import Settings
+
+    schema = yaml.safe_load(Path(REPOSITORY / "Pulumi.yaml").read_text())["config"]
+    assert set(schema) == {field.alias for field in Settings.model_fields.values()}

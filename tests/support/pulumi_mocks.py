@@ -8,8 +8,9 @@ from typing import Any
 
 import pulumi
 import yaml
-from pulumi.runtime import mocks
+from pulumi.runtime import mocks, rpc
 from pulumi.runtime.config import set_all_config
+from pulumi.runtime.settings import get_root_resource
 
 PROJECT = "database-migration"
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,6 +30,10 @@ class Registered:
     name: str
     inputs: dict[str, Any]
     custom: bool
+    parent: str = ""
+    ignore_changes: tuple[str, ...] = ()
+    depends_on: frozenset[str] = frozenset()
+    secret_inputs: frozenset[str] = frozenset()
 
 
 def _computed(registered: Registered) -> dict[str, Any]:
@@ -62,14 +67,18 @@ def _computed(registered: Registered) -> dict[str, Any]:
 
 @dataclass
 class Recorder(mocks.Mocks):
-    """Records every resource in `resources`."""
+    """Records every resource, the outputs each component registered, and what the stack exports."""
 
     resources: list[Registered] = field(default_factory=list)
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    exports: dict[str, Any] = field(default_factory=dict)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        registered = Registered(args.typ, args.name, dict(args.inputs), bool(args.custom))
-        self.resources.append(registered)
-        return f"{args.name}-id", {**_computed(registered), **args.inputs}
+        inputs = {key: _open(value) for key, value in args.inputs.items()}
+        return f"{args.name}-id", {
+            **_computed(Registered(args.typ, args.name, inputs, bool(args.custom))),
+            **args.inputs,
+        }
 
     def call(self, args: mocks.MockCallArgs) -> dict[Any, Any]:
         return INVOKES[args.token]
@@ -83,18 +92,66 @@ class Recorder(mocks.Mocks):
         [inputs] = self.of(kind).values()
         return inputs
 
+    def parents(self) -> dict[str, str]:
+        """Return the name of every resource's parent."""
+        return {r.name: r.parent for r in self.resources}
+
+    def named(self, name: str) -> Registered:
+        """Return the resource of this name."""
+        [found] = [r for r in self.resources if r.name == name]
+        return found
+
     def kinds(self) -> dict[str, str]:
         """Return the type of every custom resource by name."""
         return {r.name: r.type for r in self.resources if r.custom}
 
 
+class Monitor(mocks.MockMonitor):
+    """Records what the mocks are not told: parents, ignored changes, dependencies, which inputs are secret."""
+
+    def RegisterResource(self, request: Any) -> Any:
+        answer = super().RegisterResource(request)
+        if request.type != "pulumi:pulumi:Stack":
+            raw = rpc.deserialize_properties(request.object)
+            assert isinstance(self.mocks, Recorder)
+            self.mocks.resources.append(
+                Registered(
+                    request.type,
+                    request.name,
+                    {key: _open(value) for key, value in raw.items()},
+                    request.custom,
+                    "" if "::pulumi:pulumi:Stack::" in request.parent else request.parent.split("::")[-1],
+                    tuple(request.ignoreChanges),
+                    frozenset(urn.split("::")[-1] for urn in request.dependencies),
+                    frozenset(key for key, value in raw.items() if rpc.is_rpc_secret(value)),
+                )
+            )
+        return answer
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:
+        assert isinstance(self.mocks, Recorder)
+        self.mocks.outputs[request.urn.split("::")[-1]] = rpc.deserialize_properties(request.outputs)
+        return super().RegisterResourceOutputs(request)
+
+
+def _open(value: Any) -> Any:
+    """Return a value without the wrapping of secrets."""
+    return _open(rpc.unwrap_rpc_secret(value)) if rpc.is_rpc_secret(value) else value
+
+
 def deploy(program: Callable[[], Any], config: Mapping[str, Any] | None = None, stack: str = "unit") -> Recorder:
     """Run `program` against a fresh recorder and return it once everything it declared is known."""
     recorder = Recorder()
-    mocks.set_mocks(recorder, project=PROJECT, stack=stack, preview=False)
+    mocks.set_mocks(recorder, project=PROJECT, stack=stack, preview=False, monitor=Monitor(recorder))
     plain = {key: value if isinstance(value, str) else json.dumps(value) for key, value in (config or {}).items()}
     set_all_config(plain, [])
-    pulumi.runtime.test(program)()
+
+    def body() -> pulumi.Output[None]:
+        program()
+        stack = get_root_resource()
+        return pulumi.Output.all(**getattr(stack, "outputs", {})).apply(recorder.exports.update)
+
+    pulumi.runtime.test(body)()
     return recorder
 
 

@@ -1,0 +1,291 @@
+"""The AWS adapters and the edge, on clients that check every request against botocore's model."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from handlers import edge
+from handlers.adapters.cloud import Machine, Names, Notices, Secrets, Task
+from handlers.adapters.tracking import Tracking
+from handlers.core.names import NamesError
+from handlers.core.record import Phase, Record, Step, Superseded
+from handlers.core import record as records
+from tests.support.fakes import CONFIG
+
+
+def stubbed(service: str) -> tuple[Any, Stubber]:
+    client = boto3.client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
+    stub = Stubber(client)
+    stub.activate()
+    return client, stub
+
+
+def record_sets(blue: int, green: int, ttl: int) -> dict[str, Any]:
+    return {
+        "ResourceRecordSets": [
+            {
+                "Name": "writer.db.example.",
+                "Type": "CNAME",
+                "SetIdentifier": side,
+                "Weight": weight,
+                "TTL": ttl,
+                "ResourceRecords": [{"Value": f"{side}.example"}],
+            }
+            for side, weight in (("blue", blue), ("green", green))
+        ],
+        "IsTruncated": False,
+        "MaxItems": "100",
+    }
+
+
+LIST = {"HostedZoneId": "Z1", "StartRecordName": "writer.db.example", "StartRecordType": "CNAME"}
+CHANGED = {"ChangeInfo": {"Id": "/change/C1", "Status": "PENDING", "SubmittedAt": 0}}
+
+
+def test_a_shift_is_one_batch_that_is_read_back() -> None:
+    client, stub = stubbed("route53")
+    stub.add_response("list_resource_record_sets", record_sets(100, 0, 60), LIST)
+    wanted = [{"Action": "UPSERT", "ResourceRecordSet": r} for r in record_sets(0, 100, 1)["ResourceRecordSets"]]
+    batch = {"Comment": "why", "Changes": wanted}
+    stub.add_response("change_resource_record_sets", CHANGED, {"HostedZoneId": "Z1", "ChangeBatch": batch})
+    stub.add_response("list_resource_record_sets", record_sets(0, 100, 1), LIST)
+    assert Names(client, "Z1", "writer.db.example").shift({"blue": 0, "green": 100}, 1, "why") == "/change/C1"
+    stub.assert_no_pending_responses()
+
+
+def test_a_shift_that_reads_back_otherwise_is_an_error() -> None:
+    client, stub = stubbed("route53")
+    stub.add_response("list_resource_record_sets", record_sets(100, 0, 60))
+    stub.add_response("change_resource_record_sets", CHANGED)
+    stub.add_response("list_resource_record_sets", record_sets(100, 0, 60))
+    with pytest.raises(NamesError, match="reads back {'blue': 100, 'green': 0}"):
+        Names(client, "Z1", "writer.db.example").shift({"blue": 0, "green": 100}, 1, "why")
+
+
+@pytest.mark.parametrize(("status", "synced"), [("INSYNC", True), ("PENDING", False)])
+def test_a_change_is_in_sync_when_route_53_says_so(status: str, synced: bool) -> None:
+    client, stub = stubbed("route53")
+    stub.add_response("get_change", {"ChangeInfo": {**CHANGED["ChangeInfo"], "Status": status}}, {"Id": "/change/C1"})
+    assert Names(client, "Z1", "x").in_sync("/change/C1") is synced
+
+
+ARN = "arn:aws:dms:us-east-1:123456789012:task:RESOURCEID"
+FILTER = {"Filters": [{"Name": "replication-task-arn", "Values": [ARN]}]}
+
+
+def task_answer(status: str = "running", percent: int = 100, errored: int = 0) -> dict[str, Any]:
+    rules = {"rules": [{"rule-type": "selection"}]}
+    stats = {"FullLoadProgressPercent": percent, "TablesErrored": errored}
+    task = {
+        "ReplicationTaskArn": ARN,
+        "Status": status,
+        "TableMappings": json.dumps(rules),
+        "ReplicationTaskStats": stats,
+    }
+    return {"ReplicationTasks": [task]}
+
+
+def table(name: str, state: str, inserts: int = 0, applied: int = 0) -> dict[str, Any]:
+    return {"SchemaName": "s", "TableName": name, "TableState": state, "Inserts": inserts, "AppliedInserts": applied}
+
+
+def metric(values: list[float]) -> dict[str, Any]:
+    return {"MetricDataResults": [{"Id": "latest", "Values": values}]}
+
+
+def test_a_task_s_state_is_read_with_all_its_tables_and_the_newest_latencies() -> None:
+    dms, dms_stub = stubbed("dms")
+    cloudwatch, metrics = stubbed("cloudwatch")
+    dms_stub.add_response("describe_replication_tasks", task_answer(), FILTER)
+    first = {"TableStatistics": [table("a", "Table completed")], "Marker": "more"}
+    dms_stub.add_response("describe_table_statistics", first, {"ReplicationTaskArn": ARN})
+    second = {"TableStatistics": [table("b", "Table error")]}
+    dms_stub.add_response("describe_table_statistics", second, {"ReplicationTaskArn": ARN, "Marker": "more"})
+    metrics.add_response("get_metric_data", metric([3.0, 9.0]))
+    metrics.add_response("get_metric_data", metric([]))
+    state = Task(dms, cloudwatch, ARN, "instance").state(1000.0)
+    assert (state.status, state.full_load_percent, state.tables_errored, state.suspended) == (
+        "running",
+        100,
+        1,
+        ("s.b",),
+    )
+    assert state.latency == {"CDCLatencySource": 3.0, "CDCLatencyTarget": None}
+
+
+def test_a_latency_is_asked_for_by_the_task_s_resource_id() -> None:
+    dms, _ = stubbed("dms")
+    cloudwatch, metrics = stubbed("cloudwatch")
+    query = {
+        "Id": "latest",
+        "MetricStat": {
+            "Metric": {
+                "Namespace": "AWS/DMS",
+                "MetricName": "CDCLatencySource",
+                "Dimensions": [
+                    {"Name": "ReplicationInstanceIdentifier", "Value": "instance"},
+                    {"Name": "ReplicationTaskIdentifier", "Value": "RESOURCEID"},
+                ],
+            },
+            "Period": 60,
+            "Stat": "Maximum",
+        },
+    }
+    wanted = {"MetricDataQueries": [query], "StartTime": ANY, "EndTime": ANY, "ScanBy": "TimestampDescending"}
+    metrics.add_response("get_metric_data", {"MetricDataResults": []}, wanted)
+    assert Task(dms, cloudwatch, ARN, "instance")._latest("CDCLatencySource", 1000.0) is None
+
+
+def test_counters_mappings_and_stop() -> None:
+    dms, stub = stubbed("dms")
+    task = Task(dms, None, ARN, "instance")
+    stub.add_response("describe_table_statistics", {"TableStatistics": [table("a", "x", 5, 4), table("b", "x", 1, 1)]})
+    assert task.counters() == {"read": 6, "applied": 5}
+    stub.add_response("describe_replication_tasks", task_answer(), FILTER)
+    assert task.mappings() == [{"rule-type": "selection"}]
+    stub.add_response("describe_replication_tasks", task_answer(), FILTER)
+    stub.add_response("stop_replication_task", {}, {"ReplicationTaskArn": ARN})
+    assert task.stop() is True
+    stub.add_response("describe_replication_tasks", task_answer("stopped"), FILTER)
+    assert task.stop() is False
+
+
+def test_notices_reach_topic_and_parameter() -> None:
+    sns, topic = stubbed("sns")
+    ssm, parameter = stubbed("ssm")
+    notices = Notices(sns, ssm, "arn:topic", "/state")
+    topic.add_response("publish", {}, {"TopicArn": "arn:topic", "Subject": "s" * 100, "Message": '{\n  "a": 1\n}'})
+    notices.tell("s" * 200, {"a": 1})
+    parameter.add_response("put_parameter", {}, {"Name": "/state", "Value": ANY, "Type": "String", "Overwrite": True})
+    notices.show({"phase": "idle"})
+    topic.assert_no_pending_responses()
+    parameter.assert_no_pending_responses()
+
+
+def test_a_secret_s_fields() -> None:
+    client, stub = stubbed("secretsmanager")
+    stub.add_response(
+        "get_secret_value", {"SecretString": '{"username": "u", "password": "p"}'}, {"SecretId": "arn:s" * 5}
+    )
+    assert Secrets(client).read("arn:s" * 5)["username"] == "u"
+
+
+def test_starting_an_attempt_twice_is_harmless_and_other_errors_are_not_hidden() -> None:
+    client, stub = stubbed("stepfunctions")
+    machine = Machine(client, "arn:machine")
+    answer = {"executionArn": "arn:e", "startDate": 0}
+    stub.add_response("start_execution", answer, {"stateMachineArn": "arn:machine", "name": "m-1", "input": "{}"})
+    assert machine.start("m-1") == "m-1"
+    stub.add_client_error("start_execution", "ExecutionAlreadyExists")
+    assert machine.start("m-1") == "m-1"
+    stub.add_client_error("start_execution", "AccessDeniedException")
+    with pytest.raises(Exception, match="AccessDenied"):
+        machine.start("m-1")
+
+
+# Tracking
+
+
+def test_a_fresh_migration_has_a_fresh_record() -> None:
+    client, stub = stubbed("dynamodb")
+    key = {"migration_id": {"S": "m"}, "entry": {"S": "state"}}
+    stub.add_response("get_item", {}, {"TableName": "t", "Key": key, "ConsistentRead": True})
+    assert Tracking(client, "t", "m").read() == Record("m")
+
+
+def test_a_record_survives_the_table_and_every_write_is_in_the_history() -> None:
+    client, stub = stubbed("dynamodb")
+    stored: list[dict[str, Any]] = []
+    client.meta.events.register("before-parameter-build.dynamodb.PutItem", lambda params, **_: stored.append(params))
+    record = records.begin(records.claim(Record("m"), "run", 1.0, 10), Step.FENCE, 2.0, {"source_access": {"a": 1}})
+    stub.add_response("put_item", {})
+    stub.add_response("put_item", {})
+    tracking = Tracking(client, "t", "m")
+    written = tracking.write(record, "fence begins", 12.5)
+    state, history = stored
+    assert written.version == 1
+    assert state["ConditionExpression"] == "attribute_not_exists(#version) OR #version = :version"
+    assert state["ExpressionAttributeValues"] == {":version": {"N": "0"}}
+    assert history["Item"]["entry"] == {"S": "history#0000000012.500000#000001"}
+    assert history["Item"]["event"] == {"S": "fence begins"}
+    stub.add_response("get_item", {"Item": state["Item"]})
+    read = tracking.read()
+    assert read == written
+    assert read.phase is Phase.SWITCHING
+    assert read.begun == (Step.FENCE,)
+
+
+def test_a_write_over_somebody_else_s_is_refused() -> None:
+    client, stub = stubbed("dynamodb")
+    stub.add_client_error("put_item", "ConditionalCheckFailedException")
+    with pytest.raises(Superseded, match="m was changed by another execution: this one stops"):
+        Tracking(client, "t", "m").write(Record("m"), "x", 1.0)
+    stub.add_client_error("put_item", "ProvisionedThroughputExceededException")
+    with pytest.raises(Exception, match="Throughput"):
+        Tracking(client, "t", "m").write(Record("m"), "x", 1.0)
+
+
+# The edge
+
+
+class Context:
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+
+def test_a_function_keeps_time_back_to_undo() -> None:
+    assert edge.seconds_left(Context(100)) == 70
+    assert edge.seconds_left(Context(10)) == 1
+
+
+def test_a_handler_opens_the_migration_the_parameter_describes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ssm, stub = stubbed("ssm")
+    stub.add_response("get_parameter", {"Parameter": {"Value": json.dumps(CONFIG)}}, {"Name": "/config"})
+    monkeypatch.setenv(edge.CONFIG_PARAMETER, "/config")
+    monkeypatch.setattr(edge, "client", lambda service: ssm if service == "ssm" else object())
+    seen: list[Any] = []
+
+    @edge.handler
+    def step(migration: Any, event: dict[str, Any], seconds: float) -> dict[str, Any]:
+        seen.append((migration.config.migration_id, migration.writer.name, event, seconds))
+        return {"outcome": "done"}
+
+    assert step({"execution": "run"}, Context(90)) == {"outcome": "done"}
+    assert seen == [("migration-unit", "writer.db.example", {"execution": "run"}, 60)]
+    said = [json.loads(message)["event"] for message in caplog.messages]
+    assert said == ["begins", "ended"]
+
+
+def test_a_handler_logs_a_failure_and_lets_it_through(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(edge, "open_migration", lambda: None)
+
+    @edge.handler
+    def step(migration: Any, event: dict[str, Any], seconds: float) -> dict[str, Any]:
+        raise Superseded("another")
+
+    with pytest.raises(Superseded):
+        step({}, Context(90))
+    assert json.loads(caplog.messages[-1]) == {
+        "step": "test_adapters_cloud",
+        "event": "failed",
+        "error": "Superseded",
+        "reason": "another",
+    }
+
+
+def test_clients_are_made_once_and_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    edge.client.cache_clear()
+    assert edge.client("sns") is edge.client("sns")
+    assert edge.client("sns").meta.config.retries["mode"] == "standard"
+    edge.client.cache_clear()

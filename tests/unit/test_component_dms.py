@@ -1,0 +1,159 @@
+import json
+from typing import Any
+
+import pytest
+
+from components import DmsPipeline, DmsPipelineArgs
+from components.checks import ArgumentError
+from components.dms_settings import table_mappings, task_settings
+from tests.support.pulumi_mocks import Recorder, deploy
+
+ARGS: DmsPipelineArgs = {
+    "account_id": "123456789012",
+    "region": "eu-central-1",
+    "subnet_ids": ["subnet-1", "subnet-2"],
+    "security_group_id": "sg-1",
+    "kms_key_arn": "arn:key",
+    "source": {"engine_name": "postgres", "database_name": "shop", "secret_arn": "arn:source"},
+    "target": {"engine_name": "aurora-postgresql", "database_name": "shop", "secret_arn": "arn:target"},
+    "tables": [{"schema": "public"}],
+}
+
+
+def pipeline(**changes: object) -> Recorder:
+    return deploy(lambda: DmsPipeline("dms", {**ARGS, **changes}))  # type: ignore[typeddict-item]
+
+
+def test_children_are_exactly_these() -> None:
+    role, attached = "aws:iam/role:Role", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+    assert pipeline().kinds() == {
+        "dms-vpc-role": role,
+        "dms-vpc-policy": attached,
+        "dms-logs-role": role,
+        "dms-logs-policy": attached,
+        "dms-subnets": "aws:dms/replicationSubnetGroup:ReplicationSubnetGroup",
+        "dms-instance": "aws:dms/replicationInstance:ReplicationInstance",
+        "dms-access-role": role,
+        "dms-access-policy": "aws:iam/rolePolicy:RolePolicy",
+        **{
+            f"dms-{purpose}": "aws:dms/endpoint:Endpoint"
+            for purpose in ("source", "target", "failback-source", "failback-target")
+        },
+        "dms-forward": "aws:dms/replicationTask:ReplicationTask",
+        "dms-failback": "aws:dms/replicationTask:ReplicationTask",
+    }
+
+
+def test_account_roles_have_dms_s_fixed_names_and_are_waited_for_by_policy() -> None:
+    recorder = pipeline()
+    assert recorder.named("dms-vpc-role").inputs["name"] == "dms-vpc-role"
+    assert recorder.named("dms-logs-role").inputs["name"] == "dms-cloudwatch-logs-role"
+    assert {"dms-vpc-policy", "dms-logs-policy"} <= recorder.named("dms-instance").depends_on
+
+
+def test_an_account_that_has_the_roles_keeps_them() -> None:
+    assert set(pipeline(create_account_roles=False).of("aws:iam/role:Role")) == {"dms-access-role"}
+
+
+def test_no_password_is_in_the_program_and_dms_of_this_region_alone_may_read_the_secrets() -> None:
+    recorder = pipeline()
+    for endpoint in recorder.of("aws:dms/endpoint:Endpoint").values():
+        assert "password" not in endpoint
+        assert endpoint["secretsManagerArn"] in {"arn:source", "arn:target"}
+        assert endpoint["sslMode"] == "require"
+        assert endpoint["kmsKeyArn"] == "arn:key"
+    trusted = json.loads(recorder.named("dms-access-role").inputs["assumeRolePolicy"])["Statement"][0]["Principal"]
+    assert trusted == {"Service": ["dms.eu-central-1.amazonaws.com"]}
+    statements = json.loads(recorder.named("dms-access-policy").inputs["policy"])["Statement"]
+    assert statements[0]["Resource"] == ["arn:source", "arn:target"]
+    assert statements[1]["Condition"] == {
+        "StringEquals": {"kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com"}
+    }
+
+
+def test_sources_tell_of_cut_objects_and_keep_numbers_exact() -> None:
+    recorder = pipeline()
+    for source in ("dms-source", "dms-failback-source"):
+        inputs = recorder.named(source).inputs
+        assert inputs["endpointType"] == "source"
+        assert inputs["postgresSettings"]["failTasksOnLobTruncation"] is True
+        assert inputs["postgresSettings"]["heartbeatEnable"] is True
+        assert inputs["extraConnectionAttributes"] == "MapUnboundedNumericAsString=true"
+    for target in ("dms-target", "dms-failback-target"):
+        settings = recorder.named(target).inputs["postgresSettings"]
+        assert settings == {"afterConnectScript": "SET session_replication_role = 'replica'"}
+
+
+def test_tasks_are_declared_and_left_to_the_automation() -> None:
+    recorder = pipeline()
+    forward, failback = recorder.named("dms-forward"), recorder.named("dms-failback")
+    assert forward.inputs["migrationType"] == "full-load-and-cdc"
+    assert failback.inputs["migrationType"] == "cdc"
+    for task in (forward, failback):
+        assert task.inputs["startReplicationTask"] is False
+        assert task.ignore_changes == ("startReplicationTask", "cdcStartPosition")
+    assert recorder.outputs["dms"]["replication_task_arn"].endswith(":task:RESOURCEID")
+
+
+def test_the_way_back_is_the_way_there_turned_round() -> None:
+    recorder = pipeline()
+    forward, failback = recorder.named("dms-forward").inputs, recorder.named("dms-failback").inputs
+    assert failback["sourceEndpointArn"].endswith("dms-failback-source")
+    assert recorder.named("dms-failback-source").inputs["secretsManagerArn"] == "arn:target"
+    assert recorder.named("dms-failback-target").inputs["secretsManagerArn"] == "arn:source"
+    assert failback["tableMappings"] == forward["tableMappings"]
+
+
+def test_the_instance_is_private_encrypted_and_upgraded_by_aws() -> None:
+    instance = pipeline(multi_az=True).named("dms-instance")
+    assert instance.inputs["replicationInstanceClass"] == "dms.r5.large"
+    assert instance.inputs["allocatedStorage"] == 100
+    assert instance.inputs["publiclyAccessible"] is False
+    assert instance.inputs["kmsKeyArn"] == "arn:key"
+    assert instance.inputs["multiAz"] is True
+    assert instance.ignore_changes == ("engineVersion",)
+
+
+def test_mappings_select_what_was_asked_for_and_always_the_drain_token() -> None:
+    rules = json.loads(table_mappings([{"schema": "app_%"}, {"schema": "app_x", "table": "tmp", "action": "exclude"}]))
+    found = [(r["rule-action"], *r["object-locator"].values()) for r in rules["rules"]]
+    assert found == [
+        ("include", "app_%", "%"),
+        ("exclude", "app_x", "tmp"),
+        ("include", "migration_control", "%"),
+    ]
+    assert [r["rule-id"] for r in rules["rules"]] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ([{"schema": "a", "action": "keep"}], r"tables\[0\].action is 'keep': write one of exclude, include"),
+        ([{"schema": "a", "action": "exclude"}], "tables with action include is empty"),
+        ([], "tables with action include is empty"),
+    ],
+)
+def test_bad_rules(rules: list[Any], said: str) -> None:
+    with pytest.raises(ArgumentError, match=said):
+        table_mappings(rules)
+
+
+def test_settings_stop_rather_than_lose_a_row() -> None:
+    settings = json.loads(task_settings(lob_maximum_kb=64))
+    assert settings["TargetMetadata"]["LobMaxSize"] == 64
+    assert settings["TargetMetadata"]["BatchApplyEnabled"] is True
+    assert settings["FullLoadSettings"]["TargetTablePrepMode"] == "DO_NOTHING"
+    assert settings["ControlTablesSettings"]["SuspendedTablesTableEnabled"] is True
+    assert settings["Logging"]["EnableLogging"] is True
+    assert {settings["ErrorBehavior"][key] for key in ("DataErrorPolicy", "TableErrorPolicy")} == {"SUSPEND_TABLE"}
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(ArgumentError, match="lob_maximum_kb is 0: write a number from 1 to 102400"):
+        task_settings(lob_maximum_kb=0)
+    with pytest.raises(ArgumentError, match="engine_name is 'oracle': write one of aurora-postgresql, postgres"):
+        pipeline(source={"engine_name": "oracle", "database_name": "x", "secret_arn": "y"})
+    with pytest.raises(ArgumentError, match="ssl_mode is 'maybe'"):
+        pipeline(target={"engine_name": "postgres", "database_name": "x", "secret_arn": "y", "ssl_mode": "maybe"})
+    with pytest.raises(ArgumentError, match="storage_gb is 1"):
+        pipeline(storage_gb=1)

@@ -1,0 +1,218 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import Switchover, SwitchoverArgs, function_archives
+from components.checks import ArgumentError
+from components.switchover_machine import STEPS, definition
+from tests.support.pulumi_mocks import Recorder, deploy
+
+FUNCTIONS = ("prepare", "gate", "announce", "switch", "finish", "undo", "observe")
+ARGS: SwitchoverArgs = {
+    "migration_id": "migration-unit",
+    "parameter_path": "/migration/unit",
+    "config": {"mode": "manual"},
+    "account_id": "123456789012",
+    "region": "us-east-1",
+    "subnet_ids": ["subnet-1", "subnet-2"],
+    "security_group_id": "sg-1",
+    "kms_key_arn": "arn:key",
+    "topic_arn": "arn:topic",
+    "zone_id": "Z1",
+    "task_arns": ["arn:task"],
+    "secret_arns": ["arn:secret"],
+    "bake_seconds": 7,
+}
+
+
+@pytest.fixture(autouse=True)
+def layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A layer that needs no package index."""
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python" / "psycopg2.py").write_text("")
+    monkeypatch.setattr(function_archives, "layer_folder", lambda *_: tmp_path)
+    return tmp_path
+
+
+def switchover(**changes: object) -> Recorder:
+    return deploy(lambda: Switchover("sw", {**ARGS, **changes}))  # type: ignore[typeddict-item]
+
+
+def statements(recorder: Recorder, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(recorder.named(name).inputs["policy"])["Statement"]
+    return found
+
+
+def test_children_are_exactly_these() -> None:
+    per_function = {
+        f"sw-{name}{suffix}": kind
+        for name in FUNCTIONS
+        for suffix, kind in (
+            ("", "aws:lambda/function:Function"),
+            ("-role", "aws:iam/role:Role"),
+            ("-vpc", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"),
+            ("-policy", "aws:iam/rolePolicy:RolePolicy"),
+            ("-log", "aws:cloudwatch/logGroup:LogGroup"),
+        )
+    }
+    triggers = {
+        f"sw-{name}{suffix}": kind
+        for name in ("task-events", "poll")
+        for suffix, kind in (
+            ("", "aws:cloudwatch/eventRule:EventRule"),
+            ("-target", "aws:cloudwatch/eventTarget:EventTarget"),
+            ("-permission", "aws:lambda/permission:Permission"),
+        )
+    }
+    assert switchover().kinds() == {
+        **per_function,
+        **triggers,
+        "sw-tracking": "aws:dynamodb/table:Table",
+        "sw-config": "aws:ssm/parameter:Parameter",
+        "sw-state": "aws:ssm/parameter:Parameter",
+        "sw-dead-letters": "aws:sqs/queue:Queue",
+        "sw-dead-letters-policy": "aws:sqs/queuePolicy:QueuePolicy",
+        "sw-psycopg2": "aws:lambda/layerVersion:LayerVersion",
+        "sw-machine": "aws:sfn/stateMachine:StateMachine",
+        "sw-machine-role": "aws:iam/role:Role",
+        "sw-machine-policy": "aws:iam/rolePolicy:RolePolicy",
+        "sw-machine-log": "aws:cloudwatch/logGroup:LogGroup",
+    }
+
+
+def test_functions_run_in_the_network_with_their_layer_and_know_one_parameter() -> None:
+    for name, function in switchover().of("aws:lambda/function:Function").items():
+        assert function["handler"] == f"handlers.functions.{name.removeprefix('sw-')}.handler"
+        assert function["environment"] == {"variables": {"CONFIG_PARAMETER": "/migration/unit/config"}}
+        assert function["vpcConfig"] == {"subnetIds": ["subnet-1", "subnet-2"], "securityGroupIds": ["sg-1"]}
+        assert function["kmsKeyArn"] == "arn:key"
+        assert function["layers"] == ["arn:aws:mock:us-east-1:123456789012:sw-psycopg2"]
+        assert function["deadLetterConfig"]["targetArn"].endswith("sw-dead-letters")
+
+
+def test_every_handler_named_exists() -> None:
+    for name in FUNCTIONS:
+        assert f"handlers/functions/{name}.py" in function_archives.code_files()
+
+
+def test_the_state_parameter_belongs_to_the_automation_and_the_config_names_everything() -> None:
+    recorder = switchover()
+    assert recorder.named("sw-state").ignore_changes == ("value",)
+    assert recorder.named("sw-state").inputs["name"] == "/migration/unit/state"
+    config = json.loads(recorder.named("sw-config").inputs["value"])
+    assert config == {
+        "migration_id": "migration-unit",
+        "mode": "manual",
+        "state_parameter": "/migration/unit/state",
+        "tracking_table": "sw-tracking",
+        "topic_arn": "arn:topic",
+        "state_machine_arn": "arn:aws:mock:us-east-1:123456789012:sw-machine",
+    }
+
+
+def test_each_function_may_do_what_it_calls_and_no_more() -> None:
+    recorder = switchover()
+    calls = {
+        name: {action for s in statements(recorder, f"sw-{name}-policy") for action in s["Action"]}
+        for name in FUNCTIONS
+    }
+    common = {"ssm:GetParameter", "dynamodb:GetItem", "kms:Decrypt", "kms:GenerateDataKey", "sqs:SendMessage"}
+    assert calls["announce"] == common | {
+        "dynamodb:PutItem",
+        "ssm:PutParameter",
+        "route53:ChangeResourceRecordSets",
+        "route53:ListResourceRecordSets",
+    }
+    assert "dms:StopReplicationTask" in calls["finish"]
+    assert "states:StartExecution" in calls["observe"]
+    assert all("states:StartExecution" not in calls[name] for name in FUNCTIONS if name != "observe")
+    for actions in calls.values():
+        assert not any(action.endswith("*") for action in actions)
+
+
+def test_any_resource_only_where_aws_knows_none() -> None:
+    recorder = switchover()
+    for name in FUNCTIONS:
+        for statement in statements(recorder, f"sw-{name}-policy"):
+            if statement["Resource"] == "*":
+                assert set(statement["Action"]) <= {"dms:DescribeReplicationTasks", "cloudwatch:GetMetricData"}
+
+
+def test_the_table_keeps_history_encrypted_and_recoverable() -> None:
+    table = switchover().one("aws:dynamodb/table:Table")
+    assert (table["hashKey"], table["rangeKey"]) == ("migration_id", "entry")
+    assert table["billingMode"] == "PAY_PER_REQUEST"
+    assert table["pointInTimeRecovery"] == {"enabled": True}
+    assert table["serverSideEncryption"] == {"enabled": True, "kmsKeyArn": "arn:key"}
+
+
+def test_the_observer_is_called_by_event_and_by_clock() -> None:
+    recorder = switchover()
+    assert recorder.named("sw-poll").inputs["scheduleExpression"] == "rate(1 minute)"
+    pattern = json.loads(recorder.named("sw-task-events").inputs["eventPattern"])
+    assert pattern["resources"] == ["arn:task"]
+    for name in ("sw-poll", "sw-task-events"):
+        assert recorder.named(f"{name}-target").inputs["deadLetterConfig"]["arn"].endswith("sw-dead-letters")
+        assert recorder.named(f"{name}-permission").inputs["sourceArn"].endswith(name)
+
+
+def test_the_machine_logs_and_traces() -> None:
+    machine = switchover().one("aws:sfn/stateMachine:StateMachine")
+    assert machine["type"] == "STANDARD"
+    assert machine["loggingConfiguration"]["level"] == "ALL"
+    assert machine["loggingConfiguration"]["logDestination"].endswith("sw-machine-log:*")
+    assert machine["tracingConfiguration"] == {"enabled": True}
+    assert json.loads(machine["definition"])["States"]["Bake"]["Seconds"] == 7
+
+
+def reachable(states: dict[str, Any], start: str) -> set[str]:
+    found, waiting = set(), [start]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        state = states[name]
+        waiting += [state[key] for key in ("Next", "Default") if key in state]
+        waiting += [rule["Next"] for key in ("Catch", "Choices") for rule in state.get(key, [])]
+    return found
+
+
+def test_every_state_is_reached_and_every_path_ends() -> None:
+    machine = definition({step: f"arn:{step}" for step in STEPS}, 1)
+    states = machine["States"]
+    assert reachable(states, machine["StartAt"]) == set(states)
+    ends = {name for name, state in states.items() if state["Type"] in ("Succeed", "Fail")}
+    for name in states:
+        assert reachable(states, name) & ends
+
+
+def test_before_the_target_opens_every_failure_leads_to_the_undo() -> None:
+    states = definition({step: f"arn:{step}" for step in STEPS}, 1)["States"]
+    for name in ("Gate", "Announce", "Switch"):
+        [catch] = states[name]["Catch"]
+        assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Undo")
+    assert states["Undo"]["Catch"][0]["Next"] == "GiveUp"
+    assert {choice["StringEquals"]: choice["Next"] for choice in states["TakenBack"]["Choices"]} == {
+        "forward": "SwitchOn",
+        "finish": "Bake",
+    }
+    assert states["WaitForOldTtl"]["SecondsPath"] == "$.said.wait_seconds"
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(ArgumentError, match="architecture is 'mips': write one of arm64, x86_64"):
+        switchover(architecture="mips")
+    with pytest.raises(ArgumentError, match="bake_seconds is -1"):
+        switchover(bake_seconds=-1)
+
+
+def test_archives_hold_source_files_only(layer: Path) -> None:
+    files = function_archives.code_files()
+    assert all(path.suffix == ".py" for path in files.values())
+    assert not any("__pycache__" in name for name in files)
+    code, layer_size = function_archives.sizes("python3.13", "x86_64")
+    assert 1_000 < code < 500_000
+    assert layer_size < 1_000

@@ -1,0 +1,166 @@
+import json
+
+import pytest
+
+from components import TargetDatabase, TargetDatabaseArgs
+from components.checks import ArgumentError
+from tests.support.pulumi_mocks import Recorder, deploy
+
+ARGS: TargetDatabaseArgs = {
+    "engine_version": "17.5",
+    "database_name": "shop",
+    "subnet_ids": ["subnet-1", "subnet-2"],
+    "security_group_id": "sg-1",
+    "kms_key_arn": "arn:key",
+    "application_username": "shop_app",
+    "replication_username": "dms",
+}
+
+
+def target(**changes: object) -> Recorder:
+    return deploy(lambda: TargetDatabase("db", {**ARGS, **changes}))  # type: ignore[typeddict-item]
+
+
+def test_children_are_exactly_these() -> None:
+    assert target().kinds() == {
+        "db-subnets": "aws:rds/subnetGroup:SubnetGroup",
+        "db-parameters": "aws:rds/clusterParameterGroup:ClusterParameterGroup",
+        "db-log": "aws:cloudwatch/logGroup:LogGroup",
+        "db-final-snapshot": "random:index/randomId:RandomId",
+        "db-cluster": "aws:rds/cluster:Cluster",
+        "db-monitoring-role": "aws:iam/role:Role",
+        "db-monitoring-policy": "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        "db-writer": "aws:rds/clusterInstance:ClusterInstance",
+        "db-reader-1": "aws:rds/clusterInstance:ClusterInstance",
+        "db-reader-2": "aws:rds/clusterInstance:ClusterInstance",
+        **{
+            f"db-{purpose}-{part}": kind
+            for purpose in ("application", "replication")
+            for part, kind in (
+                ("password", "random:index/randomPassword:RandomPassword"),
+                ("secret", "aws:secretsmanager/secret:Secret"),
+                ("secret-value", "aws:secretsmanager/secretVersion:SecretVersion"),
+            )
+        },
+        "db-vault": "aws:backup/vault:Vault",
+        "db-plan": "aws:backup/plan:Plan",
+        "db-backup-role": "aws:iam/role:Role",
+        "db-backup-policy": "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        "db-selection": "aws:backup/selection:Selection",
+    }
+
+
+def test_the_cluster_is_as_the_requirements_say() -> None:
+    cluster = target().one("aws:rds/cluster:Cluster")
+    expected = {
+        "engine": "aurora-postgresql",
+        "engineMode": "provisioned",
+        "storageEncrypted": True,
+        "kmsKeyId": "arn:key",
+        "serverlessv2ScalingConfiguration": {"minCapacity": 0.5, "maxCapacity": 2.0},
+        "backupRetentionPeriod": 7,
+        "enabledCloudwatchLogsExports": ["postgresql"],
+        "manageMasterUserPassword": True,
+        "deletionProtection": True,
+        "skipFinalSnapshot": False,
+        "finalSnapshotIdentifier": "db-final-0badcafe",
+    }
+    assert {key: cluster[key] for key in expected} == expected
+    assert "masterPassword" not in cluster
+    assert cluster["tags"]["Purpose"] == "database-migration"
+
+
+def test_a_throw_away_cluster_leaves_nothing_behind() -> None:
+    recorder = target(deletion_protection=False, final_snapshot=False, secret_recovery_days=0)
+    cluster = recorder.one("aws:rds/cluster:Cluster")
+    assert cluster["deletionProtection"] is False
+    assert cluster["skipFinalSnapshot"] is True
+    assert "finalSnapshotIdentifier" not in cluster
+    assert recorder.one("aws:backup/vault:Vault")["forceDestroy"] is True
+    assert {s["recoveryWindowInDays"] for s in recorder.of("aws:secretsmanager/secret:Secret").values()} == {0}
+
+
+def test_fail_back_is_possible_and_tls_is_required_from_the_first_start() -> None:
+    group = target().one("aws:rds/clusterParameterGroup:ClusterParameterGroup")
+    values = {p["name"]: (p["value"], p["applyMethod"]) for p in group["parameters"]}
+    assert group["family"] == "aurora-postgresql17"
+    assert values["rds.logical_replication"] == ("1", "pending-reboot")
+    assert values["rds.force_ssl"] == ("1", "pending-reboot")
+    relaxed = target(require_tls=False).one("aws:rds/clusterParameterGroup:ClusterParameterGroup")
+    assert "rds.force_ssl" not in {p["name"] for p in relaxed["parameters"]}
+
+
+def test_the_writer_comes_first_and_readers_wait_for_it() -> None:
+    recorder = target()
+    instances = recorder.of("aws:rds/clusterInstance:ClusterInstance")
+    assert {i["instanceClass"] for i in instances.values()} == {"db.serverless"}
+    assert not any(i["publiclyAccessible"] for i in instances.values())
+    assert {name: i["promotionTier"] for name, i in instances.items()} == {
+        "db-writer": 0,
+        "db-reader-1": 1,
+        "db-reader-2": 1,
+    }
+    assert "db-writer" in recorder.named("db-reader-2").depends_on
+    assert recorder.outputs["db"]["reader_identifiers"] == ["db-reader-1", "db-reader-2"]
+
+
+def test_a_later_engine_version_is_aws_s_business() -> None:
+    assert target().named("db-cluster").ignore_changes == ("engineVersion",)
+
+
+def test_secrets_have_the_shape_dms_and_rotation_read_and_stay_secret() -> None:
+    recorder = target()
+    value = recorder.named("db-replication-secret-value")
+    assert json.loads(value.inputs["secretString"]) == {
+        "engine": "postgres",
+        "host": "db-cluster.cluster.example",
+        "port": 5432,
+        "dbname": "shop",
+        "username": "dms",
+        "password": "password of db-replication-password",
+    }
+    assert value.secret_inputs == {"secretString"}
+    assert recorder.named("db-application-password").inputs["length"] == 32
+
+
+def test_backups_run_daily_at_five_and_are_chosen_by_tag() -> None:
+    recorder = target(backup_retention_days=14)
+    [rule] = recorder.one("aws:backup/plan:Plan")["rules"]
+    assert rule["schedule"] == "cron(0 5 * * ? *)"
+    assert rule["lifecycle"] == {"deleteAfter": 14}
+    selection = recorder.one("aws:backup/selection:Selection")
+    assert selection["selectionTags"] == [{"type": "STRINGEQUALS", "key": "Purpose", "value": "database-migration"}]
+    assert recorder.one("aws:backup/vault:Vault")["kmsKeyArn"] == "arn:key"
+
+
+def test_the_log_group_is_there_before_rds_would_make_one_without_a_key() -> None:
+    recorder = target(log_retention_days=7)
+    assert recorder.named("db-log").inputs["name"] == "/aws/rds/cluster/db-cluster/postgresql"
+    assert recorder.named("db-log").inputs["retentionInDays"] == 7
+    assert "db-log" in recorder.named("db-cluster").depends_on
+
+
+def test_outputs() -> None:
+    outputs = target().outputs["db"]
+    assert outputs["endpoint"] == "db-cluster.cluster.example"
+    assert outputs["reader_endpoint"] == "db-cluster.cluster-ro.example"
+    assert outputs["master_secret_arn"].endswith("db-cluster-master")
+    assert outputs["database_name"] == "shop"
+    assert outputs["port"] == 5432
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"minimum_capacity": 0}, "minimum_capacity is 0: write a number from 0.5 to 256"),
+        ({"minimum_capacity": 8}, "minimum_capacity is 8, above maximum_capacity 2.0: lower it"),
+        ({"maximum_capacity": 500}, "maximum_capacity is 500"),
+        ({"readers": 16}, "readers is 16: write a number from 0 to 15"),
+        ({"port": 22}, "port is 22"),
+        ({"backup_retention_days": 0}, "backup_retention_days is 0: write a number from 1 to 35"),
+        ({"secret_recovery_days": 3}, "secret_recovery_days is 3: write a number from 7 to 30"),
+    ],
+)
+def test_bad_arguments_are_named_with_their_value_and_the_remedy(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ArgumentError, match=said):
+        target(**changes)

@@ -1,0 +1,59 @@
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import function_archives
+from components.function_archives import ArchiveError, layer_folder
+
+
+class Pip:
+    """Stands in for pip: leaves a wheel where it was told to, or fails."""
+
+    def __init__(self, returncode: int = 0) -> None:
+        self.commands: list[list[str]] = []
+        self.returncode = returncode
+        self.stderr = "no matching distribution"
+
+    def __call__(self, command: list[str], **_: Any) -> "Pip":
+        self.commands.append(command)
+        if not self.returncode:
+            wheel = Path(command[command.index("--dest") + 1]) / "psycopg2_binary-1.whl"
+            with zipfile.ZipFile(wheel, "w") as archive:
+                archive.writestr("psycopg2/__init__.py", "")
+        return self
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_the_layer_is_fetched_once_for_the_runtime_by_pinned_hash(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip = Pip()
+    monkeypatch.setattr(function_archives.subprocess, "run", pip)
+    first = layer_folder("python3.12", "arm64")
+    assert layer_folder("python3.12", "arm64") == first
+    [command] = pip.commands
+    assert "--require-hashes" in command
+    assert command[command.index("--python-version") + 1] == "3.12"
+    assert "manylinux_2_28_aarch64" in command
+    assert (first / "python" / "psycopg2" / "__init__.py").exists()
+    assert first.is_relative_to(cache)
+
+
+def test_an_unreachable_index_is_said_with_the_remedy(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(function_archives.subprocess, "run", Pip(returncode=1))
+    with pytest.raises(ArchiveError, match=r"psycopg2-binary .* for python3.13 on x86_64 .*Check that pip reaches"):
+        layer_folder("python3.13", "x86_64")
+    assert not list(cache.rglob("psycopg2-binary*"))
+
+
+def test_archives_are_what_pulumi_can_send(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(function_archives.subprocess, "run", Pip())
+    assert function_archives.layer_archive("python3.13", "x86_64").path.endswith(
+        "psycopg2-binary-2.9.13-python3.13-x86_64"
+    )
+    assert "handlers/functions/switch.py" in function_archives.code_archive().assets

@@ -1,0 +1,123 @@
+from typing import Any
+
+import pytest
+
+from components import settings
+from components.settings import SettingsError
+
+ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:x"
+LEAST: dict[str, Any] = {
+    "environmentSuffix": "dev",
+    "source": {
+        "host": "db.corp.example.com",
+        "database": "shop",
+        "replicationSecretArn": ARN,
+        "operatorSecretArn": ARN,
+    },
+    "dns": {"zone": "db.example.com"},
+}
+
+
+def with_(**sections: Any) -> dict[str, Any]:
+    """Return the least configuration with some sections changed."""
+    merged = dict(LEAST)
+    for key, value in sections.items():
+        merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
+    return merged
+
+
+def complaints(raw: dict[str, Any]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        settings.load(raw)
+    head, *lines = str(caught.value).splitlines()
+    assert head == "the stack configuration can't be used:"
+    return [line.strip() for line in lines]
+
+
+def test_the_least_configuration_has_secure_defaults() -> None:
+    loaded = settings.load(LEAST)
+    assert loaded.prefix == "migration-dev"
+    assert loaded.database == "shop"
+    assert loaded.target.deletion_protection is True
+    assert loaded.target.ssl_mode == "require"
+    assert loaded.switchover.mode == "manual"
+    assert loaded.all_tags == {"Environment": "dev", "ManagedBy": "pulumi"}
+
+
+def test_one_error_lists_every_bad_key_with_its_value_and_remedy() -> None:
+    lines = complaints(
+        with_(
+            environmentSuffix="Dev!",
+            network={"cidr": "10.0.0.0/33", "zone": 2},
+            target={"readers": 99},
+            dns={"zone": "x"},
+            replication={"tables": [{"schema": "a", "action": "keep"}]},
+        )
+    )
+    assert [line.split(" ")[0].rstrip(":") for line in lines] == [
+        "dns.zone",
+        "environmentSuffix",
+        "network.cidr",
+        "network.zone",
+        "replication.tables.0.action",
+        "target.readers",
+    ]
+    assert "is '10.0.0.0/33'" in lines[2]
+    assert lines[2].endswith("write an IPv4 block from /16 to /18, for example 10.20.0.0/16")
+    assert lines[3] == "network.zone: there is no such key; did you mean zones?"
+    assert lines[4].endswith("write include or exclude")
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({k: v for k, v in LEAST.items() if k != "dns"}, "dns: missing"),
+        (with_(dns={"zone": None}), "dns.zone is None"),
+        (with_(environmentSufix="dev"), "environmentSufix: there is no such key; did you mean environmentSuffix?"),
+        (with_(zzz=1), "zzz: there is no such key; known are dns, environmentSuffix"),
+        (with_(source={"operatorSecretArn": "secret"}), "source.operatorSecretArn is 'secret'"),
+        (with_(monitoring={"logRetentionDays": 2}), "write one of 1, 3, 5, 7"),
+        (with_(tags={"Cost": 1}), "tags.Cost is 1"),
+        (
+            with_(target={"engineVersion": 17}),
+            "target.engineVersion is 17: Input should be a valid string; write a version",
+        ),
+        (with_(replication={"tables": []}), "replication.tables is []"),
+        (with_(network=[]), "network is []"),
+    ],
+)
+def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
+    assert any(said in line for line in complaints(raw)), complaints(raw)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"target": {"minimumCapacity": 4}},
+            "target.minimumCapacity 4.0 is above target.maximumCapacity 2.0: lower it",
+        ),
+        ({"target": {"secretRecoveryDays": 3}}, "target.secretRecoveryDays is 3: write 0, or days from 7 to 30"),
+        (
+            {"dns": {"ttlSeconds": 5, "switchoverTtlSeconds": 10}},
+            "dns.switchoverTtlSeconds 10 is above dns.ttlSeconds 5",
+        ),
+        ({"dns": {"zoneId": "Z1", "private": True}}, "dns.private is true for the existing zone"),
+        ({"network": {"cidr": "10.0.0.0/24"}}, "network.cidr is 10.0.0.0/24: write a block from /16 to /18"),
+        ({"network": {"onPremisesCidrs": ["10.20.5.0/24"]}}, "onPremisesCidrs 10.20.5.0/24 overlaps network.cidr"),
+        ({"target": {"maintenanceWindow": "mon:03:30-mon:04:30"}}, "target.backupWindow 03:00-04:00 overlaps"),
+        ({"target": {"backupWindow": "23:30-00:30", "maintenanceWindow": "mon:00:00-mon:01:00"}}, "overlaps"),
+        ({"switchover": {"architecture": "arm64", "runtime": "python3.11"}}, "switchover.architecture arm64"),
+    ],
+)
+def test_contradictions(changes: dict[str, Any], said: str) -> None:
+    assert any(said in line for line in complaints(with_(**changes)))
+
+
+def test_windows_that_only_touch_are_fine() -> None:
+    settings.load(with_(target={"backupWindow": "03:00-04:00", "maintenanceWindow": "sun:04:00-sun:05:00"}))
+    settings.load(with_(target={"backupWindow": "03:00-04:00", "maintenanceWindow": "sat:23:00-sun:03:00"}))
+
+
+def test_two_contradictions_are_both_told() -> None:
+    assert len(complaints(with_(target={"minimumCapacity": 4, "secretRecoveryDays": 3}))) == 2
