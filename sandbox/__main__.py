@@ -1,0 +1,192 @@
+"""The sandbox's command line: `python -m sandbox COMMAND`."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from sandbox import instance as instances
+from sandbox import lifecycle, setup, stack
+from sandbox.engine import Engine
+from sandbox.errors import SandboxError
+from sandbox.lifecycle import Options
+from sandbox.processes import listens
+from sandbox.rehearsal import shop
+from sandbox.rehearsal.run import LOAD_ROLE, Request, rehearse
+
+DEFAULT_NAME = "sandbox"
+UP_ROWS = 3_000
+INTERRUPTED = 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox", description="AWS on one machine, for this repository's stack."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    def named(added: argparse.ArgumentParser, default: str = DEFAULT_NAME) -> None:
+        added.add_argument("--name", default=default, help=f"which sandbox (default {default})")
+
+    command("setup", "make engine, emulators and database servers, start nothing", _setup)
+    up = command("up", "start a sandbox and deploy the stack into it", _up)
+    named(up)
+    _common(up)
+    named(command("down", "end a sandbox with everything it started", _down))
+    named(command("status", "say what runs, and where", _status))
+    execute = command("exec", "run a command inside a sandbox: python -m sandbox exec -- pulumi preview", _exec)
+    named(execute)
+    execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
+    psql = command("psql", "open psql on the source or the target, as the superuser", _psql)
+    named(psql)
+    psql.add_argument("side", choices=("source", "target"))
+    psql.add_argument("argv", nargs=argparse.REMAINDER, metavar="ARGS", help="passed on to psql")
+    run = command("rehearse", "migrate a real database under load, switch over, prove it, report, clean up", _rehearse)
+    named(run, Request.name)
+    _common(run)
+    run.add_argument("--dump", type=Path, help="rehearse with this pg_dump file (plain, gzip or custom) as the source")
+    run.add_argument("--rows", type=_count, default=Request.rows, help=f"rows of the default source ({Request.rows})")
+    run.add_argument("--rate", type=_positive, default=Request.rate, help=f"writes per second ({Request.rate:.0f})")
+    run.add_argument(
+        "--seconds", type=_positive, default=Request.seconds, help=f"length of the load ({Request.seconds:.0f})"
+    )
+    run.add_argument("--seed", type=int, default=Request.seed, help=f"seed of data and load ({Request.seed})")
+    run.add_argument("--keep", action="store_true", help="leave everything running and say how to look around")
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--stack-config", default=stack.DEFAULT_CONFIG, help="a stack's name, or a config file (default dev)"
+    )
+    parser.add_argument(
+        "--database-port", type=_count, help="port of both database servers (default: 5432 or a free one)"
+    )
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text} is out of range: write a number above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is out of range: write a whole number from 1")
+    return value
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _setup(_: argparse.Namespace) -> int:
+    ready = setup.prepare(_tell)
+    print(ready.engine.line("stand-in (sandbox)"))
+    return 0
+
+
+def _up(args: argparse.Namespace) -> int:
+    options = Options(args.name, args.stack_config, args.database_port)
+    instance = lifecycle.start(options, _tell)
+    try:
+        passwords = {role: lifecycle.new_password() for role in ("shop_owner", LOAD_ROLE, "shop_report")}
+        shop.create(instance.source, UP_ROWS, Request.seed, passwords)
+        lifecycle.declare(instance, options, "shop", LOAD_ROLE)
+        lifecycle.deploy(instance)
+        print(f"{stack.count(instance)} resources deployed; `python -m sandbox status --name {args.name}` says where")
+    except BaseException:
+        instances.stop(args.name)
+        raise
+    return 0
+
+
+def _down(args: argparse.Namespace) -> int:
+    ended = instances.stop(args.name)
+    print(f"{args.name} ended" if ended else f"no sandbox called {args.name} was running")
+    return 0
+
+
+def _status(args: argparse.Namespace) -> int:
+    instance = instances.find(args.name)
+    if instance is None:
+        print(f"no sandbox called {args.name} is running")
+        return 1
+    print(Engine.from_dict(instance.engine).line("stand-in (sandbox)"))
+    for name, pid in instance.processes:
+        state = "runs" if Path(f"/proc/{pid}").exists() else "has ended"
+        print(f"{name:<18} {state:<9} pid {pid}")
+    for name, port in vars(instance.ports).items():
+        print(f"{name:<18} 127.0.0.1:{port} {'answers' if listens(port) else 'is silent'}")
+    for server in (instance.source, instance.target):
+        print(f"{server.name:<18} {server.address}:{server.port} PostgreSQL {server.version}")
+    print(f"logs               {instance.logs}")
+    return 0
+
+
+def _exec(args: argparse.Namespace) -> int:
+    return lifecycle.execute(args.name, args.argv[1:] if args.argv[:1] == ["--"] else args.argv)
+
+
+def _psql(args: argparse.Namespace) -> int:
+    instance = instances.need(args.name)
+    server = instance.source if args.side == "source" else instance.target
+    with server.superuser() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY 1")
+        found = [row[0] for row in cursor.fetchall()]
+    env = {**os.environ, **server.environment(found[0] if found else "postgres")}
+    program = str(server.program("psql"))
+    os.execve(program, [program, *args.argv], env)  # noqa: S606 - psql takes this process's place
+    return 0
+
+
+def _rehearse(args: argparse.Namespace) -> int:
+    request = Request(
+        name=args.name,
+        stack_config=args.stack_config,
+        dump=args.dump,
+        rows=args.rows,
+        seed=args.seed,
+        rate=args.rate,
+        seconds=args.seconds,
+        keep=args.keep,
+        database_port=args.database_port,
+    )
+    return rehearse(request)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command and return its exit status: 0 done, 1 an error in one line, 2 usage, 130 interrupted."""
+    args = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        status: int = args.run(args)
+    except SandboxError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        print(f"error: {error.strerror or error}{where}; make room or check its rights", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: everything that was started has been ended", file=sys.stderr)
+        return INTERRUPTED
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

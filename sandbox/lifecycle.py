@@ -1,0 +1,118 @@
+"""Bring a sandbox up, whole: processes, source, stack; and take it down again."""
+
+import json
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox import instance as instances
+from sandbox import setup, source, stack
+from sandbox.errors import SandboxError
+from sandbox.instance import Instance
+from sandbox.paths import REPOSITORY
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may choose. `end_with_parent` ties the sandbox's life to this process."""
+
+    name: str = "sandbox"
+    stack_config: str = stack.DEFAULT_CONFIG
+    database_port: int | None = None
+    end_with_parent: bool = False
+
+
+def start(options: Options, tell: Tell) -> Instance:
+    """Set up what is missing and start the processes. Raises SandboxError with one line if they do not all start."""
+    if instances.find(options.name):
+        raise SandboxError(
+            f"a sandbox called {options.name} is running: use it, end it with `python -m sandbox down --name "
+            f"{options.name}`, or start another with --name"
+        )
+    stack.load(options.stack_config)
+    ready = setup.prepare(tell)
+    tell(ready.engine.line("stand-in (sandbox)"))
+    folder = instances.folder_of(options.name)
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    for log in (folder / "logs").glob("*.log"):
+        log.unlink()
+    with (folder / "logs" / "supervisor.log").open("wb") as log_file:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "sandbox.supervisor", options.name],
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            start_new_session=True,
+        )
+    told = {
+        "database_port": options.database_port,
+        "end_with_parent": options.end_with_parent,
+        "cloud_python": str(ready.cloud_python),
+        "engine": ready.engine.to_dict(),
+    }
+    try:
+        assert supervisor.stdin is not None  # noqa: S101
+        assert supervisor.stdout is not None  # noqa: S101
+        supervisor.stdin.write(json.dumps(told).encode())
+        supervisor.stdin.close()
+        said = supervisor.stdout.readline().decode().strip()
+    except BaseException:
+        supervisor.send_signal(signal.SIGTERM)
+        supervisor.wait()
+        raise
+    if said != "ready":
+        supervisor.wait()
+        raise SandboxError(said.removeprefix("error: ") or f"the sandbox did not start (log: {folder / 'logs'})")
+    return instances.need(options.name)
+
+
+def declare(instance: Instance, options: Options, database: str, application_role: str) -> dict[str, str]:
+    """Give the migration its roles on the source, write the stack's configuration and make the stack, undeployed."""
+    arns = source.prepare(instance, database)
+    base = stack.load(options.stack_config)
+    changed = stack.derived(base, stack.values(instance, database, arns, application_role))
+    instance.folder.joinpath("state").mkdir(parents=True, exist_ok=True)
+    stack.write_config(instance, changed)
+    stack.initialise(instance)
+    return arns
+
+
+def deploy(instance: Instance, tell: Tell | None = None) -> None:
+    """Deploy the stack with the real engine."""
+    stack.pulumi(instance, "up", "--yes", "--skip-preview", "--suppress-outputs", tell=tell)
+
+
+def execute(name: str, command: list[str]) -> int:
+    """Run a command inside a running sandbox, in the caller's folder, and return its exit status."""
+    instance = instances.need(name)
+    if not command:
+        raise SandboxError("nothing to run: write for example `python -m sandbox exec -- pulumi preview`")
+    try:
+        process = subprocess.Popen(command, env=instance.environment())
+    except OSError as error:
+        raise SandboxError(f"{command[0]} can't be run: {error.strerror}") from None
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # the command got it as well and decides
+
+
+def new_password() -> str:
+    """Return a password for a role of the sandbox."""
+    return secrets.token_urlsafe(24)
+
+
+def tail(path: Path, lines: int) -> str:
+    """Return the end of a file, nothing where there is none."""
+    try:
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""

@@ -1,0 +1,75 @@
+"""What the sandbox needs before it can start, made side by side and once: engine, emulators, database servers."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox import databases, engine
+from sandbox.errors import SandboxError
+from sandbox.paths import REPOSITORY, cache_folder, locked
+
+REQUIREMENTS = REPOSITORY / "sandbox" / "cloud" / "requirements.txt"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What the set-up made: the engine, and the Python that runs the emulators and the functions."""
+
+    engine: engine.Engine
+    cloud_python: Path
+
+
+def prepare(tell: Callable[[str], None]) -> Ready:
+    """Make everything that is missing and return it. `tell` gets lines of progress."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(max_workers=3) as work:
+        found = work.submit(engine.find_or_install, tell)
+        emulators = work.submit(_emulators, tell)
+        servers = work.submit(databases.fetch)
+        ready = Ready(found.result(), emulators.result())
+        servers.result()
+    took = time.monotonic() - began
+    if took > 5:
+        tell(f"set-up took {took:.0f} s; the next one finds it in the cache")
+    return ready
+
+
+def _emulators(tell: Callable[[str], None]) -> Path:
+    """Return the Python of the emulators' own environment, keyed by what is in it and by the Python it is made of."""
+    key = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
+    version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+    home = cache_folder("cloud")
+    folder = home / f"python{version}-{key}"
+    with locked(home):
+        if (folder / ".ready").exists() and (folder / "bin" / "python").exists():
+            return folder / "bin" / "python"
+        tell("installing the emulators")
+        shutil.rmtree(folder, ignore_errors=True)
+        with tempfile.TemporaryFile("w+") as output:
+            for command in (
+                [sys.executable, "-m", "venv", str(folder)],
+                [
+                    str(folder / "bin" / "python"),
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "-r",
+                    str(REQUIREMENTS),
+                ],
+            ):
+                done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
+                if done.returncode:
+                    output.seek(0)
+                    reason = " ".join(output.read().split())[-400:]
+                    raise SandboxError(f"the emulators can't be installed: {reason}. Is the package index reachable?")
+        (folder / ".ready").touch()
+    return folder / "bin" / "python"

@@ -1,0 +1,50 @@
+"""The source as the migration finds it on premises: the two roles it is given there, and their secrets on AWS."""
+
+import json
+import secrets
+from typing import Any
+
+import psycopg2.extensions
+from psycopg2 import sql
+
+from sandbox.instance import Instance
+
+OPERATOR, REPLICATION = "migration_operator", "dms_replication"
+# What each role is granted, no superuser among them. docs/getting-started.md asks the same of a real source.
+OPERATOR_GROUPS = ("pg_signal_backend", "pg_read_all_data", "pg_read_all_stats")
+REPLICATION_GROUPS = ("pg_read_all_data",)
+
+
+def prepare(instance: Instance, database: str) -> dict[str, str]:
+    """Make the operator's and DMS's role on the source, store their credentials, and return the secrets' ARNs."""
+    passwords = {OPERATOR: secrets.token_urlsafe(24), REPLICATION: secrets.token_urlsafe(24)}
+    with instance.source.superuser(database) as connection, connection.cursor() as cursor:
+        make_role(cursor, OPERATOR, passwords[OPERATOR], "BYPASSRLS")
+        make_role(cursor, REPLICATION, passwords[REPLICATION], "REPLICATION")
+        for role, groups in ((OPERATOR, OPERATOR_GROUPS), (REPLICATION, REPLICATION_GROUPS)):
+            for group in groups:
+                cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(role)))
+        cursor.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()")
+        owner = cursor.fetchone()[0]
+        cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(owner), sql.Identifier(OPERATOR)))
+    client = instance.client("secretsmanager")
+    arns = {}
+    for purpose, role in (("operator", OPERATOR), ("replication", REPLICATION)):
+        fields = {
+            "engine": "postgres",
+            "host": instance.source.address,
+            "port": instance.source.port,
+            "dbname": database,
+            "username": role,
+            "password": passwords[role],
+        }
+        answer = client.create_secret(Name=f"migration/source/{purpose}", SecretString=json.dumps(fields))
+        arns[purpose] = answer["ARN"]
+    return arns
+
+
+def make_role(cursor: Any, role: str, password: str, attributes: str = "") -> None:
+    """Make a login role. The password goes as a SCRAM verifier, which no log can give away."""
+    verifier = psycopg2.extensions.encrypt_password(password, role, cursor.connection, "scram-sha-256")
+    statement = sql.SQL("CREATE ROLE {} LOGIN " + attributes + " PASSWORD {}")
+    cursor.execute(statement.format(sql.Identifier(role), sql.Literal(verifier)))

@@ -1,0 +1,150 @@
+"""The stack inside a sandbox: its configuration, derived from one of the repository's, and the engine's commands."""
+
+import json
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.errors import SandboxError
+from sandbox.instance import Instance
+from sandbox.paths import REPOSITORY
+
+PROJECT = "database-migration"
+DEFAULT_CONFIG = "dev"
+SOURCE_HOST_SUFFIX = "onprem.example"
+
+
+def derived(config: Mapping[str, Any], values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a stack's configuration with some values replaced, key by key, nothing else touched."""
+    changed = dict(config)
+    for section, keys in values.items():
+        full = f"{PROJECT}:{section}"
+        changed[full] = {**(config.get(full) or {}), **keys}
+    return changed
+
+
+def load(name_or_path: str) -> dict[str, Any]:
+    """Return the configuration of a stack: `dev` for Pulumi.dev.yaml, or a file's path."""
+    path = (
+        Path(name_or_path) if name_or_path.endswith((".yaml", ".yml")) else REPOSITORY / f"Pulumi.{name_or_path}.yaml"
+    )
+    try:
+        loaded = yaml.safe_load(path.read_text())
+    except OSError as error:
+        known = ", ".join(sorted(p.stem.removeprefix("Pulumi.") for p in REPOSITORY.glob("Pulumi.*.yaml")))
+        raise SandboxError(
+            f"no stack config {path} ({error.strerror}): write one of {known}, or a file's path"
+        ) from None
+    except yaml.YAMLError as error:
+        raise SandboxError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(loaded, dict) or not isinstance(loaded.get("config"), dict):
+        raise SandboxError(f"{path} holds no `config:` map: write one as in Pulumi.dev.yaml")
+    found: dict[str, Any] = loaded["config"]
+    return found
+
+
+def values(instance: Instance, database: str, secrets: Mapping[str, str], application_role: str) -> dict[str, Any]:
+    """Return what a stack's configuration has to say inside a sandbox: addresses, ports, secrets, short waits."""
+    port = instance.source.port
+    minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    address = instance.source.address.replace(".", "-")
+    return {
+        "network": {"onPremisesCidrs": ["127.0.0.0/8"]},
+        "source": {
+            "host": f"db-{address}.{SOURCE_HOST_SUFFIX}",
+            "readerHost": f"replica-{address}.{SOURCE_HOST_SUFFIX}",
+            "port": port,
+            "database": database,
+            "replicationSecretArn": secrets["replication"],
+            "operatorSecretArn": secrets["operator"],
+            "applicationRoles": [],
+            "sslMode": "none",  # the binaries have no TLS
+        },
+        "target": {
+            "engineVersion": f"{instance.target.version}.3",
+            "port": port,
+            "sslMode": "none",
+            "deletionProtection": False,
+            "finalSnapshot": False,
+            "secretRecoveryDays": 0,
+            "applicationUsername": f"{application_role}_next",
+        },
+        "dns": {"ttlSeconds": 3},
+        "switchover": {
+            "bakeSeconds": 1,
+            "runtime": minor,
+            "architecture": {"aarch64": "arm64"}.get(platform.machine(), "x86_64"),
+        },
+    }
+
+
+def write_config(instance: Instance, config: Mapping[str, Any]) -> None:
+    """Write the stack's configuration where the engine looks for it."""
+    header = f"# Written by the sandbox `{instance.name}`; it goes when the sandbox ends.\n"
+    instance.stack_config.write_text(header + yaml.safe_dump({"config": dict(config)}, sort_keys=False))
+
+
+def pulumi(instance: Instance, *args: str, tell: Callable[[str], None] | None = None) -> str:
+    """Run an engine command on the sandbox's stack and return what it printed.
+
+    `tell` gets each line as it comes. Raises SandboxError with the engine's own errors if the command fails.
+    """
+    command = [str(instance.engine["executable"]), *args, "--non-interactive"]
+    process = subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env=instance.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if tell is None else subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        if tell is None:
+            printed, errors = process.communicate()
+        else:
+            lines = []
+            assert process.stdout is not None  # noqa: S101
+            for line in process.stdout:
+                lines.append(line)
+                tell(line.rstrip())
+            printed, errors = "".join(lines), ""
+            process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    if process.returncode:
+        raise SandboxError(f"pulumi {args[0]} failed: {_errors(printed + errors)}")
+    return printed
+
+
+def initialise(instance: Instance) -> None:
+    """Make the stack."""
+    pulumi(instance, "stack", "init", instance.name)
+
+
+def outputs(instance: Instance) -> dict[str, Any]:
+    """Return the stack's outputs."""
+    found: dict[str, Any] = json.loads(pulumi(instance, "stack", "output", "--json"))
+    return found
+
+
+def count(instance: Instance) -> int:
+    """Return the number of resources the stack has deployed, without components, providers and the stack itself."""
+    export = json.loads(pulumi(instance, "stack", "export"))
+    resources = export["deployment"].get("resources", [])
+    return sum(1 for r in resources if r.get("custom") and not r["type"].startswith("pulumi:"))
+
+
+def _errors(printed: str) -> str:
+    """Return the engine's error lines, once each, on one line."""
+    found = [re.sub(r"^.*?error: ", "", line).strip() for line in printed.splitlines() if "error:" in line]
+    kept = [line for line in dict.fromkeys(found) if line not in ("update failed", "preview failed")]
+    return "; ".join(kept)[:2000] or printed.strip()[-500:]

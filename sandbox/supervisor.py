@@ -1,0 +1,156 @@
+"""The process that owns a sandbox: it starts every other one, describes them, and ends them when it is ended.
+
+`python -m sandbox.supervisor NAME`, with a JSON object of options on standard input. It prints one line: `ready`, or
+`error: ...`. It runs until it gets SIGTERM.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from sandbox.cloud import routes
+from sandbox.databases import Server
+from sandbox.errors import SandboxError
+from sandbox.instance import RESOLVER, Instance, Ports, folder_of
+from sandbox.paths import REPOSITORY
+from sandbox.processes import Processes, end_with_parent, free_port, is_free, listens
+
+SOURCE, TARGET = ("16", "127.0.0.2"), ("18", "127.0.0.3")
+"""Version and address of the two servers. One port for both, so that a changed name alone moves a client."""
+FIRST_CHOICE = 5432
+CLOUD = REPOSITORY / "sandbox" / "cloud"
+
+
+class Ended(Exception):
+    """Somebody asked this process to end."""
+
+
+def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise Ended
+
+
+def main(name: str) -> int:
+    """Run a sandbox until it is ended. Returns the exit status."""
+    options = json.loads(sys.stdin.read() or "{}")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+    if options.get("end_with_parent"):
+        end_with_parent()
+    folder = folder_of(name)
+    room = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    room.chmod(0o711)
+    try:
+        with Processes(folder / "logs") as processes:
+            instance = start(name, folder, room, processes, options)
+            _write(folder / "instance.json", instance.to_json())
+            print("ready", flush=True)
+            while True:
+                signal.pause()
+    except Ended:
+        return 0
+    except SandboxError as error:
+        print(f"error: {error}", flush=True)
+        return 1
+    except OSError as error:
+        print(f"error: {error.strerror or error}: {error.filename or room}; make room or change TMPDIR", flush=True)
+        return 1
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        shutil.rmtree(room, ignore_errors=True)
+        (folder / "instance.json").unlink(missing_ok=True)
+
+
+def start(name: str, folder: Path, room: Path, processes: Processes, options: dict[str, Any]) -> Instance:
+    """Start everything and return its description."""
+    ports = Ports(*(free_port() for _ in range(5)))
+    port = _database_port(options.get("database_port"))
+    source = Server("source", *SOURCE, port, room)
+    target = Server("target", *TARGET, port, room)
+    servers = room / "servers.json"
+    _write(servers, json.dumps([source.info.to_dict(), target.info.to_dict()]))
+    (room / "tmp").mkdir()
+
+    aws = routes.environment(ports.ministack, ports.moto, ports.dms)
+    base = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(room),
+        "TMPDIR": str(room / "tmp"),
+        "LANG": "C.UTF-8",
+    }
+    dns = {"SANDBOX_DNS": f"127.0.0.1:{ports.dns}"}
+    cloud_env = {
+        **base,
+        **aws,
+        **dns,
+        "PYTHONPATH": str(RESOLVER),
+        "MINISTACK_ACCOUNT_ID": routes.ACCOUNT,
+        "MINISTACK_REGION": routes.REGION,
+        "IOT_MTLS_ENABLED": "0",
+        "S3_DATA_DIR": str(room / "tmp" / "s3"),
+        "SANDBOX_SERVERS": str(servers),
+    }
+    ours = {**base, **aws, **dns, "PYTHONPATH": str(REPOSITORY)}
+    emulators, python = Path(options["cloud_python"]), Path(sys.executable)
+    started: dict[str, tuple[list[str | Path], dict[str, str], int]] = {
+        "ministack": ([emulators, CLOUD / "ministack_server.py", str(ports.ministack)], cloud_env, ports.ministack),
+        "moto": ([emulators, CLOUD / "moto_server.py", str(ports.moto)], cloud_env, ports.moto),
+        "provider": ([python, "-m", "sandbox.provider.server", str(ports.provider)], ours, ports.provider),
+        "dms": (
+            [python, "-m", "sandbox.dms.server", "--port", str(ports.dms), "--servers", servers],
+            ours,
+            ports.dms,
+        ),
+        "dns": ([python, "-m", "sandbox.dns.server", str(ports.dns)], ours, ports.dns),
+    }
+    waiting = []
+    for title, (command, env, listening) in started.items():
+        waiting.append((processes.spawn(title, command, env=env, cwd=room), listening))
+    source.start(processes)
+    target.start(processes)
+    for process, listening in waiting:
+        processes.await_ready(process, lambda listening=listening: listens(listening))  # type: ignore[misc]
+    return Instance(
+        name=name,
+        pid=os.getpid(),
+        folder=folder,
+        room=room,
+        ports=ports,
+        source=source.info,
+        target=target.info,
+        passphrase=secrets.token_urlsafe(18),
+        processes=tuple((process.name, process.popen.pid) for process in processes.running),
+        engine=options["engine"],
+    )
+
+
+def _database_port(wanted: int | None) -> int:
+    """Return the port both servers listen on: the wanted one, else PostgreSQL's own if free, else any."""
+    addresses = (SOURCE[1], TARGET[1])
+    if wanted is not None:
+        for address in addresses:
+            if not is_free(wanted, address):
+                raise SandboxError(f"port {wanted} on {address} is taken: choose another with --database-port, or none")
+        return wanted
+    if all(is_free(FIRST_CHOICE, address) for address in addresses):
+        return FIRST_CHOICE
+    return free_port(*addresses)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that only its owner may read: it holds passwords."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_suffix(".new")
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
+        handle.write(text)
+    scratch.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
