@@ -147,10 +147,10 @@ def update(entry: Entry, api: Api, resource: Resource, old: Json, ignored: Itera
             changed -= mine
     if changed and entry.change:
         changed -= entry.change(api, resource, old, changed)
-    if changed and entry.update is None:
-        raise ProviderError(f"{entry.type} {resource.name}: the sandbox can't change {', '.join(sorted(changed))}")
     if changed and entry.update is not None:
-        _make(entry, api, entry.update, resource)
+        changed -= _make(entry, api, entry.update, resource) | entry.local
+    if changed:
+        raise ProviderError(f"{entry.type} {resource.name}: the sandbox can't change {', '.join(sorted(changed))}")
     if _await(entry, api, resource) is None:
         raise ProviderError(f"{entry.type} {resource.name}: {resource.id} is gone")
     return resource
@@ -188,10 +188,8 @@ def build(
         if prop in ALWAYS_LOCAL or prop in entry.local or (call.only is not None and prop not in call.only):
             continue
         name = call.renames.get(prop) or member(shape, prop)
-        if name is None:
-            continue
         if name not in shape.members:
-            raise ProviderError(f"{entry.type}: {call.operation} has no member {name} for {prop}: mend the entry")
+            continue
         sent.add(prop)
         if value is None or name in request:
             continue
@@ -209,9 +207,11 @@ def _content(shape: Any, archive: Json) -> Any:
     return {"ZipFile": content} if isinstance(shape, StructureShape) else content
 
 
-def _make(entry: Entry, api: Api, call: Call, resource: Resource) -> None:
-    request, _ = build(entry, call, resource, [], preview=False)
+def _make(entry: Entry, api: Api, call: Call, resource: Resource) -> set[str]:
+    """Make a call and return the properties it carried."""
+    request, sent = build(entry, call, resource, [], preview=False)
     _call(entry, api, call, request)
+    return sent
 
 
 def _call(entry: Entry, api: Api, call: Call, request: Json) -> Any:

@@ -1,5 +1,6 @@
 """The gRPC server the engine talks to: one for `aws` and `random`, one connection per provider instance."""
 
+import ipaddress
 import json
 import sys
 import threading
@@ -12,19 +13,19 @@ import boto3
 import grpc
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from google.protobuf import empty_pb2, json_format, struct_pb2
+from google.protobuf import any_pb2, empty_pb2, json_format, struct_pb2
+from google.rpc import status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from sandbox.provider import lifecycle, random_provider
 from sandbox.provider.archives import SECRET, SIGNATURE
 from sandbox.provider.entry import Api, Entry, Resource
 from sandbox.provider.lifecycle import ProviderError
-from sandbox.provider.shapes import UNKNOWN, Json, Problem
+from sandbox.provider.shapes import Json, Problem
 from sandbox.provider.table import ENTRIES
 
 ACCOUNT = "123456789012"
 DEFAULT_REGION = "us-east-1"
-LOOPBACK = ("127.", "localhost", "[::1]")
 VERSION = "7.51.1"
 
 
@@ -58,8 +59,12 @@ class Cloud(Api):
 
 def refuse_remote(service: str, endpoint: str) -> None:
     """Raise ProviderError unless `endpoint` is on this machine: the stand-in must never touch a real account."""
-    host = urlsplit(endpoint).netloc
-    if not host.startswith(LOOPBACK):
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local:
         raise ProviderError(
             f"{service} points to {endpoint}, which is not this machine: the stand-in only works inside the sandbox. "
             "Run the command with `python -m sandbox exec -- ...`, or use the official provider for AWS"
@@ -163,7 +168,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
             made_id, made = random_provider.TYPES[kind].make(inputs)
             return provider_pb2.CreateResponse(id=made_id, properties=_struct({**inputs, **made}))
         entry, resource = _entry(kind, context), Resource(name, inputs)
-        with _reported(entry, name, context):
+        with _reported(entry, name, context, made=resource):
             lifecycle.create(entry, self._cloud(context, inputs), resource)
         return provider_pb2.CreateResponse(id=resource.id, properties=_struct(_state(resource)))
 
@@ -248,19 +253,35 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
 
 
 class _reported:
-    """Turns errors of the cloud into one line that names type, resource and reason."""
+    """Turns errors of the cloud into one line that names type, resource and reason.
 
-    def __init__(self, entry: Entry, name: str, context: Any) -> None:
-        self._what, self._context = f"{entry.type} {name}", context
+    A resource that was `made` and then failed goes with the error, so that the engine remembers it and can delete it.
+    """
+
+    def __init__(self, entry: Entry, name: str, context: Any, made: Resource | None = None) -> None:
+        self._what, self._context, self._made = f"{entry.type} {name}", context, made
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, ProviderError):
-            self._context.abort(grpc.StatusCode.INTERNAL, str(error))
-        if isinstance(error, ClientError | BotoCoreError | KeyError | LookupError | ValueError):
-            self._context.abort(grpc.StatusCode.INTERNAL, f"{self._what}: {type(error).__name__}: {error}")
+        if not isinstance(error, ProviderError | ClientError | BotoCoreError | LookupError | ValueError):
+            return
+        said = str(error) if isinstance(error, ProviderError) else f"{self._what}: {type(error).__name__}: {error}"
+        if self._made is not None and self._made.id:
+            detail = any_pb2.Any()
+            detail.Pack(
+                provider_pb2.ErrorResourceInitFailed(
+                    id=self._made.id,
+                    properties=_struct(_state(self._made)),
+                    inputs=_struct(self._made.inputs),
+                    reasons=[said],
+                )
+            )
+            status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=said, details=[detail])
+            self._context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+            self._context.abort(grpc.StatusCode.UNKNOWN, said)
+        self._context.abort(grpc.StatusCode.INTERNAL, said)
 
 
 def _entry(kind: str, context: Any) -> Entry:
@@ -329,5 +350,3 @@ def serve(port: int) -> None:
 
 if __name__ == "__main__":
     serve(int(sys.argv[1]))
-
-__all__ = ["UNKNOWN", "Cloud", "Provider", "refuse_remote", "serve"]

@@ -10,9 +10,9 @@ from botocore.stub import ANY, Stubber
 from handlers import edge
 from handlers.adapters.cloud import Machine, Names, Notices, Secrets, Task
 from handlers.adapters.tracking import Tracking
+from handlers.core import record as records
 from handlers.core.names import NamesError
 from handlers.core.record import Phase, Record, Step, Superseded
-from handlers.core import record as records
 from tests.support.fakes import CONFIG
 
 

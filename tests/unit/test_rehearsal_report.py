@@ -220,3 +220,15 @@ def test_rates_are_per_second_and_lose_nothing() -> None:
 )
 def test_axes_have_round_steps(span: float, most: int, step: float) -> None:
     assert nice_step(span, most) == pytest.approx(step)
+
+
+def test_writes_are_not_drawn_into_a_gap() -> None:
+    gap = Gap(0.5, T0 + 1.03, T0 + 1.53)
+    buckets = [
+        Bucket(T0 + 1.1, 0.1, {"a": 3}, {}, ""),
+        Bucket(T0 + 1.2, 0.1, {}, {}, ""),
+        Bucket(T0 + 1.6, 0.1, {"a": 7}, {}, ""),
+    ]
+    edges = [T0 + 0.5, T0 + 1.03, T0 + 1.53, T0 + 2.0]
+    found = rates(buckets, edges, lambda bucket: float(sum(bucket.acknowledged.values())), [gap])
+    assert found == pytest.approx([3 / 0.53, 0.0, 7 / 0.47], rel=1e-5)
