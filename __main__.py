@@ -135,6 +135,12 @@ monitoring = MonitoringSuite(
         "tags": tags,
     },
 )
+endpoints = [
+    pipeline.source_endpoint_arn,
+    pipeline.target_endpoint_arn,
+    pipeline.failback_source_endpoint_arn,
+    pipeline.failback_target_endpoint_arn,
+]
 switchover = Switchover(
     f"{name}-switchover",
     {
@@ -164,6 +170,8 @@ switchover = Switchover(
                 "task_arn": pipeline.replication_task_arn,
                 "failback_task_arn": pipeline.failback_task_arn,
                 "instance_id": pipeline.replication_instance_id,
+                "instance_arn": pipeline.replication_instance_arn,
+                "endpoint_arns": endpoints,
             },
             "dns": {
                 "zone_id": dns.zone_id,
@@ -188,6 +196,8 @@ switchover = Switchover(
         "topic_arn": monitoring.topic_arn,
         "zone_id": dns.zone_id,
         "task_arns": [pipeline.replication_task_arn],
+        "replication_instance_arn": pipeline.replication_instance_arn,
+        "endpoint_arns": endpoints,
         "secret_arns": [
             config.source.operator_secret_arn,
             config.source.replication_secret_arn,

@@ -92,6 +92,10 @@ class DmsPipeline(pulumi.ComponentResource):
     """Identifier of the forward task."""
     failback_task_arn: pulumi.Output[str]
     """ARN of the task that carries changes back."""
+    failback_source_endpoint_arn: pulumi.Output[str]
+    """ARN of the endpoint that reads the target."""
+    failback_target_endpoint_arn: pulumi.Output[str]
+    """ARN of the endpoint that writes to the source."""
 
     def __init__(self, name: str, args: DmsPipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("migration:index:DmsPipeline", name, None, opts)
@@ -121,6 +125,8 @@ class DmsPipeline(pulumi.ComponentResource):
         self.replication_task_arn = forward.replication_task_arn
         self.replication_task_id = forward.replication_task_id
         self.failback_task_arn = failback.replication_task_arn
+        self.failback_source_endpoint_arn = back_source.endpoint_arn
+        self.failback_target_endpoint_arn = back_target.endpoint_arn
         self.register_outputs(
             {
                 "replication_instance_arn": self.replication_instance_arn,
@@ -130,6 +136,8 @@ class DmsPipeline(pulumi.ComponentResource):
                 "replication_task_arn": self.replication_task_arn,
                 "replication_task_id": self.replication_task_id,
                 "failback_task_arn": self.failback_task_arn,
+                "failback_source_endpoint_arn": self.failback_source_endpoint_arn,
+                "failback_target_endpoint_arn": self.failback_target_endpoint_arn,
             }
         )
 

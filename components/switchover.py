@@ -18,7 +18,7 @@ DEFAULT_BAKE_SECONDS = 300
 MEMORY_MB = 512
 OBSERVE_SCHEDULE = "rate(1 minute)"
 VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
-FUNCTIONS = {**SECONDS, "prepare": 120, "observe": 60}
+FUNCTIONS = {**SECONDS, "prepare": 600, "observe": 60}
 """Every function and its timeout in seconds."""
 CONFIG_PARAMETER = "CONFIG_PARAMETER"
 
@@ -48,6 +48,10 @@ class SwitchoverArgs(TypedDict):
     """Zone whose records the functions change."""
     task_arns: list[pulumi.Input[str]]
     """Replication tasks the functions read and stop."""
+    replication_instance_arn: pulumi.Input[str]
+    """Replication instance whose connections are tested."""
+    endpoint_arns: list[pulumi.Input[str]]
+    """Endpoints of both directions."""
     secret_arns: list[pulumi.Input[str]]
     """Secrets the functions read."""
     bake_seconds: NotRequired[int]
@@ -284,7 +288,13 @@ class Switchover(pulumi.ComponentResource):
             "arn:aws:states:", args["region"], ":", args["account_id"], f":stateMachine:{self._name}"
         )
         return {
-            "prepare": [*read, allow("ssm:PutParameter", on=state.arn), *databases],
+            "prepare": [
+                *read,
+                allow("ssm:PutParameter", on=state.arn),
+                *databases,
+                allow("dms:TestConnection", on=[*args["endpoint_arns"], args["replication_instance_arn"]]),
+                allow("dms:DescribeConnections", on="*"),
+            ],
             "gate": [*read, *write, *databases, describe_task, tables, metrics],
             "announce": [*read, *write, *names],
             "switch": [*read, *write, *databases, *names, describe_task],

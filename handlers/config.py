@@ -24,11 +24,13 @@ class Side:
 
 @dataclass(frozen=True)
 class Replication:
-    """DMS: the forward task and the dimensions of its metrics."""
+    """DMS: the tasks, the instance by both its names, and the endpoints of both directions."""
 
     task_arn: str
     failback_task_arn: str
     instance_id: str
+    instance_arn: str
+    endpoint_arns: tuple[str, ...]
 
 
 @dataclass(frozen=True)

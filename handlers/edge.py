@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config as ClientConfig
 
 from handlers import config
-from handlers.adapters.cloud import Machine, Names, Notices, Secrets, Task
+from handlers.adapters.cloud import Endpoints, Machine, Names, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
 from handlers.adapters.tracking import Tracking
 from handlers.clock import Clock
@@ -44,12 +44,13 @@ def open_migration() -> Migration:
     """Read the config parameter and return the migration. Connections to the databases are opened by the steps."""
     name = os.environ[CONFIG_PARAMETER]
     found = config.parse(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
-    task = Task(client("dms"), client("cloudwatch"), found.replication.task_arn, found.replication.instance_id)
+    replication = found.replication
     return Migration(
         config=found,
         tracking=Tracking(client("dynamodb"), found.tracking_table, found.migration_id),
         writer=Names(client("route53"), found.dns.zone_id, found.dns.writer_name),
-        task=task,
+        task=Task(client("dms"), client("cloudwatch"), replication.task_arn, replication.instance_id),
+        endpoints=Endpoints(client("dms"), replication.instance_arn, replication.endpoint_arns),
         machine=Machine(client("stepfunctions"), found.state_machine_arn),
         notices=Notices(client("sns"), client("ssm"), found.topic_arn, found.state_parameter),
         secrets=Secrets(client("secretsmanager")),

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.adapters.cloud import Machine, Names, Notices, Secrets, Task
+from handlers.adapters.cloud import Endpoints, Machine, Names, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
 from handlers.adapters.tracking import Tracking
 from handlers.clock import Clock
@@ -25,6 +25,7 @@ class Migration:
     tracking: Tracking
     writer: Names
     task: Task
+    endpoints: Endpoints
     machine: Machine
     notices: Notices
     secrets: Secrets

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from sandbox import instance as instances
 from sandbox import lifecycle, setup, stack
 from sandbox.engine import Engine
@@ -176,6 +178,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         status: int = args.run(args)
     except SandboxError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except (BotoCoreError, ClientError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:

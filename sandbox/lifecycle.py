@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,9 +40,8 @@ def start(options: Options, tell: Tell) -> Instance:
     ready = setup.prepare(tell)
     tell(ready.engine.line("stand-in (sandbox)"))
     folder = instances.folder_of(options.name)
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
-    for log in (folder / "logs").glob("*.log"):
-        log.unlink()
+    shutil.rmtree(folder, ignore_errors=True)  # what an earlier one of this name left: logs and a stack without a cloud
+    (folder / "logs").mkdir(parents=True)
     with (folder / "logs" / "supervisor.log").open("wb") as log_file:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "sandbox.supervisor", options.name],
@@ -76,8 +76,9 @@ def start(options: Options, tell: Tell) -> Instance:
 def declare(instance: Instance, options: Options, database: str, application_role: str) -> dict[str, str]:
     """Give the migration its roles on the source, write the stack's configuration and make the stack, undeployed."""
     arns = source.prepare(instance, database)
+    schemas = source.schemas(instance, database)
     base = stack.load(options.stack_config)
-    changed = stack.derived(base, stack.values(instance, database, arns, application_role))
+    changed = stack.derived(base, stack.values(instance, database, schemas, arns, application_role))
     instance.folder.joinpath("state").mkdir(parents=True, exist_ok=True)
     stack.write_config(instance, changed)
     stack.initialise(instance)

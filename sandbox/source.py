@@ -12,7 +12,7 @@ from sandbox.instance import Instance
 OPERATOR, REPLICATION = "migration_operator", "dms_replication"
 # What each role is granted, no superuser among them. docs/getting-started.md asks the same of a real source.
 OPERATOR_GROUPS = ("pg_signal_backend", "pg_read_all_data", "pg_read_all_stats")
-REPLICATION_GROUPS = ("pg_read_all_data",)
+REPLICATION_GROUPS = ("pg_read_all_data", "pg_write_all_data")  # to write is for the way back
 
 
 def prepare(instance: Instance, database: str) -> dict[str, str]:
@@ -24,6 +24,9 @@ def prepare(instance: Instance, database: str) -> dict[str, str]:
         for role, groups in ((OPERATOR, OPERATOR_GROUPS), (REPLICATION, REPLICATION_GROUPS)):
             for group in groups:
                 cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(role)))
+        cursor.execute(
+            sql.SQL("GRANT SET ON PARAMETER session_replication_role TO {}").format(sql.Identifier(REPLICATION))
+        )
         cursor.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()")
         owner = cursor.fetchone()[0]
         cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(owner), sql.Identifier(OPERATOR)))
@@ -41,6 +44,16 @@ def prepare(instance: Instance, database: str) -> dict[str, str]:
         answer = client.create_secret(Name=f"migration/source/{purpose}", SecretString=json.dumps(fields))
         arns[purpose] = answer["ARN"]
     return arns
+
+
+def schemas(instance: Instance, database: str) -> list[str]:
+    """Return the schemas of the source that hold tables."""
+    with instance.source.superuser(database) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT DISTINCT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1"""
+        )
+        return [row[0] for row in cursor.fetchall()] or ["public"]
 
 
 def make_role(cursor: Any, role: str, password: str, attributes: str = "") -> None:

@@ -5,7 +5,8 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,9 @@ def load(name_or_path: str) -> dict[str, Any]:
     return found
 
 
-def values(instance: Instance, database: str, secrets: Mapping[str, str], application_role: str) -> dict[str, Any]:
+def values(
+    instance: Instance, database: str, schemas: Sequence[str], secrets: Mapping[str, str], application_role: str
+) -> dict[str, Any]:
     """Return what a stack's configuration has to say inside a sandbox: addresses, ports, secrets, short waits."""
     port = instance.source.port
     minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -75,6 +78,7 @@ def values(instance: Instance, database: str, secrets: Mapping[str, str], applic
             "secretRecoveryDays": 0,
             "applicationUsername": f"{application_role}_next",
         },
+        "replication": {"tables": [{"schema": schema} for schema in schemas]},
         "dns": {"ttlSeconds": 3},
         "switchover": {
             "bakeSeconds": 1,
@@ -126,7 +130,16 @@ def pulumi(instance: Instance, *args: str, tell: Callable[[str], None] | None = 
 
 
 def initialise(instance: Instance) -> None:
-    """Make the stack."""
+    """Make the stack, and tell the engine that the providers are there: it looks before it asks who is attached.
+
+    Without that it would download them, some hundred megabytes, and never use them.
+    """
+    for package in ("aws", "random"):
+        marker = instance.folder / "pulumi" / "plugins" / f"resource-{package}-v{version(f'pulumi-{package}')}"
+        marker.mkdir(parents=True, exist_ok=True)
+        program = marker / f"pulumi-resource-{package}"
+        program.write_text("#!/bin/sh\necho 'the sandbox attaches its own provider' >&2\nexit 1\n")
+        program.chmod(0o755)
     pulumi(instance, "stack", "init", instance.name)
 
 

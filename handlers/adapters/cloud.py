@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -14,6 +14,10 @@ LATENCIES = ("CDCLatencySource", "CDCLatencyTarget")
 METRIC_SECONDS = 300
 """How far back a latency counts: DMS reports once a minute."""
 ERRORED_STATES = frozenset({"Table error", "Error", "Suspended", "Table cancelled"})
+
+
+class ConnectionFailed(Exception):
+    """DMS can't connect to a database. The message holds its reason."""
 
 
 class Names:
@@ -134,6 +138,31 @@ class Task:
         )
         values = answer["MetricDataResults"][0]["Values"] if answer["MetricDataResults"] else []
         return float(values[0]) if values else None
+
+
+class Endpoints:
+    """Connections from the replication instance to its endpoints. DMS starts no task before they were tested."""
+
+    def __init__(self, client: Any, instance_arn: str, endpoint_arns: Sequence[str]) -> None:
+        self._client = client
+        self._instance_arn = instance_arn
+        self._endpoint_arns = endpoint_arns
+
+    def begin_tests(self) -> None:
+        """Ask DMS to test every connection. It takes about a minute."""
+        for arn in self._endpoint_arns:
+            self._client.test_connection(ReplicationInstanceArn=self._instance_arn, EndpointArn=arn)
+
+    def untested(self) -> list[str]:
+        """Return the endpoints whose test has not ended. Raises ConnectionFailed with DMS's reason if one failed."""
+        by_instance = [{"Name": "replication-instance-arn", "Values": [self._instance_arn]}]
+        found = self._client.describe_connections(Filters=by_instance)["Connections"]
+        status = {connection["EndpointArn"]: connection for connection in found}
+        failed = [status[arn] for arn in self._endpoint_arns if status.get(arn, {}).get("Status") == "failed"]
+        if failed:
+            reasons = [f"{c['EndpointIdentifier']}: {c.get('LastFailureMessage', 'no reason given')}" for c in failed]
+            raise ConnectionFailed(f"DMS can't reach {'; '.join(reasons)}")
+        return [arn for arn in self._endpoint_arns if status.get(arn, {}).get("Status") != "successful"]
 
 
 class Notices:

@@ -68,7 +68,12 @@ def hashable(column: Column) -> bool:
 
 def selected(table: Table, rules: Iterable[Mapping[str, object]]) -> bool:
     """Say whether DMS's selection rules take `table`: included by one, excluded by none."""
-    taken = False
+    return verdict(table, rules) is True
+
+
+def verdict(table: Table, rules: Iterable[Mapping[str, object]]) -> bool | None:
+    """Return whether DMS's selection rules include `table` (True), exclude it (False), or do not speak of it (None)."""
+    taken = None
     for rule in rules:
         if rule.get("rule-type") != "selection":
             continue
@@ -77,7 +82,7 @@ def selected(table: Table, rules: Iterable[Mapping[str, object]]) -> bool:
         if _like(table.schema, str(locator["schema-name"])) and _like(table.name, str(locator["table-name"])):
             if rule["rule-action"] == "exclude":
                 return False
-            taken = taken or rule["rule-action"] in ("include", "explicit")
+            taken = taken or rule["rule-action"] in ("include", "explicit") or None
     return taken
 
 

@@ -29,6 +29,7 @@ class Observation:
     long_transactions: tuple[str, ...] = ()
     superuser_sessions: tuple[str, ...] = ()
     target_open_to: tuple[str, ...] = ()
+    unselected_tables: tuple[str, ...] = ()
     missing_tables: tuple[str, ...] = ()
     missing_sequences: tuple[str, ...] = ()
     missing_roles: tuple[str, ...] = ()
@@ -72,6 +73,7 @@ def reasons_against(seen: Observation, limits: Limits) -> list[str]:
         (seen.long_transactions, f"transactions over {limits.longest_transaction_seconds} s on the source: end"),
         (seen.superuser_sessions, "superuser sessions on the source, whom no fence stops: end"),
         (seen.target_open_to, "roles that can connect to the target already: run the prepare function; it shuts out"),
+        (seen.unselected_tables, "tables of the source that no rule selects: include or exclude in replication.tables"),
         (seen.missing_tables, "tables missing on the target: carry the schema for"),
         (seen.missing_sequences, "sequences missing on the target: carry the schema for"),
         (seen.missing_roles, "roles of the source missing on the target: create"),

@@ -1,15 +1,17 @@
-"""Make both databases ready before the replication starts: control schema, roles on the target, target closed."""
+"""Make everything ready before the replication starts: control schema, roles, target closed, connections tested."""
 
 from typing import Any
 
+from handlers.clock import wait_for
 from handlers.compensation import close_target
 from handlers.core.record import Phase, Refused
 from handlers.edge import handler as edge
 from handlers.migration import Migration
 
 STATEMENT_SECONDS = 30.0
-TARGET_ADMINISTRATORS = "rds_superuser"
-"""The role on RDS that may set session_replication_role, which DMS does so that triggers do not fire."""
+TEST_PAUSE_SECONDS = 0.5
+REPLICATION_GROUPS = ("rds_superuser", "pg_read_all_data", "pg_write_all_data")
+"""What DMS's user needs on the target: to set session_replication_role, so that triggers do not fire, and every table."""
 
 
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:  # noqa: ARG001
@@ -25,10 +27,19 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     with migration.database(config.target, STATEMENT_SECONDS) as target:
         for credentials in (replication, application):
             target.database.make_role(credentials["username"], credentials["password"])
-        target.database.grant_role(TARGET_ADMINISTRATORS, replication["username"])
+        for group in REPLICATION_GROUPS:
+            target.database.grant_role(group, replication["username"])
         target.database.make_control_schema([replication["username"]])
         target.database.allow_writes(replication["username"])
     close_target(migration)
+    migration.endpoints.begin_tests()
+    wait_for(
+        lambda: not migration.endpoints.untested(),
+        clock=migration.clock,
+        until=migration.clock.now() + seconds,
+        pause=TEST_PAUSE_SECONDS,
+        what="DMS's test of its connections",
+    )
     migration.show(record)
     return {"outcome": "prepared", "roles": [replication["username"], application["username"]]}
 

@@ -1,6 +1,7 @@
 """What MiniStack lacks for the sandbox, repaired in its own process. Each repair says what AWS does instead."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -60,7 +61,15 @@ def _from_form(params: Any) -> dict[str, Any]:
 def _xml(value: Any) -> str:
     """Return plain data as the elements of the XML protocol."""
     if isinstance(value, dict):
-        return "".join(f"<{key}>{_xml(inner)}</{key}>" for key, inner in value.items() if inner is not None)
+        known = {key: _moment(key, inner) for key, inner in value.items() if inner is not None}
+        return "".join(f"<{key}>{_xml(inner)}</{key}>" for key, inner in known.items())
     if isinstance(value, list):
         return "".join(f"<member>{_xml(inner)}</member>" for inner in value)
     return str(value).lower() if isinstance(value, bool) else escape(str(value))
+
+
+def _moment(key: str, value: Any) -> Any:
+    """Return a point in time as the XML protocol writes it."""
+    if key.endswith("Timestamp") and isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value

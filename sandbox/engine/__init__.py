@@ -105,7 +105,7 @@ def _version(executable: Path) -> str:
         return ""
     env = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
-        done = subprocess.run([executable, "version"], capture_output=True, text=True, timeout=60, env=env, check=False)
+        done = subprocess.run([executable, "version"], capture_output=True, text=True, timeout=20, env=env, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip().removeprefix("v") if done.returncode == 0 else ""

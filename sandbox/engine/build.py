@@ -97,22 +97,21 @@ def _go(work: Path, tell: Callable[[str], None]) -> tuple[str, str]:
 
 def _compile(command: list[str], env: dict[str, str], total: int, tell: Callable[[str], None]) -> None:
     """Run the build and tell how many packages are done: `go build -v` names each as it starts it."""
-    process = subprocess.Popen(command, cwd=MODULE, env=env, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None  # noqa: S101
     done, said, lines = 0, time.monotonic(), []
-    try:
-        for line in process.stderr:
-            lines.append(line)
-            done += 1
-            if time.monotonic() - said > _TELL_EVERY:
-                said = time.monotonic()
-                tell(f"building the engine: {min(99, 100 * done // total)} % of {total} packages")
-        if process.wait():
-            raise SandboxError("building the engine failed: " + " ".join("".join(lines[-5:]).split()))
-    finally:
-        if process.poll() is None:
+    with subprocess.Popen(command, cwd=MODULE, env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None  # noqa: S101
+        try:
+            for line in process.stderr:
+                lines.append(line)
+                done += 1
+                if time.monotonic() - said > _TELL_EVERY:
+                    said = time.monotonic()
+                    tell(f"building the engine: {min(99, 100 * done // total)} % of {total} packages")
+        except BaseException:
             process.kill()
-            process.wait()
+            raise
+    if process.returncode:
+        raise SandboxError("building the engine failed: " + " ".join("".join(lines[-5:]).split()))
 
 
 def _run(command: list[str], env: dict[str, str]) -> str:

@@ -98,9 +98,9 @@ def _stream(process: subprocess.Popen[bytes]) -> Iterator[Any]:
 
 
 def serve(argv: list[str]) -> None:
-    """Serve until the engine ends this process. Ctrl-C is the engine's to handle, so it is ignored here."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    """Serve until the engine ends this process: it sends SIGINT to the group it started this in, and waits for it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(0))
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(argv[-1]), server)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -29,7 +29,13 @@ CONFIG: dict[str, Any] = {
     "target": {"host": "new", "operator_secret_arn": "operator", "replication_secret_arn": "dms", **SIDE},
     "application_secret_arn": "app",
     "application_roles": [],
-    "replication": {"task_arn": "arn:task", "failback_task_arn": "arn:back", "instance_id": "instance"},
+    "replication": {
+        "task_arn": "arn:task",
+        "failback_task_arn": "arn:back",
+        "instance_id": "instance",
+        "instance_arn": "arn:instance",
+        "endpoint_arns": ["arn:source", "arn:target"],
+    },
     "dns": {
         "zone_id": "Z1",
         "writer_name": "writer.db.example",
@@ -257,12 +263,13 @@ class FakeTask:
         default_factory=lambda: TaskState("running", 100, 0, (), {"CDCLatencySource": 0.0, "CDCLatencyTarget": 0.0})
     )
     stopped: int = 0
+    schema: str = "%"
 
     def state(self, now: float) -> TaskState:
         return self.found
 
     def mappings(self) -> list[dict[str, Any]]:
-        locator = {"schema-name": "%", "table-name": "%"}
+        locator = {"schema-name": self.schema, "table-name": "%"}
         return [{"rule-type": "selection", "rule-action": "include", "object-locator": locator}]
 
     def counters(self) -> dict[str, int]:
@@ -271,6 +278,21 @@ class FakeTask:
     def stop(self) -> bool:
         self.stopped += 1
         return self.stopped == 1
+
+
+@dataclass
+class FakeEndpoints:
+    """Connections whose test ends after some looks."""
+
+    looks: int = 2
+    tested: bool = False
+
+    def begin_tests(self) -> None:
+        self.tested = True
+
+    def untested(self) -> list[str]:
+        self.looks -= 1
+        return ["arn:source"] if self.looks > 0 else []
 
 
 @dataclass
@@ -331,6 +353,7 @@ class World:
     target: FakeDatabase = field(default_factory=lambda: FakeDatabase(grantees={OPERATOR, DMS}, read_only="on"))
     names: FakeNames = field(default_factory=FakeNames)
     task: FakeTask = field(default_factory=FakeTask)
+    endpoints: FakeEndpoints = field(default_factory=FakeEndpoints)
     tracking: FakeTracking = field(default_factory=FakeTracking)
     notices: FakeNotices = field(default_factory=FakeNotices)
     machine: FakeMachine = field(default_factory=FakeMachine)
@@ -355,6 +378,7 @@ class World:
             tracking=wrap(self.tracking, "tracking"),
             writer=wrap(self.names, "names"),
             task=wrap(self.task, "task"),
+            endpoints=wrap(self.endpoints, "endpoints"),
             machine=wrap(self.machine, "machine"),
             notices=wrap(self.notices, "notices"),
             secrets=FakeSecrets(),  # type: ignore[arg-type]

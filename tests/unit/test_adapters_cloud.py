@@ -8,7 +8,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from handlers import edge
-from handlers.adapters.cloud import Machine, Names, Notices, Secrets, Task
+from handlers.adapters.cloud import ConnectionFailed, Endpoints, Machine, Names, Notices, Secrets, Task
 from handlers.adapters.tracking import Tracking
 from handlers.core import record as records
 from handlers.core.names import NamesError
@@ -151,6 +151,25 @@ def test_counters_mappings_and_stop() -> None:
     assert task.stop() is True
     stub.add_response("describe_replication_tasks", task_answer("stopped"), FILTER)
     assert task.stop() is False
+
+
+def connection(arn: str, status: str) -> dict[str, Any]:
+    return {"EndpointArn": arn, "EndpointIdentifier": arn[-1], "Status": status, "LastFailureMessage": "refused"}
+
+
+def test_connections_are_tested_one_by_one_and_awaited() -> None:
+    dms, stub = stubbed("dms")
+    endpoints = Endpoints(dms, "arn:instance", ["arn:a", "arn:b"])
+    for arn in ("arn:a", "arn:b"):
+        stub.add_response("test_connection", {}, {"ReplicationInstanceArn": "arn:instance", "EndpointArn": arn})
+    endpoints.begin_tests()
+    by_instance = {"Filters": [{"Name": "replication-instance-arn", "Values": ["arn:instance"]}]}
+    found = [connection("arn:a", "successful"), connection("arn:b", "testing"), connection("arn:other", "failed")]
+    stub.add_response("describe_connections", {"Connections": found}, by_instance)
+    assert endpoints.untested() == ["arn:b"]
+    stub.add_response("describe_connections", {"Connections": [connection("arn:b", "failed")]})
+    with pytest.raises(ConnectionFailed, match="DMS can't reach b: refused"):
+        endpoints.untested()
 
 
 def test_notices_reach_topic_and_parameter() -> None:

@@ -22,6 +22,8 @@ ARGS: SwitchoverArgs = {
     "topic_arn": "arn:topic",
     "zone_id": "Z1",
     "task_arns": ["arn:task"],
+    "replication_instance_arn": "arn:instance",
+    "endpoint_arns": ["arn:endpoint"],
     "secret_arns": ["arn:secret"],
     "bake_seconds": 7,
 }
@@ -137,7 +139,8 @@ def test_any_resource_only_where_aws_knows_none() -> None:
     for name in FUNCTIONS:
         for statement in statements(recorder, f"sw-{name}-policy"):
             if statement["Resource"] == "*":
-                assert set(statement["Action"]) <= {"dms:DescribeReplicationTasks", "cloudwatch:GetMetricData"}
+                known = {"dms:DescribeReplicationTasks", "dms:DescribeConnections", "cloudwatch:GetMetricData"}
+                assert set(statement["Action"]) <= known
 
 
 def test_the_table_keeps_history_encrypted_and_recoverable() -> None:

@@ -40,9 +40,12 @@ def test_prepare_makes_roles_and_control_schemas_and_shuts_the_target() -> None:
     assert world.target.passwords == {DMS: "dms's password", APPLICATION: "app's password"}
     assert world.source.control == [[DMS]]
     assert [DMS] in world.target.control
-    assert ["rds_superuser", DMS] in world.target.control
+    for group in ("rds_superuser", "pg_read_all_data", "pg_write_all_data"):
+        assert [group, DMS] in world.target.control
     assert ["writes", DMS] in world.target.control
     assert world.target.grantees == {OPERATOR, DMS}
+    assert world.endpoints.tested
+    assert world.endpoints.looks == 0
     assert world.source.writable()
 
 
@@ -84,6 +87,7 @@ def test_the_gate_claims_and_measures_and_touches_nothing_the_application_sees()
             lambda w: w.source.digests.update({Table("public", "new"): Digest(0, "0")}),
             "carry the schema for public.new",
         ),
+        (lambda w: setattr(w.task, "schema", "other"), "tables of the source that no rule selects"),
         (lambda w: w.source.numbers.update(other=1), "sequences missing on the target"),
         (lambda w: w.source.roles.update(jobs=False), "roles of the source missing on the target: create jobs"),
         (

@@ -127,11 +127,16 @@ def test_text_from_outside_stays_text(tmp_path: Path) -> None:
     evil: dict[str, Any] = {
         **dict.fromkeys(("engine", "source_version", "target_version", "host", "provider", EVIL), EVIL),
         "phases": {EVIL: 1.0},
-        "errors_by_class": {EVIL: 2},
+        "client_errors_by_class": {EVIL: 2},
+        "switchover": {"status": EVIL, "steps": {EVIL: [1.0, 2.0]}, EVIL: {EVIL: EVIL}},
         "resources": {EVIL: 3},
         "versions": {EVIL: EVIL},
-        "lost": [EVIL],
-        "validation": {"mismatches": [EVIL], "by_table": [{"table": EVIL, "source_rows": 1, "equal": False}]},
+        "verification": {"lost": [EVIL], "duplicated": [EVIL]},
+        "validation": {
+            "mismatches": [EVIL],
+            "differences": [EVIL],
+            "by_table": [{"table": EVIL, "source_rows": 1, "equal": False}],
+        },
     }
     marked = Series(series().buckets, series().sides, events=[(T0 + 1, EVIL)])
     report.write(tmp_path, evil, marked)
@@ -144,7 +149,8 @@ def test_text_from_outside_stays_text(tmp_path: Path) -> None:
     "odd",
     [
         {},
-        {"phases": None, "validation": None, "errors_by_class": 3, "resources": [], "versions": "x", "lost": "y"},
+        {"phases": None, "validation": None, "client_errors_by_class": 3, "resources": [], "versions": "x"},
+        {"verification": 5, "switchover": {"steps": {"a": None, "b": [1.0], "c": [math.nan, 2], "d": "xy"}}},
         {"phases": {"a": None, "b": math.inf, "c": 0, "d": "x", "e": -1.0}},
         {"acknowledged_writes": math.nan, "write_gap_seconds": math.inf, "client_errors": True},
         {"validation": {"mismatches": 2, "by_table": [3, {}, {"table": None}], "tables": "many"}},
@@ -232,3 +238,21 @@ def test_writes_are_not_drawn_into_a_gap() -> None:
     edges = [T0 + 0.5, T0 + 1.03, T0 + 1.53, T0 + 2.0]
     found = rates(buckets, edges, lambda bucket: float(sum(bucket.acknowledged.values())), [gap])
     assert found == pytest.approx([3 / 0.53, 0.0, 7 / 0.47], rel=1e-5)
+
+
+def test_what_else_is_known_is_shown_in_words() -> None:
+    more = {
+        **REPORT,
+        "engine": {"line": "built here", "version": "3.250.0"},
+        "client_errors_by_class": {"timeout": 512},
+        "verification": {"lost": ["insert x is not there"], "duplicated": []},
+        "validation": {"mismatches": 1, "tables": 3, "rows": 4, "differences": ["public.t differs"]},
+        "switchover": {"status": "SUCCEEDED", "steps": {"open": [12.5, 12.75], "fence": [12.0, 12.05], "bake": [13.0]}},
+        "stack_config": "sandbox",
+    }
+    text = report.page(more, series())
+    for shown in ("engine: version", "built here", "insert x is not there", "public.t differs", "switchover: status"):
+        assert shown in text, shown
+    assert "stack config" in text and ">timeout<" in text
+    inside = text[text.index("Inside the switchover") :]
+    assert inside.index(">fence<") < inside.index(">open<") and "0.05 s" in inside and "0.25 s" in inside

@@ -1,0 +1,96 @@
+"""What a person sees while a rehearsal runs: phases with their times, and what the load does."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console as RichConsole
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+QUIET_SECONDS = 5.0
+"""Without a terminal, a phase that takes long says so this often."""
+
+
+class Console:
+    """Prints phases: live on a terminal, plain lines elsewhere. `status` is asked for the line under the phases."""
+
+    def __init__(self, status: Callable[[], str] = lambda: "", terminal: bool | None = None) -> None:
+        self._rich = RichConsole(stderr=True, highlight=False, force_terminal=terminal)
+        self._live: Live | None = None
+        self._began = time.monotonic()
+        self._phase: tuple[str, float] | None = None
+        self._done: list[tuple[str, float]] = []
+        self._note = ""
+        self._said = 0.0
+        self.status = status
+        self.seconds: dict[str, float] = {}
+
+    def __enter__(self) -> "Console":
+        if self._rich.is_terminal:
+            self._live = Live(get_renderable=self._render, console=self._rich, refresh_per_second=8, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+            for name, seconds in self._done:
+                self._line(f"{name:<22} {seconds:6.1f} s")
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a phase and show it."""
+        began = time.monotonic()
+        self._phase, self._note = (name, began), ""
+        if self._live is None:
+            self._line(f"[{began - self._began:6.1f} s] {name}")
+        self._said = time.monotonic()
+        try:
+            yield
+        finally:
+            seconds = time.monotonic() - began
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 2)
+            self._done.append((name, seconds))
+            self._phase = None
+
+    def tell(self, line: str) -> None:
+        """Show a line of progress: as the phase's note on a terminal, printed elsewhere."""
+        self._note = line
+        if self._live is None:
+            self._line(f"           {line}")
+
+    def beat(self) -> None:
+        """Without a terminal, say now and then what the load does."""
+        now = time.monotonic()
+        if self._live is None and now - self._said > QUIET_SECONDS and self.status():
+            self._said = now
+            self._line(f"           {self.status()}")
+
+    def result(self, line: str, *, good: bool) -> None:
+        """Print the outcome on standard output."""
+        RichConsole(highlight=False).print(line, style="bold green" if good else "bold red", soft_wrap=True)
+
+    def _line(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def _render(self) -> Any:
+        grid = Table.grid(padding=(0, 1))
+        for name, seconds in self._done:
+            grid.add_row(Text("✓", style="green"), name, f"{seconds:.1f} s")
+        if self._phase:
+            name, began = self._phase
+            grid.add_row(Spinner("dots"), Text(name, style="bold"), f"{time.monotonic() - began:.1f} s")
+            if self._note:
+                grid.add_row("", Text(self._note[:100], style="dim"), "")
+        if self.status():
+            grid.add_row("", Text(self.status(), style="cyan"), "")
+        return grid

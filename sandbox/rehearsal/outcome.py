@@ -1,0 +1,87 @@
+"""What came of a rehearsal: facts in, the report out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.rehearsal.ledger import Gap
+from sandbox.rehearsal.verify import Verification
+
+NOT_COMPARED = "the tables were not compared in the fence"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that was found out. `record` is the tracking table's, `said` the state machine's outcome."""
+
+    engine: Mapping[str, Any]
+    engine_line: str
+    source_version: str
+    target_version: str
+    stack_config: str
+    rate: float
+    resources: int
+    rows: int
+    said: Mapping[str, Any]
+    record: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    gap: Gap | None
+    verification: Verification
+    by_table: Sequence[Mapping[str, Any]]
+
+
+def report(facts: Facts) -> dict[str, Any]:
+    """Return the report, without the phases. A table that nobody compared counts as a mismatch.
+
+    `by_table` of the facts is the rehearsal's own comparison of what nobody wrote to.
+    """
+    compared = (facts.record.get("evidence") or {}).get("compare") or {}
+    differences = [f"{t['table']} differs though nobody wrote to it" for t in facts.by_table if not t["equal"]]
+    if compared.get("mismatches") != 0:
+        differences.append(NOT_COMPARED)
+    if facts.said["status"] != "SUCCEEDED":
+        reason = facts.record.get("reason") or facts.said.get("cause") or "no reason given"
+        differences.append(f"the switchover ended as {facts.said['status']}: {reason}")
+    errors = facts.summary.get("errors", {})
+    fence_to_open = facts.said.get("fence_to_open_seconds")
+    return {
+        "engine": {"line": facts.engine_line, **{key: facts.engine[key] for key in ("version", "origin", "host")}},
+        "source_version": facts.source_version,
+        "target_version": facts.target_version,
+        "stack_config": facts.stack_config,
+        "rate": facts.rate,
+        "resources_created": facts.resources,
+        "rows_loaded": facts.rows,
+        "acknowledged_writes": facts.verification.acknowledged_writes,
+        "ambiguous_writes": facts.verification.ambiguous_writes,
+        "lost_writes": facts.verification.lost_writes,
+        "duplicated_writes": facts.verification.duplicated_writes,
+        "client_errors": facts.verification.client_errors or sum(errors.values()),
+        "client_errors_by_class": errors,
+        "write_gap_seconds": round(facts.gap.seconds, 3) if facts.gap else None,
+        "fence_to_open_seconds": round(float(fence_to_open), 3) if fence_to_open is not None else None,
+        "switchover": {
+            "status": facts.said["status"],
+            "reason": facts.record.get("reason", ""),
+            "steps": facts.record.get("times", {}),
+        },
+        "validation": {
+            "tables": compared.get("tables", 0),
+            "rows": compared.get("rows", 0),
+            "mismatches": len(differences),
+            "differences": differences,
+            "by_table": list(facts.by_table),
+        },
+        "verification": facts.verification.to_dict(),
+    }
+
+
+def line(found: Mapping[str, Any]) -> str:
+    """Say a report in two lines."""
+    validation = found["validation"]
+    return (
+        f"acknowledged {found['acknowledged_writes']:,} writes, lost {found['lost_writes']}, doubled "
+        f"{found['duplicated_writes']}; compared {validation['tables']} tables with {validation['rows']:,} rows, "
+        f"{validation['mismatches']} mismatches\nwrite gap {found['write_gap_seconds']} s, fence to open "
+        f"{found['fence_to_open_seconds']} s"
+    )

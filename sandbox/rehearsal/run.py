@@ -1,0 +1,251 @@
+"""A whole migration, watched: deploy, load, full load, changes under writes, switchover, proof, report, destroy."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from sandbox import instance as instances
+from sandbox import lifecycle, stack
+from sandbox.databases import ServerInfo
+from sandbox.engine import Engine
+from sandbox.instance import Instance
+from sandbox.lifecycle import Options
+from sandbox.paths import BUILD
+from sandbox.rehearsal import carry, dump, outcome, shop
+from sandbox.rehearsal.application import Application, Source
+from sandbox.rehearsal.console import Console
+from sandbox.rehearsal.ledger import Ledger, write_gap
+from sandbox.rehearsal.operator import Operator
+from sandbox.rehearsal.picture import Series
+from sandbox.rehearsal.progress import progress_path
+from sandbox.rehearsal.report import passed, write
+from sandbox.rehearsal.verify import compare_all, verify
+from sandbox.rehearsal.watch import Watch
+from sandbox.rehearsal.writes import create_own_table
+from sandbox.source import make_role
+
+FOLDER = BUILD / "rehearsal"
+SHOP_ROLES = ("shop_owner", "shop_report")
+LOAD_ROLE = "shop_app"
+GUEST_DATABASE, GUEST_ROLE = "guest", "rehearsal_app"
+AFTER_SHARE = 0.4
+"""How much of the load's time lies after the switchover."""
+TOUCHED = {
+    "shop": (
+        *("public.orders", "public.order_items", "public.payments*", "public.audit_log"),
+        *("public.accounts", "warehouse.stock"),
+    ),
+    "own_table": ("rehearsal.*",),
+}
+"""Tables the load writes to, by mode."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for. `seconds` is how long the load runs around the switchover, at `rate` writes a second."""
+
+    name: str = "sandbox-rehearsal"
+    stack_config: str = stack.DEFAULT_CONFIG
+    dump: Path | None = None
+    rows: int = 300_000
+    seed: int = 7
+    rate: float = 500.0
+    seconds: float = 15.0
+    keep: bool = False
+    database_port: int | None = None
+
+
+def rehearse(request: Request) -> int:
+    """Run a rehearsal, write its report, and return the exit status: 0 only if nothing was lost and nothing differs."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for stale in FOLDER.iterdir():
+        if stale.is_file():
+            stale.unlink()
+    options = Options(request.name, request.stack_config, request.database_port, end_with_parent=not request.keep)
+    finished = False
+    try:
+        with Console() as console:
+            with console.phase("set up"):
+                instance = lifecycle.start(options, console.tell)
+            report, series = Rehearsal(instance, request, options, console).run()
+            if not request.keep:
+                with console.phase("destroy"):
+                    stack.pulumi(instance, "destroy", "--yes", "--skip-preview")
+        write(FOLDER, {**report, "phases": console.seconds}, series)
+        finished = True
+    finally:
+        if not (request.keep and finished):
+            with _undisturbed():
+                instances.stop(request.name)
+    good = passed(report)
+    console.result(f"{outcome.line(report)}\nreport: {FOLDER / 'report.html'}", good=good)
+    if request.keep:
+        print(_look_around(instance))
+    return 0 if good else 1
+
+
+class Rehearsal:
+    """One rehearsal inside a running sandbox."""
+
+    def __init__(self, instance: Instance, request: Request, options: Options, console: Console) -> None:
+        self._instance = instance
+        self._request = request
+        self._options = options
+        self._console = console
+        self._ledger = Ledger(FOLDER / "ledger.jsonl")
+        self._watch = Watch(instance, progress_path(self._ledger.path))
+        self._events: list[tuple[float, str]] = []
+        console.status = self._watch.line
+
+    def run(self) -> tuple[dict[str, Any], Series]:
+        """Go through all phases up to the proof and return the report and what the picture shows."""
+        instance, request = self._instance, self._request
+        with self._phase("fill the source"):
+            source = self._fill(self._console.tell)
+        with self._phase("deploy"):
+            lifecycle.declare(instance, self._options, source.database, source.role)
+            lifecycle.deploy(instance)
+            outputs, resources = stack.outputs(instance), stack.count(instance)
+            self._console.tell(f"{resources} resources")
+        operator = Operator(instance.client, outputs, self._console.beat)
+        with self._phase("prepare both sides"):
+            operator.prepare()
+            carry.carry(instance, source.database, outputs["master_secret_arn"])
+        load = Application(
+            instance,
+            source,
+            name=outputs["writer_name"],
+            rate=request.rate,
+            seed=request.seed,
+            ledger=self._ledger.path,
+        )
+        with load, self._watch.looking(outputs, operator.replication_instance_id()):
+            said, began, ended = self._move(operator, source, load)
+        with self._phase("verify"):
+            records = self._ledger.read()
+            gap = write_gap(records, began, ended)
+            facts = self._prove(operator, source, said)
+        self._events.append((time.time(), "end"))
+        self._events += [(times[0], step) for step, times in facts["record"].get("times", {}).items()]
+        report = outcome.report(
+            outcome.Facts(
+                engine=instance.engine,
+                engine_line=Engine.from_dict(instance.engine).line("stand-in (sandbox)"),
+                source_version=_version(instance.source),
+                target_version=_version(instance.target),
+                stack_config=request.stack_config,
+                rate=request.rate,
+                resources=resources,
+                rows=source.rows,
+                said=said,
+                summary=load.summary,
+                gap=gap,
+                **facts,
+            )
+        )
+        series = Series(
+            buckets=self._watch.buckets,
+            sides={instance.source.address: "blue", instance.target.address: "green"},
+            lag=self._watch.lag,
+            weights=self._watch.weights,
+            events=self._events,
+            gaps=[gap] if gap else [],
+        )
+        return report, series
+
+    def _move(self, operator: Operator, source: Source, load: Application) -> tuple[dict[str, Any], float, float]:
+        """Replicate and switch over under load; return what the machine said and when it began and ended."""
+        instance, request = self._instance, self._request
+
+        def beat() -> None:
+            load.check()
+            self._console.beat()
+
+        guarded = Operator(operator.client, operator.outputs, beat)
+        with self._phase("full load"):
+            guarded.load_fully()
+            carry.analyze(instance, source.database, operator.outputs["master_secret_arn"])
+        with self._phase("changes under load"):
+            guarded.pause(request.seconds * (1 - AFTER_SHARE))
+        began = time.time()
+        with self._phase("switchover"):
+            said = guarded.switch_over(f"{instance.name}-1")
+        ended = time.time()
+        with self._phase("writes on green" if said["status"] == "SUCCEEDED" else "writes on blue"):
+            guarded.pause(request.seconds * AFTER_SHARE)
+        return said, began, ended
+
+    def _prove(self, operator: Operator, source: Source, said: dict[str, Any]) -> dict[str, Any]:
+        """Hold the ledger against the side that is open, and compare what nobody wrote to."""
+        instance = self._instance
+        opened = instance.target if said["status"] == "SUCCEEDED" else instance.source
+        with opened.superuser(source.database) as connection:
+            verification = verify(self._ledger, connection, source.mode)
+        with instance.source.superuser(source.database) as old, instance.target.superuser(source.database) as new:
+            tables = compare_all(old, new)["by_table"]
+        still = [t for t in tables if not any(fnmatchcase(t["table"], p) for p in TOUCHED[source.mode])]
+        return {
+            "verification": verification,
+            "record": operator.record(),
+            "by_table": still,
+        }
+
+    def _fill(self, tell: Callable[[str], None]) -> Source:
+        """Make the source: the shop, or a person's own dump beside which the load gets a table of its own."""
+        request, server = self._request, self._instance.source
+        password = lifecycle.new_password()
+        if request.dump is None:
+            passwords = {role: lifecycle.new_password() for role in SHOP_ROLES} | {LOAD_ROLE: password}
+            rows = shop.create(server, request.rows, request.seed, passwords)
+            tell(f"{rows:,} rows")
+            return Source("shop", rows, LOAD_ROLE, password, "shop")
+        rows = dump.restore(server, request.dump, GUEST_DATABASE)
+        tell(f"{rows:,} rows of {request.dump}")
+        with server.superuser(GUEST_DATABASE) as connection:
+            with connection.cursor() as cursor:
+                make_role(cursor, GUEST_ROLE, password)
+            create_own_table(connection, GUEST_ROLE)
+        return Source(GUEST_DATABASE, rows, GUEST_ROLE, password, "own_table")
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        self._events.append((time.time(), name))
+        with self._console.phase(name):
+            yield
+
+
+def _version(server: ServerInfo) -> str:
+    with server.superuser() as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        return str(cursor.fetchone()[0])
+
+
+def _look_around(instance: Instance) -> str:
+    name = instance.name
+    return "\n".join(
+        [
+            "",
+            "The sandbox is left running. To look around:",
+            f"  python -m sandbox exec --name {name} -- pulumi stack output",
+            f"  python -m sandbox exec --name {name} -- pulumi preview --expect-no-changes",
+            f"  python -m sandbox psql --name {name} source",
+            f"  python -m sandbox psql --name {name} target",
+            f"  python -m sandbox status --name {name}      logs: {instance.logs}",
+            f"  python -m sandbox down --name {name}        ends it",
+        ]
+    )
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let the clean-up finish whatever is pressed."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
