@@ -135,7 +135,7 @@ monitoring = MonitoringSuite(
         "tags": tags,
     },
 )
-endpoints = [
+endpoints: list[pulumi.Input[str]] = [
     pipeline.source_endpoint_arn,
     pipeline.target_endpoint_arn,
     pipeline.failback_source_endpoint_arn,

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds", type=_positive, default=Request.seconds, help=f"length of the load ({Request.seconds:.0f})"
     )
     run.add_argument("--seed", type=int, default=Request.seed, help=f"seed of data and load ({Request.seed})")
+    run.add_argument("--output", type=Path, default=Request.output, help="where the report goes (build/rehearsal)")
     run.add_argument("--keep", action="store_true", help="leave everything running and say how to look around")
     return parser
 
@@ -106,7 +107,8 @@ def _up(args: argparse.Namespace) -> int:
         shop.create(instance.source, UP_ROWS, Request.seed, passwords)
         lifecycle.declare(instance, options, "shop", LOAD_ROLE)
         lifecycle.deploy(instance)
-        print(f"{stack.count(instance)} resources deployed; `python -m sandbox status --name {args.name}` says where")
+        made = sum(stack.resources(instance).values())
+        print(f"{made} resources deployed; `python -m sandbox status --name {args.name}` says where")
     except BaseException:
         instances.stop(args.name)
         raise
@@ -163,6 +165,7 @@ def _rehearse(args: argparse.Namespace) -> int:
         seconds=args.seconds,
         keep=args.keep,
         database_port=args.database_port,
+        output=args.output,
     )
     return rehearse(request)
 

@@ -17,6 +17,8 @@ from sandbox.instance import Instance
 from sandbox.paths import REPOSITORY
 
 Tell = Callable[[str], None]
+_SUPERVISORS: list[subprocess.Popen[bytes]] = []
+"""Held so that Python does not complain of them at the end: they live on, or are ended by `instance.stop`."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,13 @@ def start(options: Options, tell: Tell) -> Instance:
         assert supervisor.stdout is not None  # noqa: S101
         supervisor.stdin.write(json.dumps(told).encode())
         supervisor.stdin.close()
-        said = supervisor.stdout.readline().decode().strip()
+        with supervisor.stdout:
+            said = supervisor.stdout.readline().decode().strip()
     except BaseException:
         supervisor.send_signal(signal.SIGTERM)
         supervisor.wait()
         raise
+    _SUPERVISORS.append(supervisor)
     if said != "ready":
         supervisor.wait()
         raise SandboxError(said.removeprefix("error: ") or f"the sandbox did not start (log: {folder / 'logs'})")

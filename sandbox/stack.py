@@ -5,6 +5,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -149,11 +150,11 @@ def outputs(instance: Instance) -> dict[str, Any]:
     return found
 
 
-def count(instance: Instance) -> int:
-    """Return the number of resources the stack has deployed, without components, providers and the stack itself."""
+def resources(instance: Instance) -> dict[str, int]:
+    """Return how many resources of each type are deployed, without components, providers and the stack itself."""
     export = json.loads(pulumi(instance, "stack", "export"))
-    resources = export["deployment"].get("resources", [])
-    return sum(1 for r in resources if r.get("custom") and not r["type"].startswith("pulumi:"))
+    custom = [r["type"] for r in export["deployment"].get("resources", []) if r.get("custom")]
+    return dict(sorted(Counter(kind for kind in custom if not kind.startswith("pulumi:")).items()))
 
 
 def _errors(printed: str) -> str:

@@ -190,8 +190,8 @@ def _administrator(name: str, password: str) -> str:
         DO $$ BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ADMINISTRATORS}') THEN
                 CREATE ROLE {ADMINISTRATORS} NOLOGIN;
-                GRANT pg_monitor, pg_signal_backend, pg_checkpoint, pg_read_all_data, pg_write_all_data TO {ADMINISTRATORS}
-                    WITH ADMIN OPTION;
+                GRANT pg_monitor, pg_signal_backend, pg_checkpoint, pg_read_all_data, pg_write_all_data
+                    TO {ADMINISTRATORS} WITH ADMIN OPTION;
                 GRANT SET ON PARAMETER session_replication_role TO {ADMINISTRATORS} WITH GRANT OPTION;
             END IF;
         END $$;

@@ -71,7 +71,7 @@ def refuse_remote(service: str, endpoint: str) -> None:
         )
 
 
-class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """Answers the engine. The peer's address tells provider instances apart: each has a connection of its own."""
 
     def __init__(self) -> None:

@@ -15,12 +15,11 @@ class Facts:
     """Everything that was found out. `record` is the tracking table's, `said` the state machine's outcome."""
 
     engine: Mapping[str, Any]
-    engine_line: str
     source_version: str
     target_version: str
     stack_config: str
     rate: float
-    resources: int
+    resources: Mapping[str, int]
     rows: int
     said: Mapping[str, Any]
     record: Mapping[str, Any]
@@ -45,12 +44,15 @@ def report(facts: Facts) -> dict[str, Any]:
     errors = facts.summary.get("errors", {})
     fence_to_open = facts.said.get("fence_to_open_seconds")
     return {
-        "engine": {"line": facts.engine_line, **{key: facts.engine[key] for key in ("version", "origin", "host")}},
+        "engine": f"pulumi {facts.engine['version']} ({facts.engine['origin']})",
+        "host": facts.engine["host"],
+        "provider": "stand-in (sandbox)",
         "source_version": facts.source_version,
         "target_version": facts.target_version,
         "stack_config": facts.stack_config,
         "rate": facts.rate,
-        "resources_created": facts.resources,
+        "resources_created": sum(facts.resources.values()),
+        "resources": dict(facts.resources),
         "rows_loaded": facts.rows,
         "acknowledged_writes": facts.verification.acknowledged_writes,
         "ambiguous_writes": facts.verification.ambiguous_writes,

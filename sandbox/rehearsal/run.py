@@ -12,7 +12,6 @@ from typing import Any
 from sandbox import instance as instances
 from sandbox import lifecycle, stack
 from sandbox.databases import ServerInfo
-from sandbox.engine import Engine
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.paths import BUILD
@@ -29,7 +28,6 @@ from sandbox.rehearsal.watch import Watch
 from sandbox.rehearsal.writes import create_own_table
 from sandbox.source import make_role
 
-FOLDER = BUILD / "rehearsal"
 SHOP_ROLES = ("shop_owner", "shop_report")
 LOAD_ROLE = "shop_app"
 GUEST_DATABASE, GUEST_ROLE = "guest", "rehearsal_app"
@@ -58,14 +56,14 @@ class Request:
     seconds: float = 15.0
     keep: bool = False
     database_port: int | None = None
+    output: Path = BUILD / "rehearsal"
 
 
 def rehearse(request: Request) -> int:
     """Run a rehearsal, write its report, and return the exit status: 0 only if nothing was lost and nothing differs."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for stale in FOLDER.iterdir():
-        if stale.is_file():
-            stale.unlink()
+    request.output.mkdir(parents=True, exist_ok=True)
+    for stale in ("report.json", "report.html", "ledger.jsonl", "ledger.jsonl.progress"):
+        (request.output / stale).unlink(missing_ok=True)
     options = Options(request.name, request.stack_config, request.database_port, end_with_parent=not request.keep)
     finished = False
     try:
@@ -76,14 +74,14 @@ def rehearse(request: Request) -> int:
             if not request.keep:
                 with console.phase("destroy"):
                     stack.pulumi(instance, "destroy", "--yes", "--skip-preview")
-        write(FOLDER, {**report, "phases": console.seconds}, series)
+        write(request.output, {**report, "phases": console.seconds}, series)
         finished = True
     finally:
         if not (request.keep and finished):
             with _undisturbed():
                 instances.stop(request.name)
     good = passed(report)
-    console.result(f"{outcome.line(report)}\nreport: {FOLDER / 'report.html'}", good=good)
+    console.result(f"{outcome.line(report)}\nreport: {request.output / 'report.html'}", good=good)
     if request.keep:
         print(_look_around(instance))
     return 0 if good else 1
@@ -97,7 +95,7 @@ class Rehearsal:
         self._request = request
         self._options = options
         self._console = console
-        self._ledger = Ledger(FOLDER / "ledger.jsonl")
+        self._ledger = Ledger(request.output / "ledger.jsonl")
         self._watch = Watch(instance, progress_path(self._ledger.path))
         self._events: list[tuple[float, str]] = []
         console.status = self._watch.line
@@ -110,8 +108,8 @@ class Rehearsal:
         with self._phase("deploy"):
             lifecycle.declare(instance, self._options, source.database, source.role)
             lifecycle.deploy(instance)
-            outputs, resources = stack.outputs(instance), stack.count(instance)
-            self._console.tell(f"{resources} resources")
+            outputs, resources = stack.outputs(instance), stack.resources(instance)
+            self._console.tell(f"{sum(resources.values())} resources")
         operator = Operator(instance.client, outputs, self._console.beat)
         with self._phase("prepare both sides"):
             operator.prepare()
@@ -135,7 +133,6 @@ class Rehearsal:
         report = outcome.report(
             outcome.Facts(
                 engine=instance.engine,
-                engine_line=Engine.from_dict(instance.engine).line("stand-in (sandbox)"),
                 source_version=_version(instance.source),
                 target_version=_version(instance.target),
                 stack_config=request.stack_config,

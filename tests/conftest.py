@@ -1,0 +1,88 @@
+"""Fixtures of every layer. Without `--live` a sandbox is started once for all tests that need one."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from sandbox import instance as instances
+from sandbox import lifecycle
+from sandbox.instance import Instance
+from sandbox.lifecycle import Options
+from sandbox.rehearsal import shop
+from sandbox.rehearsal.run import LOAD_ROLE, SHOP_ROLES
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+ROWS = 3_000
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--live",
+        action="store_true",
+        help="run the integration checks against the stack that is selected in this environment, on AWS or anywhere",
+    )
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Instance]:
+    """A sandbox of its own, with a small shop on the source, the stack declared and deployed."""
+    name = f"sandbox-test-{os.getpid()}"
+    options = Options(name, end_with_parent=True)
+    instance = lifecycle.start(options, print)
+    try:
+        passwords = {role: lifecycle.new_password() for role in (*SHOP_ROLES, LOAD_ROLE)}
+        shop.create(instance.source, ROWS, 7, passwords)
+        lifecycle.declare(instance, options, "shop", LOAD_ROLE)
+        lifecycle.deploy(instance)
+        yield instance
+    finally:
+        instances.stop(name)
+
+
+@pytest.fixture(scope="session")
+def environment(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The environment in which the deployed stack is reached."""
+    if request.config.getoption("--live"):
+        return dict(os.environ)
+    instance: Instance = request.getfixturevalue("sandbox")
+    return instance.environment()
+
+
+@pytest.fixture(scope="session")
+def outputs(environment: dict[str, str]) -> dict[str, Any]:
+    """The stack's outputs, as `pulumi stack output --json` gives them."""
+    done = subprocess.run(
+        ["pulumi", "stack", "output", "--json"],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(scope="session")
+def aws(environment: dict[str, str]) -> Iterator[Callable[[str], Any]]:
+    """Clients of the account the stack is in, by service."""
+    keep = {k: v for k, v in os.environ.items() if k.startswith("AWS_")}
+    changed = {k: v for k, v in environment.items() if k.startswith("AWS_")}
+    os.environ.update(changed)
+    clients: dict[str, Any] = {}
+
+    def client(service: str) -> Any:
+        if service not in clients:
+            clients[service] = boto3.client(service, region_name=changed.get("AWS_REGION"))
+        return clients[service]
+
+    yield client
+    for key in changed:
+        os.environ.pop(key)
+    os.environ.update(keep)

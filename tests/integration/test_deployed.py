@@ -1,0 +1,189 @@
+"""What was really deployed, by the stack's outputs: the same checks on AWS (`--live`) and in the sandbox."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from components.stack_outputs import OUTPUTS
+from handlers import config as handlers_config
+
+Aws = Callable[[str], Any]
+Outputs = dict[str, Any]
+
+
+def test_the_stack_has_every_promised_output(outputs: Outputs) -> None:
+    assert set(outputs) == set(OUTPUTS)
+
+
+def test_the_key_rotates_and_answers_to_its_alias(outputs: Outputs, aws: Aws) -> None:
+    kms = aws("kms")
+    key = kms.describe_key(KeyId=outputs["kms_key_alias"])["KeyMetadata"]
+    assert key["Arn"] == outputs["kms_key_arn"]
+    assert key["Enabled"]
+    assert kms.get_key_rotation_status(KeyId=key["KeyId"])["KeyRotationEnabled"]
+
+
+@pytest.mark.parametrize("tier", ["public", "application", "database"])
+def test_subnets_lie_in_zones_of_their_own(outputs: Outputs, aws: Aws, tier: str) -> None:
+    ids = outputs[f"{tier}_subnet_ids"]
+    subnets = aws("ec2").describe_subnets(SubnetIds=ids)["Subnets"]
+    assert {s["VpcId"] for s in subnets} == {outputs["vpc_id"]}
+    assert len({s["AvailabilityZone"] for s in subnets}) == len(ids) >= 2
+
+
+def test_the_database_tier_has_no_way_out(outputs: Outputs, aws: Aws) -> None:
+    by_subnet = [{"Name": "association.subnet-id", "Values": outputs["database_subnet_ids"]}]
+    for table in aws("ec2").describe_route_tables(Filters=by_subnet)["RouteTables"]:
+        assert not [r for r in table["Routes"] if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
+
+
+def test_the_database_is_reached_on_its_port_only(outputs: Outputs, aws: Aws) -> None:
+    by_id = [outputs["database_security_group_id"]]
+    [group] = aws("ec2").describe_security_groups(GroupIds=by_id)["SecurityGroups"]
+    port = int(outputs["cluster_port"])
+    assert {(p["FromPort"], p["ToPort"]) for p in group["IpPermissions"]} == {(port, port)}
+    peers = {pair["GroupId"] for p in group["IpPermissions"] for pair in p["UserIdGroupPairs"]}
+    assert outputs["application_security_group_id"] in peers
+    assert group["IpPermissionsEgress"] == []
+
+
+def test_the_cluster_is_encrypted_backed_up_and_logs(outputs: Outputs, aws: Aws) -> None:
+    found = aws("rds").describe_db_clusters(DBClusterIdentifier=outputs["cluster_identifier"])
+    [cluster] = found["DBClusters"]
+    assert cluster["Status"] == "available"
+    assert cluster["Engine"] == "aurora-postgresql"
+    assert cluster["Endpoint"] == outputs["cluster_endpoint"]
+    assert cluster["ReaderEndpoint"] == outputs["cluster_reader_endpoint"]
+    assert cluster["StorageEncrypted"]
+    assert cluster["KmsKeyId"] == outputs["kms_key_arn"]
+    assert cluster["BackupRetentionPeriod"] >= 7
+    assert cluster["EnabledCloudwatchLogsExports"] == ["postgresql"]
+    assert cluster["MasterUserSecret"]["SecretArn"] == outputs["master_secret_arn"]
+    assert any(member["IsClusterWriter"] for member in cluster["DBClusterMembers"])
+
+
+def test_the_target_is_ready_for_the_way_back(outputs: Outputs, aws: Aws) -> None:
+    rds = aws("rds")
+    [cluster] = rds.describe_db_clusters(DBClusterIdentifier=outputs["cluster_identifier"])["DBClusters"]
+    parameters = rds.describe_db_cluster_parameters(
+        DBClusterParameterGroupName=cluster["DBClusterParameterGroup"], Source="user"
+    )["Parameters"]
+    values = {p["ParameterName"]: p.get("ParameterValue") for p in parameters}
+    assert values["rds.logical_replication"] == "1"
+
+
+def test_instances_are_private_and_monitored(outputs: Outputs, aws: Aws) -> None:
+    by_cluster = [{"Name": "db-cluster-id", "Values": [outputs["cluster_identifier"]]}]
+    instances = aws("rds").describe_db_instances(Filters=by_cluster)["DBInstances"]
+    assert instances
+    for instance in instances:
+        assert instance["DBInstanceStatus"] == "available"
+        assert not instance["PubliclyAccessible"]
+        assert instance["MonitoringInterval"] == 60
+
+
+@pytest.mark.parametrize("purpose", ["application", "replication"])
+def test_secrets_can_be_read_and_lead_to_the_cluster(outputs: Outputs, aws: Aws, purpose: str) -> None:
+    text = aws("secretsmanager").get_secret_value(SecretId=outputs[f"{purpose}_secret_arn"])["SecretString"]
+    fields = json.loads(text)
+    assert fields["host"] == outputs["cluster_endpoint"]
+    assert int(fields["port"]) == int(outputs["cluster_port"])
+    assert len(fields["password"]) == 32
+
+
+def test_replication_is_declared_and_not_started(outputs: Outputs, aws: Aws) -> None:
+    dms = aws("dms")
+    by_arn = [{"Name": "replication-instance-arn", "Values": [outputs["replication_instance_arn"]]}]
+    [instance] = dms.describe_replication_instances(Filters=by_arn)["ReplicationInstances"]
+    assert instance["ReplicationInstanceStatus"] == "available"
+    assert not instance["PubliclyAccessible"]
+    for task, kind in (("replication_task_arn", "full-load-and-cdc"), ("failback_task_arn", "cdc")):
+        by_task = [{"Name": "replication-task-arn", "Values": [outputs[task]]}]
+        [found] = dms.describe_replication_tasks(Filters=by_task)["ReplicationTasks"]
+        assert found["MigrationType"] == kind
+        assert "migration_control" in found["TableMappings"]
+
+
+def test_endpoints_hold_no_password(outputs: Outputs, aws: Aws) -> None:
+    dms = aws("dms")
+    for name in ("source_endpoint_arn", "target_endpoint_arn"):
+        [found] = dms.describe_endpoints(Filters=[{"Name": "endpoint-arn", "Values": [outputs[name]]}])["Endpoints"]
+        assert found["PostgreSQLSettings"]["SecretsManagerSecretId"].startswith("arn:aws")
+        assert not found["PostgreSQLSettings"].get("Password")
+        assert found["KmsKeyId"] == outputs["kms_key_arn"]
+
+
+@pytest.mark.parametrize("role", ["writer", "reader"])
+def test_names_have_a_blue_and_a_green_record(outputs: Outputs, aws: Aws, role: str) -> None:
+    name = outputs[f"{role}_name"]
+    page = aws("route53").list_resource_record_sets(HostedZoneId=outputs["hosted_zone_id"], StartRecordName=name)
+    records = {r["SetIdentifier"]: r for r in page["ResourceRecordSets"] if r["Name"].rstrip(".") == name}
+    assert set(records) == {"blue", "green"}
+    assert sum(r["Weight"] for r in records.values()) == 100
+    endpoint = outputs["cluster_endpoint" if role == "writer" else "cluster_reader_endpoint"]
+    assert records["green"]["ResourceRecords"] == [{"Value": endpoint}]
+
+
+def test_the_dashboard_and_the_alarms_are_there(outputs: Outputs, aws: Aws) -> None:
+    cloudwatch = aws("cloudwatch")
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=outputs["dashboard_name"])["DashboardBody"])
+    assert len(body["widgets"]) == 10
+    prefix = outputs["dashboard_name"].removesuffix("-dashboard")
+    found = cloudwatch.describe_alarms(AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    assert len(found["MetricAlarms"]) == 4
+    assert len(found["CompositeAlarms"]) == 1
+    assert all(alarm["AlarmActions"] == [outputs["topic_arn"]] for alarm in found["MetricAlarms"])
+
+
+def test_the_functions_know_the_whole_migration(outputs: Outputs, aws: Aws) -> None:
+    ssm = aws("ssm")
+    text = ssm.get_parameter(Name=outputs["config_parameter_name"])["Parameter"]["Value"]
+    config = handlers_config.parse(text)
+    assert config.target.host == outputs["cluster_endpoint"]
+    assert config.tracking_table == outputs["tracking_table_name"]
+    assert config.state_machine_arn == outputs["state_machine_arn"]
+    state = json.loads(ssm.get_parameter(Name=outputs["state_parameter_name"])["Parameter"]["Value"])
+    assert state["phase"]
+
+
+def test_the_machine_s_functions_are_active(outputs: Outputs, aws: Aws) -> None:
+    machine = aws("stepfunctions").describe_state_machine(stateMachineArn=outputs["state_machine_arn"])
+    assert machine["type"] == "STANDARD"
+    states = json.loads(machine["definition"])["States"].values()
+    functions = {s["Parameters"]["FunctionName"] for s in states if s["Type"] == "Task"}
+    assert len(functions) == 5
+    for arn in functions:
+        found = aws("lambda").get_function(FunctionName=arn)["Configuration"]
+        assert found["State"] == "Active"
+        assert found["VpcConfig"]["SubnetIds"]
+    assert aws("lambda").get_function(FunctionName=outputs["prepare_function_name"])
+
+
+def test_backups_are_planned_for_what_is_tagged(outputs: Outputs, aws: Aws) -> None:
+    backup = aws("backup")
+    vault = backup.describe_backup_vault(BackupVaultName=outputs["backup_vault_name"])
+    assert vault["EncryptionKeyArn"] == outputs["kms_key_arn"]
+    [plan] = [
+        p
+        for listed in backup.list_backup_plans()["BackupPlansList"]
+        for p in [backup.get_backup_plan(BackupPlanId=listed["BackupPlanId"])]
+        if p["BackupPlan"]["Rules"][0]["TargetBackupVaultName"] == outputs["backup_vault_name"]
+    ]
+    assert plan["BackupPlan"]["Rules"][0]["ScheduleExpression"] == "cron(0 5 * * ? *)"
+
+
+def test_the_tracking_table_is_recoverable(outputs: Outputs, aws: Aws) -> None:
+    dynamodb = aws("dynamodb")
+    name = outputs["tracking_table_name"]
+    assert dynamodb.describe_table(TableName=name)["Table"]["TableStatus"] == "ACTIVE"
+    backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+
+
+def test_everything_that_costs_is_tagged(outputs: Outputs, aws: Aws) -> None:
+    [vpc] = aws("ec2").describe_vpcs(VpcIds=[outputs["vpc_id"]])["Vpcs"]
+    assert {tag["Key"] for tag in vpc["Tags"]} >= {"Environment", "ManagedBy", "Name"}
+    [cluster] = aws("rds").describe_db_clusters(DBClusterIdentifier=outputs["cluster_identifier"])["DBClusters"]
+    assert {tag["Key"] for tag in cluster["TagList"]} >= {"Environment", "ManagedBy", "Purpose"}
