@@ -29,6 +29,7 @@ def repair() -> None:
     _provisioned_clusters_do_not_scale()
     _rules_keep_descriptions()
     _nat_is_public()
+    _changed_subnet_groups_stay()
 
 
 class ManagedSecret:
@@ -180,6 +181,18 @@ def _nat_is_public() -> None:
         self.connectivity_type = self.connectivity_type or "public"
 
     nat.NatGateway.__init__ = make
+
+
+def _changed_subnet_groups_stay() -> None:
+    """AWS keeps a subnet group that is modified; moto takes it out and does not put it back."""
+    modified = rds.RDSBackend.modify_db_subnet_group
+
+    def modify(self: Any, subnet_name: str, *args: Any, **kwargs: Any) -> Any:
+        group = modified(self, subnet_name, *args, **kwargs)
+        self.subnet_groups[subnet_name] = group
+        return group
+
+    rds.RDSBackend.modify_db_subnet_group = modify
 
 
 def _administrator(name: str, password: str) -> str:

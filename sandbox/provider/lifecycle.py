@@ -114,12 +114,18 @@ def read(entry: Entry, api: Api, resource: Resource) -> Json | None:
 
 
 def refreshed(entry: Entry, inputs: Json, found: Json) -> Json:
-    """Return `inputs` with what is otherwise in the cloud: scalars, lists of scalars, documents and tags."""
+    """Return `inputs` with what is otherwise in the cloud: scalars, lists of scalars and documents.
+
+    A key of `found` that is a property's name behind `=` holds that property's value as the program would write it.
+    """
     fresh = dict(inputs)
     renames = {**entry.create.renames, **entry.read.call.renames}
     by_word = {key.replace("_", "").lower(): key for key in found}
     for prop, old in inputs.items():
-        if prop in entry.local or prop in ALWAYS_LOCAL or prop in entry.secrets:
+        if prop in ALWAYS_LOCAL or prop in entry.secrets:
+            continue
+        if f"={prop}" in found:
+            fresh[prop] = old if _plain(old) == _plain(found[f"={prop}"]) else found[f"={prop}"]
             continue
         word = renames.get(prop, prop).replace("_", "").lower()
         key = by_word.get(word) or by_word.get(word + "s") or (by_word.get(word[:-1]) if word.endswith("s") else None)
@@ -158,13 +164,11 @@ def update(entry: Entry, api: Api, resource: Resource, old: Json, ignored: Itera
 
 def delete(entry: Entry, api: Api, resource: Resource) -> None:
     """Delete the resource; one that is gone already is no error."""
-    if entry.before_delete:
-        entry.before_delete(api, resource)
-    if entry.delete is None:
-        return
-    request = _clean(resolved(dict(entry.delete.params), resource))
     try:
-        _call(entry, api, entry.delete, request)
+        if entry.before_delete:
+            entry.before_delete(api, resource)
+        if entry.delete:
+            _call(entry, api, entry.delete, _clean(resolved(dict(entry.delete.params), resource)))
     except ClientError as error:
         if not _is_gone(entry, error):
             raise

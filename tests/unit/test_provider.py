@@ -275,6 +275,8 @@ def test_drift_shows_in_the_inputs() -> None:
         "nested": {"x": 1},
         "keep": "mine",
         "absent": "stays",
+        "same": [{"a": 1}],
+        "other": [{"a": 1}],
     }
     found = {
         "DisplayName": "new",
@@ -283,9 +285,10 @@ def test_drift_shows_in_the_inputs() -> None:
         "Subnets": ["b", "a"],
         "Policy": '{"b":2,"a":1}',
         "Nested": {"X": 2},
-        "Keep": "theirs",
+        "=same": [{"a": 1.0}],
+        "=other": [{"a": 2}],
     }
-    assert lifecycle.refreshed(THING, inputs, found) == {**inputs, "displayName": "new"}
+    assert lifecycle.refreshed(THING, inputs, found) == {**inputs, "displayName": "new", "other": [{"a": 2}]}
 
 
 def test_values_are_resolved_and_templates_filled() -> None:

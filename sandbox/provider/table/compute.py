@@ -78,7 +78,11 @@ def _pick_record(record: Resource, answer: Any) -> Any:
         )
 
     found = next((r for r in answer["ResourceRecordSets"] if same(r)), None)
-    return {**found, "Records": [r["Value"] for r in found.get("ResourceRecords", [])]} if found else None
+    if found is None:
+        return None
+    weights = {"=weightedRoutingPolicies": [{"weight": found["Weight"]}]} if "Weight" in found else {}
+    records = [r["Value"] for r in found.get("ResourceRecords", [])]
+    return {**found, "Name": inputs["name"], "=records": records, **weights}
 
 
 def _record_delete(api: Api, record: Resource) -> None:
@@ -93,8 +97,8 @@ def _record_delete(api: Api, record: Resource) -> None:
     )
     found = _pick_record(record, page)
     if found:
-        found.pop("Records")
-        batch = {"Changes": [{"Action": "DELETE", "ResourceRecordSet": found}]}
+        exact = {key: value for key, value in found.items() if not key.startswith("=")}
+        batch = {"Changes": [{"Action": "DELETE", "ResourceRecordSet": exact}]}
         api.call("route53", "change_resource_record_sets", HostedZoneId=inputs["zoneId"], ChangeBatch=batch)
 
 

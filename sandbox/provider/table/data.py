@@ -11,6 +11,7 @@ PARAMETERS = {
     "parameters.applyMethod": "ApplyMethod",
 }
 CLUSTER = {
+    "masterPassword": "MasterUserPassword",
     "clusterIdentifier": "DBClusterIdentifier",
     "enabledCloudwatchLogsExports": "EnableCloudwatchLogsExports",
     "iamDatabaseAuthenticationEnabled": "EnableIAMDatabaseAuthentication",

@@ -1,0 +1,453 @@
+"""One example of every resource type: how to make it, a property to change in place, one that needs a new resource."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.provider.archives import ARCHIVE, ASSET, SIGNATURE
+
+Json = dict[str, Any]
+Make = Callable[[str], Any]
+
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+)
+NOTHING = json.dumps({"Version": "2012-10-17", "Statement": []})
+POLICY = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["sns:Publish"], "Resource": "*"}]}
+)
+RESOURCE_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}],
+    }
+)
+PATTERN = json.dumps({"source": ["aws.dms"]})
+MACHINE = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+MAPPINGS = json.dumps(
+    {
+        "rules": [
+            {
+                "rule-type": "selection",
+                "rule-id": "1",
+                "rule-name": "one",
+                "object-locator": {"schema-name": "public", "table-name": "%"},
+                "rule-action": "include",
+            }
+        ]
+    }
+)
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:x-AbCdEf"
+
+
+def code(text: str) -> Json:
+    """Return an archive with one Python file."""
+    asset = {SIGNATURE: ASSET, "text": text, "hash": text}
+    return {SIGNATURE: ARCHIVE, "assets": {"main.py": asset}, "hash": f"archive of {text}"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`inputs` gets a function that makes another type's sample and returns its id, or `id.output` for an output."""
+
+    inputs: Callable[[Make], Json]
+    change: Json = field(default_factory=dict)
+    replace: Json = field(default_factory=dict)
+    tags: bool = True
+    drift: bool = True
+
+
+def rule(make: Make) -> Json:
+    return {
+        "securityGroupId": make("aws:ec2/securityGroup:SecurityGroup"),
+        "cidrIpv4": "10.0.0.0/8",
+        "ipProtocol": "tcp",
+        "fromPort": 5432,
+        "toPort": 5432,
+        "description": "unit",
+    }
+
+
+def endpoint(make: Make) -> Json:
+    return {
+        "endpointId": "sample-endpoint",
+        "endpointType": "source",
+        "engineName": "postgres",
+        "databaseName": "shop",
+        "secretsManagerArn": SECRET,
+        "secretsManagerAccessRoleArn": make("aws:iam/role:Role.arn"),
+        "sslMode": "none",
+        "postgresSettings": {"heartbeatEnable": True},
+    }
+
+
+SAMPLES: dict[str, Sample] = {
+    "aws:ec2/vpc:Vpc": Sample(
+        lambda make: {"cidrBlock": "10.99.0.0/16", "enableDnsHostnames": False},
+        {"enableDnsHostnames": True},
+        {"cidrBlock": "10.98.0.0/16"},
+    ),
+    "aws:ec2/subnet:Subnet": Sample(
+        lambda make: {
+            "vpcId": make("aws:ec2/vpc:Vpc"),
+            "cidrBlock": "10.99.1.0/24",
+            "availabilityZone": "us-east-1a",
+            "mapPublicIpOnLaunch": False,
+        },
+        {"mapPublicIpOnLaunch": True},
+        {"cidrBlock": "10.99.2.0/24"},
+    ),
+    "aws:ec2/internetGateway:InternetGateway": Sample(lambda make: {"vpcId": make("aws:ec2/vpc:Vpc")}),
+    "aws:ec2/eip:Eip": Sample(lambda make: {"domain": "vpc"}),
+    "aws:ec2/natGateway:NatGateway": Sample(
+        lambda make: {"subnetId": make("aws:ec2/subnet:Subnet"), "allocationId": make("aws:ec2/eip:Eip")},
+        replace={"subnetId": "subnet-other"},
+    ),
+    "aws:ec2/routeTable:RouteTable": Sample(lambda make: {"vpcId": make("aws:ec2/vpc:Vpc")}),
+    "aws:ec2/route:Route": Sample(
+        lambda make: {
+            "routeTableId": make("aws:ec2/routeTable:RouteTable"),
+            "destinationCidrBlock": "0.0.0.0/0",
+            "gatewayId": make("aws:ec2/internetGateway:InternetGateway"),
+        },
+        replace={"destinationCidrBlock": "10.0.0.0/8"},
+        tags=False,
+    ),
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": Sample(
+        lambda make: {
+            "routeTableId": make("aws:ec2/routeTable:RouteTable"),
+            "subnetId": make("aws:ec2/subnet:Subnet"),
+        },
+        replace={"subnetId": "subnet-other"},
+        tags=False,
+    ),
+    "aws:ec2/securityGroup:SecurityGroup": Sample(
+        lambda make: {"vpcId": make("aws:ec2/vpc:Vpc"), "description": "unit"}, replace={"description": "other"}
+    ),
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Sample(lambda make: {"vpcId": make("aws:ec2/vpc:Vpc")}),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": Sample(rule, replace={"fromPort": 5433}),
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": Sample(rule, replace={"cidrIpv4": "10.1.0.0/16"}),
+    "aws:ec2/vpcEndpoint:VpcEndpoint": Sample(
+        lambda make: {
+            "vpcId": make("aws:ec2/vpc:Vpc"),
+            "serviceName": "com.amazonaws.us-east-1.s3",
+            "vpcEndpointType": "Gateway",
+            "routeTableIds": [make("aws:ec2/routeTable:RouteTable")],
+        },
+        {"routeTableIds": []},
+        {"serviceName": "com.amazonaws.us-east-1.dynamodb"},
+    ),
+    "aws:ec2/flowLog:FlowLog": Sample(
+        lambda make: {
+            "vpcId": make("aws:ec2/vpc:Vpc"),
+            "trafficType": "ALL",
+            "logDestinationType": "cloud-watch-logs",
+            "logDestination": make("aws:cloudwatch/logGroup:LogGroup.arn"),
+            "iamRoleArn": make("aws:iam/role:Role.arn"),
+        },
+        replace={"trafficType": "REJECT"},
+    ),
+    "aws:iam/role:Role": Sample(
+        lambda make: {"assumeRolePolicy": TRUST, "description": "unit"},
+        {"assumeRolePolicy": TRUST.replace("lambda", "states")},
+        {"name": "another-name"},
+    ),
+    "aws:iam/rolePolicy:RolePolicy": Sample(
+        lambda make: {"role": make("aws:iam/role:Role"), "policy": POLICY},
+        {"policy": POLICY.replace("Publish", "Subscribe")},
+        {"name": "other"},
+        tags=False,
+    ),
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": Sample(
+        lambda make: {
+            "role": make("aws:iam/role:Role"),
+            "policyArn": "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole",
+        },
+        replace={"policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+        tags=False,
+    ),
+    "aws:kms/key:Key": Sample(
+        lambda make: {"description": "unit", "enableKeyRotation": True, "deletionWindowInDays": 7},
+        {"description": "changed", "enableKeyRotation": False},
+    ),
+    "aws:kms/alias:Alias": Sample(
+        lambda make: {"name": "alias/sample", "targetKeyId": make("aws:kms/key:Key")},
+        replace={"name": "alias/other"},
+        tags=False,
+    ),
+    "aws:secretsmanager/secret:Secret": Sample(
+        lambda make: {"description": "unit", "recoveryWindowInDays": 0}, {"description": "changed"}, {"name": "other"}
+    ),
+    "aws:secretsmanager/secretVersion:SecretVersion": Sample(
+        lambda make: {"secretId": make("aws:secretsmanager/secret:Secret"), "secretString": "one"},
+        replace={"secretString": "two"},
+        tags=False,
+    ),
+    "aws:ssm/parameter:Parameter": Sample(
+        lambda make: {"name": "/sample/parameter", "type": "String", "value": "one", "description": "unit"},
+        {"value": "two"},
+        {"name": "/sample/other"},
+    ),
+    "aws:rds/subnetGroup:SubnetGroup": Sample(
+        lambda make: {
+            "description": "unit",
+            "subnetIds": [make("aws:ec2/subnet:Subnet"), make("sample second subnet")],
+        },
+        {"description": "changed"},
+        {"name": "other"},
+    ),
+    "aws:rds/clusterParameterGroup:ClusterParameterGroup": Sample(
+        lambda make: {
+            "family": "aurora-postgresql17",
+            "description": "unit",
+            "parameters": [{"name": "log_statement", "value": "ddl", "applyMethod": "immediate"}],
+        },
+        {"parameters": [{"name": "log_statement", "value": "all", "applyMethod": "immediate"}]},
+        {"family": "aurora-postgresql16"},
+    ),
+    "aws:rds/parameterGroup:ParameterGroup": Sample(
+        lambda make: {
+            "family": "postgres17",
+            "description": "unit",
+            "parameters": [{"name": "log_statement", "value": "ddl", "applyMethod": "immediate"}],
+        },
+        {"parameters": [{"name": "log_statement", "value": "all", "applyMethod": "immediate"}]},
+        {"family": "postgres16"},
+    ),
+    "aws:rds/cluster:Cluster": Sample(
+        lambda make: {
+            "engine": "aurora-mysql",  # the sandbox's one target server is the stack's
+            "masterUsername": "admin",
+            "masterPassword": "sample-password",
+            "backupRetentionPeriod": 1,
+            "skipFinalSnapshot": True,
+        },
+        {"backupRetentionPeriod": 3},
+        {"masterUsername": "other"},
+    ),
+    "aws:rds/clusterInstance:ClusterInstance": Sample(
+        lambda make: {
+            "clusterIdentifier": make("aws:rds/cluster:Cluster"),
+            "engine": "aurora-mysql",
+            "instanceClass": "db.serverless",
+            "promotionTier": 1,
+        },
+        replace={"engine": "aurora-postgresql"},
+    ),
+    "aws:rds/eventSubscription:EventSubscription": Sample(
+        lambda make: {
+            "snsTopic": make("aws:sns/topic:Topic"),
+            "sourceType": "db-cluster",
+            "eventCategories": ["failover"],
+            "enabled": True,
+        },
+        replace={"sourceIds": ["x"]},
+    ),
+    "aws:dynamodb/table:Table": Sample(
+        lambda make: {
+            "hashKey": "id",
+            "attributes": [{"name": "id", "type": "S"}],
+            "billingMode": "PAY_PER_REQUEST",
+            "pointInTimeRecovery": {"enabled": False},
+        },
+        {"pointInTimeRecovery": {"enabled": True}},
+        {"hashKey": "other"},
+    ),
+    "aws:backup/vault:Vault": Sample(lambda make: {"forceDestroy": False}, {"forceDestroy": True}, {"name": "other"}),
+    "aws:backup/plan:Plan": Sample(
+        lambda make: {
+            "rules": [
+                {
+                    "ruleName": "daily",
+                    "targetVaultName": make("aws:backup/vault:Vault"),
+                    "schedule": "cron(0 5 * * ? *)",
+                    "lifecycle": {"deleteAfter": 7},
+                }
+            ]
+        },
+        {"rules": [{"ruleName": "weekly", "targetVaultName": "x", "schedule": "cron(0 5 ? * 1 *)"}]},
+    ),
+    "aws:backup/selection:Selection": Sample(
+        lambda make: {
+            "planId": make("aws:backup/plan:Plan"),
+            "iamRoleArn": make("aws:iam/role:Role.arn"),
+            "selectionTags": [{"type": "STRINGEQUALS", "key": "a", "value": "b"}],
+        },
+        replace={"name": "other"},
+        tags=False,
+    ),
+    "aws:dms/replicationSubnetGroup:ReplicationSubnetGroup": Sample(
+        lambda make: {
+            "replicationSubnetGroupId": "sample-subnets",
+            "replicationSubnetGroupDescription": "unit",
+            "subnetIds": [make("aws:ec2/subnet:Subnet"), make("sample second subnet")],
+        },
+        {"replicationSubnetGroupDescription": "changed"},
+        {"replicationSubnetGroupId": "other"},
+    ),
+    "aws:dms/replicationInstance:ReplicationInstance": Sample(
+        lambda make: {
+            "replicationInstanceId": "sample-instance",
+            "replicationInstanceClass": "dms.t3.medium",
+            "allocatedStorage": 20,
+            "replicationSubnetGroupId": make("aws:dms/replicationSubnetGroup:ReplicationSubnetGroup"),
+        },
+        {"allocatedStorage": 30},
+        {"replicationInstanceId": "other"},
+    ),
+    "aws:dms/endpoint:Endpoint": Sample(endpoint, {"sslMode": "require"}, {"endpointId": "other"}),
+    "aws:dms/replicationTask:ReplicationTask": Sample(
+        lambda make: {
+            "replicationTaskId": "sample-task",
+            "migrationType": "cdc",
+            "replicationInstanceArn": make("aws:dms/replicationInstance:ReplicationInstance.arn"),
+            "sourceEndpointArn": make("aws:dms/endpoint:Endpoint.arn"),
+            "targetEndpointArn": make("sample target endpoint"),
+            "tableMappings": MAPPINGS,
+            "startReplicationTask": False,
+        },
+        {"migrationType": "full-load"},
+        {"replicationTaskId": "other"},
+    ),
+    "aws:dms/eventSubscription:EventSubscription": Sample(
+        lambda make: {
+            "snsTopicArn": make("aws:sns/topic:Topic"),
+            "sourceType": "replication-task",
+            "eventCategories": ["failure"],
+            "enabled": True,
+        },
+        {"eventCategories": ["failure", "creation"]},
+        {"sourceIds": ["x"]},
+    ),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": Sample(
+        lambda make: {
+            "namespace": "AWS/DMS",
+            "metricName": "CDCLatencySource",
+            "comparisonOperator": "GreaterThanThreshold",
+            "statistic": "Average",
+            "threshold": 60,
+            "period": 60,
+            "evaluationPeriods": 2,
+            "dimensions": {"ReplicationInstanceIdentifier": "x"},
+        },
+        {"threshold": 30},
+        {"name": "other"},
+    ),
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm": Sample(
+        lambda make: {
+            "alarmName": "sample-composite",
+            "alarmRule": f'OK("{make("aws:cloudwatch/metricAlarm:MetricAlarm")}")',
+        },
+        {"alarmDescription": "changed"},
+        {"alarmName": "other"},
+    ),
+    "aws:cloudwatch/dashboard:Dashboard": Sample(
+        lambda make: {"dashboardName": "sample", "dashboardBody": '{"widgets": []}'},
+        {"dashboardBody": '{"widgets": [], "start": "-PT1H"}'},
+        {"dashboardName": "other"},
+        tags=False,
+    ),
+    "aws:cloudwatch/eventRule:EventRule": Sample(
+        lambda make: {"eventPattern": PATTERN}, {"description": "changed"}, {"name": "other"}
+    ),
+    "aws:cloudwatch/eventTarget:EventTarget": Sample(
+        lambda make: {
+            "rule": make("aws:cloudwatch/eventRule:EventRule"),
+            "arn": make("aws:sns/topic:Topic"),
+            "targetId": "sample",
+        },
+        {"input": '{"a": 1}'},
+        {"targetId": "other"},
+        tags=False,
+    ),
+    "aws:cloudwatch/logGroup:LogGroup": Sample(
+        lambda make: {"retentionInDays": 7}, {"retentionInDays": 30}, {"name": "other"}
+    ),
+    "aws:sns/topic:Topic": Sample(lambda make: {"displayName": "unit"}, {"displayName": "changed"}, {"name": "other"}),
+    "aws:sns/topicPolicy:TopicPolicy": Sample(
+        lambda make: {"arn": make("aws:sns/topic:Topic"), "policy": RESOURCE_POLICY},
+        {"policy": RESOURCE_POLICY.replace("sqs:SendMessage", "sns:Publish")},
+        {"arn": "arn:aws:sns:us-east-1:123456789012:other"},
+        tags=False,
+    ),
+    "aws:sns/topicSubscription:TopicSubscription": Sample(
+        lambda make: {
+            "topic": make("aws:sns/topic:Topic"),
+            "protocol": "sqs",
+            "endpoint": make("aws:sqs/queue:Queue.arn"),
+        },
+        replace={"protocol": "email"},
+        tags=False,
+    ),
+    "aws:sqs/queue:Queue": Sample(
+        lambda make: {"visibilityTimeoutSeconds": 30}, {"visibilityTimeoutSeconds": 60}, {"name": "other"}
+    ),
+    "aws:sqs/queuePolicy:QueuePolicy": Sample(
+        lambda make: {"queueUrl": make("aws:sqs/queue:Queue"), "policy": RESOURCE_POLICY},
+        {"policy": RESOURCE_POLICY.replace("SendMessage", "ReceiveMessage")},
+        {"queueUrl": "http://other"},
+        tags=False,
+    ),
+    "aws:lambda/function:Function": Sample(
+        lambda make: {
+            "runtime": "python3.13",
+            "handler": "main.handler",
+            "role": make("aws:iam/role:Role.arn"),
+            "code": code("one"),
+            "timeout": 5,
+        },
+        {"timeout": 10, "code": code("two")},
+        {"name": "other"},
+    ),
+    "aws:lambda/layerVersion:LayerVersion": Sample(
+        lambda make: {"layerName": "sample", "code": code("layer"), "compatibleRuntimes": ["python3.13"]},
+        replace={"code": code("other")},
+        tags=False,
+    ),
+    "aws:lambda/permission:Permission": Sample(
+        lambda make: {
+            "function": make("aws:lambda/function:Function"),
+            "action": "lambda:InvokeFunction",
+            "principal": "events.amazonaws.com",
+        },
+        replace={"principal": "sns.amazonaws.com"},
+        tags=False,
+    ),
+    "aws:sfn/stateMachine:StateMachine": Sample(
+        lambda make: {"definition": MACHINE, "roleArn": make("aws:iam/role:Role.arn"), "type": "STANDARD"},
+        {"definition": MACHINE.replace("Succeed", "Fail")},
+        {"type": "EXPRESS"},
+    ),
+    "aws:route53/zone:Zone": Sample(
+        lambda make: {"name": "sample.example", "comment": "unit"}, {"comment": "changed"}, {"name": "other.example"}
+    ),
+    "aws:route53/record:Record": Sample(
+        lambda make: {
+            "zoneId": make("aws:route53/zone:Zone"),
+            "name": "writer.sample.example",
+            "type": "CNAME",
+            "ttl": 60,
+            "records": ["a.example"],
+            "setIdentifier": "blue",
+            "weightedRoutingPolicies": [{"weight": 100}],
+        },
+        {"ttl": 30},
+        {"setIdentifier": "green"},
+        tags=False,
+    ),
+    "random:index/randomPassword:RandomPassword": Sample(
+        lambda make: {"length": 32}, replace={"length": 33}, tags=False, drift=False
+    ),
+    "random:index/randomString:RandomString": Sample(
+        lambda make: {"length": 8}, replace={"length": 9}, tags=False, drift=False
+    ),
+    "random:index/randomId:RandomId": Sample(
+        lambda make: {"byteLength": 4}, replace={"byteLength": 5}, tags=False, drift=False
+    ),
+}
