@@ -36,6 +36,10 @@ class ManagedSecret:
     """AWS keeps a managed master password in Secrets Manager; moto keeps it in a Secrets Manager nobody else sees."""
 
     def __init__(self, resource: Any, kms_key_id: str | None) -> None:
+        known = getattr(resource, "master_user_secret", None)
+        if known is not None:  # moto makes another whenever the cluster is modified; AWS keeps the one there is
+            self.__dict__.update(known.__dict__)
+            return
         alphabet = string.ascii_letters + string.digits + "!#$%&()*+,-.:;<=>?[]^_{|}~"
         self.password = "".join(secrets.choice(alphabet) for _ in range(32))
         self.kms_key_id = kms_key_id or f"arn:aws:kms:{resource.region}:{resource.account_id}:key/default"

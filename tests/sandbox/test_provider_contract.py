@@ -1,4 +1,4 @@
-"""The provider stand-in as the engine uses it, over gRPC and against the sandbox's cloud: every type, its whole life."""
+"""The provider stand-in as the engine uses it, over gRPC and on the sandbox's cloud: every type, its whole life."""
 
 import json
 from collections.abc import Iterator
@@ -184,7 +184,8 @@ def test_an_unknown_type_and_property_are_named_with_the_remedy(engine: Engine) 
     assert "does not know the type aws:glue/job:Job: add an entry" in caught.value.details()
     _, failures = engine.check("aws:sns/topic:Topic", "x", {"colour": "red"})
     assert failures == [
-        "colour: the sandbox does not know colour of aws:sns/topic:Topic: add it to the type's entry in sandbox/provider"
+        "colour: the sandbox does not know colour of aws:sns/topic:Topic: "
+        "add it to the type's entry in sandbox/provider"
     ]
     with pytest.raises(grpc.RpcError) as caught:
         engine.stub.Invoke(provider_pb2.InvokeRequest(tok="aws:ec2/getAmi:getAmi", args=struct({})))

@@ -1,0 +1,215 @@
+"""The ordinary CLI on the real program: preview, up, refresh, change, policy packs, Ctrl-C, destroy."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox import instance as instances
+from sandbox import lifecycle, stack
+from sandbox.errors import SandboxError
+from sandbox.instance import Instance
+from sandbox.lifecycle import Options
+from sandbox.paths import REPOSITORY
+from sandbox.rehearsal import shop
+from sandbox.rehearsal.run import LOAD_ROLE, SHOP_ROLES
+
+PACK = Path(__file__).parent / "policy_pack"
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Instance]:
+    """A sandbox of this module's own, beside that of the other tests: its stack is declared and not yet deployed."""
+    name = f"sandbox-lifecycle-{os.getpid()}"
+    options = Options(name, stack_config="staging", end_with_parent=True)
+    instance = lifecycle.start(options, print)
+    try:
+        shop.create(instance.source, 500, 7, {role: lifecycle.new_password() for role in (*SHOP_ROLES, LOAD_ROLE)})
+        lifecycle.declare(instance, options, "shop", LOAD_ROLE)
+        yield instance
+    finally:
+        instances.stop(name)
+
+
+def pulumi(instance: Instance, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["pulumi", *args, "--non-interactive"],
+        cwd=REPOSITORY,
+        env=instance.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def edit(instance: Instance, section: str, **values: Any) -> None:
+    """Change keys of the stack's configuration, keeping its encryption salt."""
+    whole = yaml.safe_load(instance.stack_config.read_text())
+    key = f"{stack.PROJECT}:{section}"
+    whole["config"][key] = {**whole["config"][key], **values}
+    instance.stack_config.write_text(yaml.safe_dump(whole))
+
+
+def secret_values(instance: Instance) -> list[str]:
+    shown = json.loads(pulumi(instance, "stack", "export", "--show-secrets").stdout)
+    found = []
+    for resource in shown["deployment"]["resources"]:
+        if resource["type"] == "random:index/randomPassword:RandomPassword":
+            found.append(json.loads(resource["outputs"]["result"]["plaintext"]))
+    return found
+
+
+def test_a_preview_of_a_bad_configuration_fails_with_every_key(own: Instance) -> None:
+    before = own.stack_config.read_text()
+    edit(own, "network", nat="two", zone=3)
+    try:
+        done = pulumi(own, "preview")
+    finally:
+        own.stack_config.write_text(before)
+    assert done.returncode != 0
+    assert "network.nat is 'two'" in done.stdout + done.stderr
+    assert "network.zone: there is no such key; did you mean zones?" in done.stdout + done.stderr
+
+
+def test_a_preview_of_a_value_aws_would_refuse_fails_at_the_preview(own: Instance) -> None:
+    before = own.stack_config.read_text()
+    edit(own, "replication", instanceClass="dms.t3.medium" + "x" * 40)
+    try:
+        done = pulumi(own, "preview")
+    finally:
+        own.stack_config.write_text(before)
+    assert done.returncode != 0
+    assert "replicationInstanceClass" in done.stdout + done.stderr
+
+
+def test_up_deploys_and_a_preview_finds_nothing_to_do(own: Instance) -> None:
+    done = pulumi(own, "up", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\+ 1[5-9]\d created", done.stdout)
+    again = pulumi(own, "preview", "--expect-no-changes")
+    assert again.returncode == 0, again.stdout
+    up = pulumi(own, "up", "--yes", "--expect-no-changes")
+    assert up.returncode == 0, up.stdout
+
+
+def test_a_refresh_finds_no_drift_but_what_the_automation_writes(own: Instance) -> None:
+    done = pulumi(own, "refresh", "--yes", "--skip-preview", "--diff")
+    assert done.returncode == 0, done.stdout
+    changed = set(re.findall(r"aws:[\w/]+:(\w+): \(update\)", done.stdout))
+    assert changed <= {"Parameter"}, done.stdout[-3000:]
+    assert pulumi(own, "preview", "--expect-no-changes").returncode == 0
+
+
+def test_secrets_are_encrypted_in_the_state_and_hidden_in_the_output(own: Instance) -> None:
+    values = secret_values(own)
+    assert len(values) == 2
+    assert all(len(value) == 32 for value in values)
+    state = "".join(p.read_text(errors="replace") for p in (own.folder / "state").rglob("*.json"))
+    logs = "".join(p.read_text(errors="replace") for p in own.logs.glob("*.log") if p.name != "ministack.log")
+    output = pulumi(own, "stack", "output", "--json").stdout
+    for value in values:
+        for text in (state, logs, output):
+            assert value not in text
+            assert json.dumps(value)[1:-1] not in text
+
+
+def test_changes_in_place_and_by_replacement(own: Instance) -> None:
+    edit(own, "monitoring", lagSeconds=45)
+    edit(own, "target", backupRetentionDays=9)
+    edit(own, "switchover", bakeSeconds=2)
+    done = pulumi(own, "up", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"~ \d+ updated", done.stdout), done.stdout[-800:]
+    assert "replaced" not in done.stdout
+    rds = own.client("rds")
+    name = json.loads(pulumi(own, "stack", "output", "--json").stdout)["cluster_identifier"]
+    assert rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]["BackupRetentionPeriod"] == 9
+    edit(own, "dns", zone="db.replaced.example.com")
+    done = pulumi(own, "up", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\+-[5-9] replaced", done.stdout), done.stdout[-800:]
+    assert pulumi(own, "preview", "--expect-no-changes").returncode == 0
+
+
+def test_the_automation_s_weights_and_times_are_left_alone(own: Instance) -> None:
+    outputs = json.loads(pulumi(own, "stack", "output", "--json").stdout)
+    route53 = own.client("route53")
+    zone, name = outputs["hosted_zone_id"], outputs["writer_name"]
+
+    def records() -> list[dict[str, Any]]:
+        page = route53.list_resource_record_sets(HostedZoneId=zone, StartRecordName=name)
+        return [r for r in page["ResourceRecordSets"] if r["Name"].rstrip(".") == name]
+
+    changes = [
+        {"Action": "UPSERT", "ResourceRecordSet": {**r, "Weight": 100 - r["Weight"], "TTL": 1}} for r in records()
+    ]
+    route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+    assert pulumi(own, "up", "--yes", "--skip-preview", "--expect-no-changes").returncode == 0
+    assert {r["SetIdentifier"]: (r["Weight"], r["TTL"]) for r in records()} == {"blue": (0, 1), "green": (100, 1)}
+
+
+def test_a_policy_pack_fails_the_preview(own: Instance) -> None:
+    done = pulumi(own, "preview", "--policy-pack", str(PACK))
+    assert done.returncode != 0
+    assert "no VPC may have the block 10.21.0.0/16" in done.stdout + done.stderr
+
+
+def test_ctrl_c_is_quiet_and_the_stack_stays_usable(own: Instance) -> None:
+    process = subprocess.Popen(
+        ["pulumi", "preview", "--non-interactive"],
+        cwd=REPOSITORY,
+        env=own.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    assert "Traceback" not in printed
+    assert pulumi(own, "preview").returncode == 0
+
+
+def test_destroy_leaves_nothing_in_the_cloud(own: Instance) -> None:
+    done = pulumi(own, "destroy", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stdout
+    ec2 = own.client("ec2")
+    assert [v["VpcId"] for v in ec2.describe_vpcs()["Vpcs"] if not v["IsDefault"]] == []
+    assert ec2.describe_addresses()["Addresses"] == []
+    assert {n["State"] for n in ec2.describe_nat_gateways()["NatGateways"]} <= {"deleted"}
+    assert own.client("rds").describe_db_clusters()["DBClusters"] == []
+    assert own.client("route53").list_hosted_zones()["HostedZones"] == []
+    assert own.client("lambda").list_functions()["Functions"] == []
+    assert own.client("stepfunctions").list_state_machines()["stateMachines"] == []
+    assert own.client("dynamodb").list_tables()["TableNames"] == []
+    roles = own.client("iam").list_roles()["Roles"]
+    assert [r["RoleName"] for r in roles if r["RoleName"].startswith(("migration-", "dms-"))] == []
+    secrets = own.client("secretsmanager").list_secrets()["SecretList"]
+    assert {s["Name"] for s in secrets} == {"migration/source/operator", "migration/source/replication"}
+    dms = own.client("dms")
+    assert dms.describe_event_subscriptions()["EventSubscriptionsList"] == []
+    with own.target.superuser() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_database WHERE datname = 'shop'")
+        assert cursor.fetchone() == (0,)
+
+
+def test_a_destroyed_stack_can_be_deployed_again(own: Instance) -> None:
+    done = pulumi(own, "up", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_two_sandboxes_do_not_collide(own: Instance, sandbox: Instance) -> None:
+    assert own.source.port != sandbox.source.port
+    mine = json.loads(pulumi(own, "stack", "output", "--json").stdout)
+    theirs = json.loads(pulumi(sandbox, "stack", "output", "--json").stdout)
+    assert mine["cluster_identifier"] != theirs["cluster_identifier"]
+    with pytest.raises(SandboxError, match=f"a sandbox called {own.name} is running"):
+        lifecycle.start(Options(own.name), print)
