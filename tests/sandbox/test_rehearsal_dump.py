@@ -1,53 +1,44 @@
 """A user's dump is loaded whole, whichever way it was made, or refused with what to do."""
 
 import gzip
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sandbox.databases import Server, ServerInfo
+from sandbox.databases import ServerInfo
 from sandbox.errors import SandboxError
-from sandbox.processes import Processes, free_port
 from sandbox.rehearsal import shop
 from sandbox.rehearsal.dump import restore
 from sandbox.rehearsal.verify import compare_all
+from tests.support.servers import room, two_servers
 
 ODD_ROWS = "\\.\n\\N\n\\restrict\n\r\\connect x\t'\"$$ ü"
 
 
 @pytest.fixture(scope="module")
-def room() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="rehearsal-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+def folder() -> Iterator[Path]:
+    with room() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def servers(room: Path) -> Iterator[tuple[ServerInfo, ServerInfo]]:
+def servers(folder: Path) -> Iterator[tuple[ServerInfo, ServerInfo]]:
     """A server to load into and a newer one to dump from, which holds a shop with values made to confuse."""
-    port = free_port("127.0.0.54", "127.0.0.55")
-    blue = Server("blue", "16", "127.0.0.54", port, room)
-    newer = Server("newer", "18", "127.0.0.55", port, room)
-    with Processes(room / "logs") as processes:
-        blue.start(processes)
-        newer.start(processes)
-        shop.create(newer.info, 2000, 1, {shop.OWNER: "x", shop.APPLICATION: "y"})
-        with newer.info.superuser("shop") as connection, connection.cursor() as cursor:
+    with two_servers(folder) as (blue, newer):
+        shop.create(newer, 2000, 1, {shop.OWNER: "x", shop.APPLICATION: "y"})
+        with newer.superuser("shop") as connection, connection.cursor() as cursor:
             cursor.execute("CREATE TABLE odd (id int PRIMARY KEY, text text)")
             cursor.execute("INSERT INTO odd VALUES (1, %s), (2, NULL), (3, '')", (ODD_ROWS,))
             cursor.execute("CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$\nSELECT '\n\\connect x\n' $$")
             cursor.execute("CREATE PUBLICATION theirs FOR TABLE odd")
-        yield blue.info, newer.info
+        yield blue, newer
 
 
 @pytest.fixture(scope="module")
-def plain(servers: tuple[ServerInfo, ServerInfo], room: Path) -> Path:
-    return dumped(servers[1], room / "plain.sql")
+def plain(servers: tuple[ServerInfo, ServerInfo], folder: Path) -> Path:
+    return dumped(servers[1], folder / "plain.sql")
 
 
 def dumped(server: ServerInfo, path: Path, *options: str) -> Path:

@@ -1,7 +1,6 @@
 """The application against real servers: it follows a switchover by DNS alone, and is honest about what it was told."""
 
 import json
-import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +29,7 @@ from sandbox.rehearsal.progress import progress_path, read
 from sandbox.rehearsal.resolver import NameFailure, Resolver
 from sandbox.rehearsal.verify import Verification, verify
 from sandbox.rehearsal.writes import create_own_table
+from tests.support.servers import room
 
 BLUE, GREEN, PROXY = "127.0.0.56", "127.0.0.57", "127.0.0.58"
 PASSWORDS = {shop.OWNER: "owner's", shop.APPLICATION: "application's secret"}
@@ -86,18 +86,10 @@ def names() -> Iterator[Nameserver]:
 
 
 @pytest.fixture(scope="module")
-def room() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="rehearsal-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def servers(room: Path) -> Iterator[tuple[ServerInfo, ServerInfo]]:
+def servers() -> Iterator[tuple[ServerInfo, ServerInfo]]:
     port = free_port(BLUE, GREEN, PROXY)
-    blue, green = Server("blue", "16", BLUE, port, room), Server("green", "18", GREEN, port, room)
-    with Processes(room / "logs") as processes:
+    with room() as folder, Processes(folder / "logs") as processes:
+        blue, green = Server("blue", "16", BLUE, port, folder), Server("green", "18", GREEN, port, folder)
         blue.start(processes)
         green.start(processes)
         shop.create(blue.info, 2000, 1, PASSWORDS)

@@ -1,7 +1,5 @@
 """The default source holds what it promises, is the same every time, and gives its roles no more than they need."""
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,38 +7,30 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from sandbox.databases import Server, ServerInfo
+from sandbox.databases import ServerInfo
 from sandbox.errors import SandboxError
-from sandbox.processes import Processes, free_port
 from sandbox.rehearsal import shop
 from sandbox.rehearsal.verify import compare_all
+from tests.support.servers import room, two_servers
 
 PASSWORDS = {shop.OWNER: "owner's \\ pässword", shop.APPLICATION: "application secret"}
 
 
 @pytest.fixture(scope="module")
-def room() -> Iterator[Path]:
-    """A folder that servers run by another user may enter."""
-    folder = Path(tempfile.mkdtemp(prefix="rehearsal-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+def folder() -> Iterator[Path]:
+    with room() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def servers(room: Path) -> Iterator[tuple[ServerInfo, ServerInfo]]:
-    port = free_port("127.0.0.52", "127.0.0.53")
-    blue = Server("blue", "16", "127.0.0.52", port, room)
-    green = Server("green", "18", "127.0.0.53", port, room)
-    with Processes(room / "logs") as processes:
-        blue.start(processes)
-        green.start(processes)
-        with blue.info.superuser() as connection, connection.cursor() as cursor:
+def servers(folder: Path) -> Iterator[tuple[ServerInfo, ServerInfo]]:
+    with two_servers(folder) as (blue, green):
+        with blue.superuser() as connection, connection.cursor() as cursor:
             cursor.execute("ALTER SYSTEM SET log_statement = 'all'")
             cursor.execute("SELECT pg_reload_conf()")
         time.sleep(0.2)
-        shop.create(blue.info, 5000, 7, PASSWORDS)
-        yield blue.info, green.info
+        shop.create(blue, 5000, 7, PASSWORDS)
+        yield blue, green
 
 
 @pytest.fixture(scope="module")
@@ -204,8 +194,8 @@ def test_the_report_role_reads_and_cannot_log_in_without_a_password(blue: Server
     assert found == [(False, True, False, True, True)]
 
 
-def test_no_password_is_in_the_servers_log(blue: ServerInfo, room: Path) -> None:
-    log = (room / "logs" / "postgres-blue.log").read_text()
+def test_no_password_is_in_the_servers_log(blue: ServerInfo, folder: Path) -> None:
+    log = (folder / "logs" / "postgres-blue.log").read_text()
     assert "SCRAM-SHA-256$" in log, "statements are logged"
     assert not [password for password in PASSWORDS.values() if password in log]
     assert "owner" + "''s" not in log

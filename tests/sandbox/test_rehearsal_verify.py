@@ -1,8 +1,6 @@
 """The verdict and the comparison find every kind of damage, and nothing where there is none."""
 
 import random
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from sandbox.databases import Server, ServerInfo
+from sandbox.databases import ServerInfo
 from sandbox.errors import SandboxError
-from sandbox.processes import Processes, free_port
 from sandbox.rehearsal import shop
 from sandbox.rehearsal.ledger import DELETE, INSERT, UPDATE, Ledger, Record
 from sandbox.rehearsal.progress import Progress, progress_path
 from sandbox.rehearsal.verify import EXAMPLES, Verification, compare_all, verify
 from sandbox.rehearsal.writes import MODES, Chooser, create_own_table
+from tests.support.servers import room, two_servers
 
 BLUE, GREEN = "127.0.0.60", "127.0.0.61"
 PASSWORDS = {shop.OWNER: "x", shop.APPLICATION: "y"}
@@ -26,18 +24,12 @@ PASSWORDS = {shop.OWNER: "x", shop.APPLICATION: "y"}
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[ServerInfo, ServerInfo]]:
-    folder = Path(tempfile.mkdtemp(prefix="rehearsal-"))
-    folder.chmod(0o755)
-    port = free_port(BLUE, GREEN)
-    blue, green = Server("blue", "16", BLUE, port, folder), Server("green", "18", GREEN, port, folder)
-    with Processes(folder / "logs") as processes:
+    with room() as folder, two_servers(folder) as (blue, green):
         for server in (blue, green):
-            server.start(processes)
-            shop.create(server.info, 2000, 1, PASSWORDS)
-        with blue.info.superuser("shop") as connection:
+            shop.create(server, 2000, 1, PASSWORDS)
+        with blue.superuser("shop") as connection:
             create_own_table(connection, shop.APPLICATION)
-        yield blue.info, green.info
-    shutil.rmtree(folder)
+        yield blue, green
 
 
 @pytest.fixture

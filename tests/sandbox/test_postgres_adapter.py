@@ -1,0 +1,341 @@
+"""What the functions do to a database, on real PostgreSQL 16 and 18: the same assertions on both."""
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+
+from handlers.adapters.postgres import Database
+from handlers.config import Side
+from handlers.core import access
+from handlers.core.access import PUBLIC
+from handlers.core.comparison import Column, Table
+from handlers.core.sequences import GAP
+from sandbox.databases import ServerInfo
+from sandbox.source import make_role
+from tests.support.servers import room, two_servers
+
+SCHEMA = """
+CREATE SCHEMA app;
+CREATE TYPE app.mood AS ENUM ('sad', 'happy');
+CREATE TABLE app.items (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, price numeric, at timestamptz, mood app.mood,
+    tags text[], body jsonb, raw bytea, "Größe" int, moods app.mood[]
+);
+INSERT INTO app.items (name, price, at, mood, tags, body, raw, "Größe", moods)
+SELECT 'ä' || n, n / 3.0, timestamptz '2026-01-01' + n * interval '1 hour', 'happy', ARRAY['x', NULL], '{"a": 1}',
+    '\\x00ff', n, ARRAY['sad']::app.mood[] FROM generate_series(1, 50) n;
+INSERT INTO app.items (name) VALUES (NULL), ('');
+CREATE TABLE app.parts (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE app.parts_1 PARTITION OF app.parts FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE TABLE app.nothing ();
+CREATE SEQUENCE app.down INCREMENT -5 MINVALUE -1000 MAXVALUE -1;
+CREATE SEQUENCE app.unused;
+SELECT nextval('app.down'), nextval('app.down');
+CREATE MATERIALIZED VIEW app.sums AS SELECT count(*) AS n FROM app.items WITH NO DATA;
+CREATE VIEW app.shown AS SELECT 1;
+CREATE TEMPORARY TABLE gone (id int);
+"""
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[ServerInfo, ServerInfo]]:
+    with room() as folder, two_servers(folder) as both:
+        for server in both:
+            with server.superuser() as connection, connection.cursor() as cursor:
+                for role, attributes in (("operator", ""), ("application", ""), ("dms", "REPLICATION")):
+                    make_role(cursor, role, f"{role}'s password", attributes)
+                cursor.execute("CREATE DATABASE shop OWNER operator")
+                cursor.execute("GRANT pg_signal_backend, pg_read_all_data, pg_read_all_stats TO operator")
+            with server.superuser("shop") as connection, connection.cursor() as cursor:
+                cursor.execute(SCHEMA)
+                cursor.execute("GRANT USAGE ON SCHEMA app TO application")
+                cursor.execute("GRANT ALL ON ALL TABLES IN SCHEMA app TO application")
+                cursor.execute("GRANT USAGE, UPDATE ON ALL SEQUENCES IN SCHEMA app TO operator")
+                cursor.execute("ALTER MATERIALIZED VIEW app.sums OWNER TO operator")
+                cursor.execute("GRANT ALL ON SCHEMA app TO operator")
+                cursor.execute("GRANT ALL ON app.items TO operator")
+        yield both
+
+
+@pytest.fixture(params=[0, 1], ids=["16", "18"])
+def server(request: pytest.FixtureRequest, servers: tuple[ServerInfo, ServerInfo]) -> ServerInfo:
+    return servers[request.param]
+
+
+@contextmanager
+def opened(server: ServerInfo, role: str = "operator") -> Iterator[Database]:
+    side = Side(server.address, server.port, "shop", "none", "", "")
+    database = Database.connect(side, {"username": role, "password": f"{role}'s password"}, 20)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@pytest.fixture
+def database(server: ServerInfo) -> Iterator[Database]:
+    with opened(server) as connection:
+        before = connection.access()
+        yield connection
+        connection.run(access.open_again(before, connection.access()))
+
+
+def as_application(server: ServerInfo) -> Any:
+    connection = psycopg2.connect(
+        host=server.address,
+        port=server.port,
+        dbname="shop",
+        user="application",
+        password="application's password",
+        application_name="shop",
+    )
+    connection.autocommit = True
+    return connection
+
+
+# Access
+
+
+def test_a_fence_shuts_the_application_out_and_leaves_us_in(server: ServerInfo, database: Database) -> None:
+    before = database.access()
+    assert PUBLIC in before.grantees
+    assert before.read_only is None
+    session = as_application(server)
+    database.run(access.close(before, ["operator", "dms"]))
+    with session.cursor() as cursor:  # a session outlives the revoke: that is why it is ended
+        cursor.execute("INSERT INTO app.items (name) VALUES ('late')")
+    assert database.sessions(["operator", "dms"]) == [
+        f"application from {server.address.rsplit('.', 1)[0]}.1 (shop)"
+    ] or (database.sessions(["operator", "dms"])[0].startswith("application from 127."))
+    assert database.end_sessions(["operator", "dms"]) == 1
+    until = time.monotonic() + 5
+    while database.sessions(["operator", "dms"]) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert database.sessions(["operator", "dms"]) == []
+    with pytest.raises(psycopg2.OperationalError):
+        session.cursor().execute("SELECT 1")
+    with pytest.raises(psycopg2.OperationalError, match="permission denied"):
+        as_application(server)
+    assert access.intruders(database.login_roles(), ["operator", "dms"]) == []
+    assert database.access() == access.Access("shop", ("dms", "operator"), "on")
+    with opened(server, "dms"):
+        pass
+    with opened(server) as again:  # the operator writes in spite of the read-only default
+        again.write_token(str(uuid.uuid4())) if again.rows("SELECT to_regclass('migration_control.drain_token')")[0][
+            0
+        ] else again.make_control_schema(["dms"])
+    database.run(access.open_again(before, database.access()))
+    assert database.access() == before
+    as_application(server).close()
+
+
+def test_a_read_only_default_that_was_there_is_restored(server: ServerInfo, database: Database) -> None:
+    with server.superuser() as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER DATABASE shop SET default_transaction_read_only = off")
+        before = database.access()
+        assert before.read_only == "off"
+        database.run(access.close(before, ["operator"]))
+        database.run(access.open_again(before, database.access()))
+        assert database.access() == before
+        cursor.execute("ALTER DATABASE shop RESET default_transaction_read_only")
+
+
+def test_roles_tell_superusers_apart(database: Database) -> None:
+    roles = {role.name: role for role in database.login_roles()}
+    assert roles["sandbox"].superuser
+    assert roles["application"].can_connect
+    assert "pg_signal_backend" not in roles
+
+
+def test_superuser_sessions_are_found_alone(server: ServerInfo, database: Database) -> None:
+    with server.superuser("shop"):
+        assert database.sessions(["operator"], superusers_only=True) == [
+            s for s in database.sessions(["operator"]) if s.startswith("sandbox")
+        ]
+        assert database.sessions(["operator"], superusers_only=True)
+
+
+def test_statements_run_together_or_not_at_all(database: Database) -> None:
+    with pytest.raises(psycopg2.Error):
+        database.run(["CREATE TABLE app.half (id int)", "SELECT 1 / 0"])
+    assert database.rows("SELECT to_regclass('app.half')") == [(None,)]
+    assert database.rows("SELECT 1") == [(1,)]
+
+
+# Transactions
+
+
+def test_long_and_prepared_transactions_are_named(server: ServerInfo, database: Database) -> None:
+    assert database.prepared_transactions() == []
+    session = as_application(server)
+    session.autocommit = False
+    with session.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        time.sleep(0.05)
+        assert database.long_transactions(60) == []
+        [found] = database.long_transactions(0.01)
+        assert found.startswith("application (pid ")
+    session.rollback()
+    session.close()
+
+
+# Control schema and tokens
+
+
+def test_a_token_is_written_and_seen(database: Database) -> None:
+    database.make_control_schema(["dms"])
+    database.make_control_schema(["dms"])  # can be repeated
+    token = str(uuid.uuid4())
+    assert not database.has_token(token)
+    database.write_token(token)
+    assert database.has_token(token)
+
+
+def test_dms_s_own_tables_are_read_where_they_are(server: ServerInfo, database: Database) -> None:
+    assert database.suspended_tables() == []
+    assert database.apply_exceptions() == 0
+    with server.superuser("shop") as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA awsdms_control")
+        cursor.execute("CREATE TABLE awsdms_control.awsdms_suspended_tables (table_owner text, table_name text)")
+        cursor.execute("INSERT INTO awsdms_control.awsdms_suspended_tables VALUES ('app', 'items')")
+        cursor.execute("CREATE TABLE awsdms_control.awsdms_apply_exceptions (task_name text)")
+        cursor.execute("INSERT INTO awsdms_control.awsdms_apply_exceptions VALUES ('x'), ('y')")
+        assert database.suspended_tables() == ["app.items"]
+        assert database.apply_exceptions() == 2
+        cursor.execute("DROP SCHEMA awsdms_control CASCADE")
+
+
+# Data
+
+
+def test_tables_are_those_that_hold_rows_of_the_application(database: Database) -> None:
+    tables = database.tables()
+    assert set(tables) == {Table("app", "items"), Table("app", "parts_1"), Table("app", "nothing")}
+    assert Column("moods", "_mood") in tables[Table("app", "items")]
+    assert tables[Table("app", "nothing")] == []
+
+
+def test_both_versions_agree_on_every_table(servers: tuple[ServerInfo, ServerInfo]) -> None:
+    with opened(servers[0]) as old, opened(servers[1]) as new:
+        assert old.self_test() == new.self_test() is not None
+        with servers[0].superuser("shop") as connection, connection.cursor() as cursor:
+            cursor.execute("DELETE FROM app.items WHERE name = 'late'")
+        with servers[1].superuser("shop") as connection, connection.cursor() as cursor:
+            cursor.execute("DELETE FROM app.items WHERE name = 'late'")
+        for table, columns in old.tables().items():
+            for record_hash in (True, False):
+                here = old.digest(table, columns, record_hash=record_hash)
+                assert here == new.digest(table, columns, record_hash=record_hash)
+        items, columns = Table("app", "items"), old.tables()[Table("app", "items")]
+        before = old.digest(items, columns, record_hash=True)
+        assert before.rows == 52
+        with servers[0].superuser("shop") as connection, connection.cursor() as cursor:
+            cursor.execute("UPDATE app.items SET name = '' WHERE name IS NULL")
+            for record_hash in (True, False):
+                assert old.digest(items, columns, record_hash=record_hash) != new.digest(
+                    items, columns, record_hash=record_hash
+                )
+            cursor.execute("UPDATE app.items SET name = NULL WHERE ctid = (SELECT max(ctid) FROM app.items)")
+
+
+def test_a_server_without_the_hash_says_so(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.adapters.postgres.SELF_TEST", "SELECT hash_of_the_future(1)")
+    assert database.self_test() is None
+
+
+def test_sequences_are_read_and_set_ahead_in_one_statement(database: Database) -> None:
+    found = {s.name: s for s in database.sequences()}
+    assert set(found) == {"items_id_seq", "down"}
+    assert (found["down"].last_value, found["down"].increment) == (-6, -5)
+    assert {("app", "unused"), ("app", "down")} <= database.sequence_names()
+    database.set_sequences(found.values())
+    after = {s.name: s.last_value for s in database.sequences()}
+    assert after["items_id_seq"] == found["items_id_seq"].last_value + GAP
+    assert after["down"] == -6 - 5 * GAP
+    database.set_sequences([])
+    database.set_sequences(
+        [
+            type(s)(s.schema, s.name, s.last_value - GAP * s.increment, s.increment, s.minimum, s.maximum)
+            for s in found.values()
+        ]
+    )
+
+
+def test_materialized_views_are_refreshed(database: Database) -> None:
+    assert database.refresh_materialized_views() == ["app.sums"]
+    assert database.rows("SELECT n FROM app.sums") >= [(52,)]
+
+
+# Roles
+
+
+def test_roles_are_made_and_their_passwords_changed_without_being_sent(server: ServerInfo) -> None:
+    side = Side(server.address, server.port, "shop", "none", "", "")
+    with server.superuser("shop") as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW log_directory")
+        admin = Database(connection, "shop", "sandbox")
+        for password in ("first password", "second ' \\ password"):
+            admin.make_role("fresh", password)
+            Database.connect(side, {"username": "fresh", "password": password}, 5).close()
+        with pytest.raises(psycopg2.OperationalError):
+            Database.connect(side, {"username": "fresh", "password": "first password"}, 5)
+        admin.grant_role("pg_monitor", "fresh")
+        admin.grant_role("no_such_group", "fresh")
+        admin.allow_writes("fresh")
+        cursor.execute("SELECT pg_has_role('fresh', 'pg_monitor', 'MEMBER')")
+        assert cursor.fetchone() == (True,)
+        cursor.execute("REVOKE CREATE ON DATABASE shop FROM fresh")
+        cursor.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier("fresh")))
+
+
+def test_no_statement_takes_longer_than_allowed(server: ServerInfo) -> None:
+    side = Side(server.address, server.port, "shop", "none", "", "")
+    database = Database.connect(side, {"username": "operator", "password": "operator's password"}, 0.05)
+    with pytest.raises(psycopg2.errors.QueryCanceled):
+        database.rows("SELECT pg_sleep(5)")
+    database.close()
+
+
+def test_the_fence_holds_against_a_client_that_keeps_trying(server: ServerInfo, database: Database) -> None:
+    """Reconnect and write as fast as possible during the fence: nothing is written after the last look."""
+    stop, written = threading.Event(), []
+
+    def hammer() -> None:
+        while not stop.is_set():
+            try:
+                connection = as_application(server)
+                with connection.cursor() as cursor:
+                    cursor.execute("INSERT INTO app.items (name) VALUES ('hammer')")
+                written.append(time.monotonic())
+                connection.close()
+            except psycopg2.Error:
+                continue
+
+    threads = [threading.Thread(target=hammer) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    spared = ["operator", "dms"]
+    database.run(access.close(database.access(), spared))
+    quiet = 0
+    while quiet < 2:
+        database.end_sessions(spared)
+        quiet = 0 if database.sessions(spared) else quiet + 1
+        time.sleep(0.01)
+    fenced = time.monotonic()
+    count = database.rows("SELECT count(*) FROM app.items WHERE name = 'hammer'")
+    time.sleep(0.3)
+    assert database.rows("SELECT count(*) FROM app.items WHERE name = 'hammer'") == count
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert written
+    assert max(written) <= fenced + 0.05
+    database.rows("DELETE FROM app.items WHERE name = 'hammer'")
