@@ -1,0 +1,61 @@
+"""DMS's task metrics for CloudWatch. No input or output here."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+PERIOD_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is measured at a moment: rows in all, changes that wait, and seconds behind."""
+
+    loading: bool
+    load_rows: int
+    applied: int
+    pending: int
+    latency_source: float
+    latency_target: float
+
+
+@dataclass
+class Meter:
+    """Turns readings into metric data, about once a second."""
+
+    instance: str
+    task: str
+    _last: tuple[float, Reading] | None = field(default=None)
+
+    def data(self, now: float, today: datetime, reading: Reading) -> list[dict[str, Any]]:
+        """Return the data to send now, none where the last are too young.
+
+        Latencies are reported once changes are applied: a task that loads has none yet.
+        """
+        if self._last is not None and now - self._last[0] < PERIOD_SECONDS:
+            return []
+        before, self._last = self._last, (now, reading)
+        seconds = now - before[0] if before else 0.0
+        rows = reading.load_rows - before[1].load_rows if before else 0
+        applied = reading.applied - before[1].applied if before else 0
+        values = {
+            "FullLoadThroughputRowsTarget": (max(0, rows) / seconds if seconds else 0.0, "Count/Second"),
+            "CDCThroughputRowsTarget": (max(0, applied) / seconds if seconds else 0.0, "Count/Second"),
+            "CDCIncomingChanges": (float(reading.pending), "Count"),
+            "CDCLatencySource": (reading.latency_source, "Seconds"),
+            "CDCLatencyTarget": (reading.latency_target, "Seconds"),
+        }
+        names = ("FullLoadThroughputRowsTarget",) if reading.loading else tuple(values)[1:]
+        return [
+            {
+                "MetricName": name,
+                "Dimensions": [
+                    {"Name": "ReplicationInstanceIdentifier", "Value": self.instance},
+                    {"Name": "ReplicationTaskIdentifier", "Value": self.task},
+                ],
+                "Timestamp": today,
+                "Value": values[name][0],
+                "Unit": values[name][1],
+            }
+            for name in names
+        ]
