@@ -11,7 +11,7 @@ from handlers.migration import Migration
 STATEMENT_SECONDS = 30.0
 TEST_PAUSE_SECONDS = 0.5
 REPLICATION_GROUPS = ("rds_superuser", "pg_read_all_data", "pg_write_all_data")
-"""What DMS's user needs on the target: to set session_replication_role, so that triggers do not fire, and every table."""
+"""What DMS's user needs on the target: to set session_replication_role (no trigger fires), and every table."""
 
 
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:  # noqa: ARG001

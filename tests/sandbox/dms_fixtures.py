@@ -1,6 +1,8 @@
 """The fixtures of the tests of the sandbox's DMS: a plugin, so that all files of a run share one pair of servers."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,14 +10,10 @@ from tests.sandbox.dms_world import USER, Migration, World, open_world, run
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world() -> Iterator[World]:
     """Two servers and DMS, for all tests of a run."""
-    room = tmp_path_factory.mktemp("dms")
-    for part in (room, *room.parents):
-        # The servers run as another user if we are root: they have to get through to their data.
-        if part.stat().st_uid == 0 and part.stat().st_mode & 0o005 != 0o005 and part.name.startswith("pytest-"):
-            part.chmod(0o755)
-    with open_world(room) as opened:
+    # Not in pytest's own folder: the servers run as another user if we are root, and pytest closes that to others.
+    with tempfile.TemporaryDirectory(prefix="dms-") as room, open_world(Path(room)) as opened:
         yield opened
 
 

@@ -4,7 +4,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +12,18 @@ from typing import Any
 
 import boto3
 import botocore.client
+import psycopg2
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
 from sandbox.databases import Server, ServerInfo
+from sandbox.databases.server import SUPERUSER
+from sandbox.dms import follower, metrics, store
 from sandbox.dms import server as dms_server
+from sandbox.dms.protocol import misfits, service_model
+from sandbox.dms.service import Service
 from sandbox.processes import Processes, free_port
 
 USER, PASSWORD = "dms", "not-to-be-seen-anywhere"
@@ -34,6 +39,14 @@ SETTINGS: dict[str, Any] = {
         "HistoryTableEnabled": True,
     },
     "ErrorBehavior": {"FailOnNoTablesCaptured": True},
+}
+ENVIRONMENT = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
 }
 _original_call = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
 
@@ -135,6 +148,7 @@ class World:
     port: int
     recorder: Recorder
     dms: Any
+    logs: Path
     instance_arn: str = ""
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -175,14 +189,34 @@ class Migration:
     database: str
     arns: dict[str, str] = field(default_factory=dict)
     tasks: list[str] = field(default_factory=list)
+    connections: dict[str, Any] = field(default_factory=dict)
 
     def on_source(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements on the source."""
-        return run(self.world.source, self.database, *statements)
+        return self._run(self.world.source, *statements)
 
     def on_target(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements on the target."""
-        return run(self.world.target, self.database, *statements)
+        return self._run(self.world.target, *statements)
+
+    def _run(self, info: ServerInfo, *statements: str) -> list[tuple[Any, ...]]:
+        if info.name not in self.connections:
+            self.connections[info.name] = psycopg2.connect(
+                host=info.address,
+                port=info.port,
+                user=SUPERUSER,
+                password=info.password,
+                dbname=self.database,
+                options="-c default_transaction_read_only=off",
+            )
+            self.connections[info.name].autocommit = True
+        with self.connections[info.name].cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+            rows = list(cursor.fetchall()) if cursor.description else []
+            # A session tells the server what it counted when it ends, or when it has idled for ten seconds.
+            cursor.execute("SELECT pg_stat_force_next_flush()")
+            return rows
 
     def both(self, *statements: str) -> None:
         """Run statements on both sides."""
@@ -322,6 +356,8 @@ class Migration:
         """Delete the tasks and drop both databases."""
         for arn in self.tasks:
             self.delete(arn)
+        for connection in self.connections.values():
+            connection.close()
         for info in (self.world.source, self.world.target):
             run(info, "postgres", f"DROP DATABASE {self.database} WITH (FORCE)")
 
@@ -340,11 +376,42 @@ class Migration:
 
 
 @contextmanager
+def open_dms(servers: Sequence[ServerInfo]) -> Iterator[tuple[Any, int, Recorder]]:
+    """Serve DMS over these servers; yield a client, the port and what is said to other services."""
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in ENVIRONMENT.items():
+            patch.setenv(key, value)
+        recorder = Recorder(subnets={f"subnet-{letter}": (f"us-east-1{letter}", "vpc-1") for letter in "abc"})
+        patch.setattr(botocore.client.BaseClient, "_make_api_call", _through(recorder))
+        patch.setattr(Service, "answer", _conforming(Service.answer))
+        # Short, so that the tests are; long enough to be seen.
+        patch.setattr(store, "SETTLE_SECONDS", 0.03)
+        patch.setattr(follower, "TICK_SECONDS", 0.1)
+        patch.setattr(follower, "LOADING_TICK_SECONDS", 0.03)
+        patch.setattr(metrics, "PERIOD_SECONDS", 0.2)
+        dms = dms_server.Server(0, list(servers))
+        threading.Thread(target=dms.serve_forever, args=(0.05,), daemon=True).start()
+        port = dms.server_address[1]
+        client = boto3.client(
+            "dms",
+            region_name="us-east-1",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        try:
+            yield client, port, recorder
+        finally:
+            dms.shutdown()
+            dms.server_close()
+            client.close()
+
+
+@contextmanager
 def open_world(room: Path) -> Iterator[World]:
     """Start the servers and the service."""
     room.chmod(0o755)
     port = free_port("127.0.0.2", "127.0.0.3")
-    with Processes(room / "logs") as processes, pytest.MonkeyPatch.context() as patch:
+    with Processes(room / "logs") as processes:
         infos = []
         for name, version, address in (("source", "16", "127.0.0.2"), ("target", "18", "127.0.0.3")):
             server = Server(name, version, address, port, room)
@@ -355,34 +422,23 @@ def open_world(room: Path) -> Iterator[World]:
             # Or a worker that failed waits five seconds before it tries again.
             run(info, "postgres", "ALTER SYSTEM SET wal_retrieve_retry_interval = '200ms'", "SELECT pg_reload_conf()")
             run(info, "postgres", f"GRANT SET ON PARAMETER session_replication_role TO {USER}")
-        for key, value in {
-            "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": "/dev/null",
-            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        }.items():
-            patch.setenv(key, value)
-        recorder = Recorder(subnets={f"subnet-{letter}": (f"us-east-1{letter}", "vpc-1") for letter in "abc"})
-        patch.setattr(botocore.client.BaseClient, "_make_api_call", _through(recorder))
-        dms = dms_server.Server(0, infos)
-        threading.Thread(target=dms.serve_forever, args=(0.05,), daemon=True).start()
-        dms_port = dms.server_address[1]
-        client = boto3.client(
-            "dms",
-            region_name="us-east-1",
-            endpoint_url=f"http://127.0.0.1:{dms_port}",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-        world = World(*infos, dms_port, recorder, client)
-        try:
-            _make_instance(world)
+        with open_dms(infos) as (client, dms_port, recorder):
+            world = World(*infos, dms_port, recorder, client, room / "logs")
+            world.instance_arn = make_instance(client)
             yield world
-        finally:
-            dms.shutdown()
-            dms.server_close()
-            client.close()
+
+
+def _conforming(answer: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Hold every answer of any test against the model: a misfit is answered as an internal failure."""
+
+    def check(service: Service, target: str, region: str, request: Any) -> dict[str, Any]:
+        found = answer(service, target, region, request)
+        shape = service_model().operation_model(target.partition(".")[2]).output_shape
+        wrong = list(misfits(shape, found, "")) if shape is not None else []
+        assert not wrong, wrong
+        return found
+
+    return check
 
 
 def _through(recorder: Recorder) -> Callable[[Any, str, dict[str, Any]], Any]:
@@ -392,21 +448,22 @@ def _through(recorder: Recorder) -> Callable[[Any, str, dict[str, Any]], Any]:
     return call
 
 
-def _make_instance(world: World) -> None:
-    world.dms.create_replication_subnet_group(
-        ReplicationSubnetGroupIdentifier="world",
+def make_instance(dms: Any, name: str = "world") -> str:
+    """Make an instance in a subnet group of the same name and return its ARN once it is available."""
+    dms.create_replication_subnet_group(
+        ReplicationSubnetGroupIdentifier=name,
         ReplicationSubnetGroupDescription="of the tests",
         SubnetIds=["subnet-a", "subnet-b"],
     )
-    world.instance_arn = world.dms.create_replication_instance(
-        ReplicationInstanceIdentifier="world",
+    arn = dms.create_replication_instance(
+        ReplicationInstanceIdentifier=name,
         ReplicationInstanceClass="dms.t3.medium",
-        ReplicationSubnetGroupIdentifier="world",
+        ReplicationSubnetGroupIdentifier=name,
     )["ReplicationInstance"]["ReplicationInstanceArn"]
-    world.dms.get_waiter("replication_instance_available").wait(
-        Filters=[{"Name": "replication-instance-arn", "Values": [world.instance_arn]}],
-        WaiterConfig={"Delay": 1, "MaxAttempts": 10},
+    dms.get_waiter("replication_instance_available").wait(
+        Filters=[{"Name": "replication-instance-arn", "Values": [arn]}], WaiterConfig={"Delay": 1, "MaxAttempts": 10}
     )
+    return str(arn)
 
 
 def refused(call: Callable[..., Any], **params: Any) -> tuple[str, str]:
