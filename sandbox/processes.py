@@ -48,14 +48,19 @@ class Process:
 
 @dataclass
 class Processes:
-    """The children of this process. Use as a context manager: leaving it ends them all, the last one first."""
+    """The children of this process. Use as a context manager: leaving it ends them all, the last one first.
+
+    `all_ours` says that this process has no other children: then whatever is handed to it in the end is ended as well.
+    """
 
     logs: Path
+    all_ours: bool = False
     running: list[Process] = field(default_factory=list)
 
     def __enter__(self) -> "Processes":
         self.logs.mkdir(parents=True, exist_ok=True)
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # grandchildren that lose their parent come to us
+        if self.all_ours:
+            _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # grandchildren that lose their parent come to us
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -131,7 +136,8 @@ class Processes:
                 process.popen.wait()
             _signal_group(process, signal.SIGKILL)  # what it left behind in its group
         self.running.clear()
-        _reap_strays()
+        if self.all_ours:
+            _reap_strays()
 
 
 def _signal_group(process: Process, number: signal.Signals) -> None:

@@ -47,7 +47,7 @@ def main(name: str) -> int:
     room = Path(tempfile.mkdtemp(prefix=f"{name}-"))
     room.chmod(0o711)
     try:
-        with Processes(folder / "logs") as processes:
+        with Processes(folder / "logs", all_ours=True) as processes:
             instance = start(name, folder, room, processes, options)
             _write(folder / "instance.json", instance.to_json())
             print("ready", flush=True)

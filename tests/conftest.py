@@ -69,20 +69,18 @@ def outputs(environment: dict[str, str]) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def aws(environment: dict[str, str]) -> Iterator[Callable[[str], Any]]:
     """Clients of the account the stack is in, by service."""
-    keep = {k: v for k, v in os.environ.items() if k.startswith("AWS_")}
-    changed = {k: v for k, v in environment.items() if k.startswith("AWS_")}
-    os.environ.update(changed)
     clients: dict[str, Any] = {}
 
     def client(service: str) -> Any:
         if service not in clients:
-            clients[service] = boto3.client(service, region_name=changed.get("AWS_REGION"))
+            clients[service] = boto3.client(service)
         return clients[service]
 
-    yield client
-    for key in changed:
-        os.environ.pop(key)
-    os.environ.update(keep)
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in environment.items():
+            if key.startswith("AWS_"):
+                patch.setenv(key, value)
+        yield client

@@ -111,7 +111,7 @@ class Database:
     def sessions(self, spared: Sequence[str], *, superusers_only: bool = False) -> list[str]:
         """Return who is connected here but not spared, as `role from address (application)`."""
         found = self.rows(
-            """SELECT a.usename, coalesce(a.client_addr::text, 'a local socket'), a.application_name
+            """SELECT a.usename, coalesce(host(a.client_addr), 'a local socket'), a.application_name
             FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
             WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
             AND a.usename <> ALL(%(spared)s) AND (r.rolsuper OR NOT %(superusers_only)s)""",

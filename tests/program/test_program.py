@@ -3,6 +3,7 @@
 import functools
 import json
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,13 @@ NAMED_BY = (
 
 
 @pytest.fixture(autouse=True, scope="module")
-def layer(tmp_path_factory: pytest.TempPathFactory) -> None:
+def layer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A layer that needs no package index."""
     folder = tmp_path_factory.mktemp("layer")
     (folder / "python").mkdir()
-    patch = pytest.MonkeyPatch()
-    patch.setattr(function_archives, "layer_folder", lambda *_: folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(function_archives, "layer_folder", lambda *_: folder)
+        yield
 
 
 def run_program() -> None:

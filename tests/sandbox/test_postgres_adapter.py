@@ -1,5 +1,6 @@
 """What the functions do to a database, on real PostgreSQL 16 and 18: the same assertions on both."""
 
+import re
 import threading
 import time
 import uuid
@@ -111,9 +112,8 @@ def test_a_fence_shuts_the_application_out_and_leaves_us_in(server: ServerInfo, 
     database.run(access.close(before, ["operator", "dms"]))
     with session.cursor() as cursor:  # a session outlives the revoke: that is why it is ended
         cursor.execute("INSERT INTO app.items (name) VALUES ('late')")
-    assert database.sessions(["operator", "dms"]) == [
-        f"application from {server.address.rsplit('.', 1)[0]}.1 (shop)"
-    ] or (database.sessions(["operator", "dms"])[0].startswith("application from 127."))
+    [found] = database.sessions(["operator", "dms"])
+    assert re.fullmatch(r"application from 127\.0\.0\.\d+ \(shop\)", found)
     assert database.end_sessions(["operator", "dms"]) == 1
     until = time.monotonic() + 5
     while database.sessions(["operator", "dms"]) and time.monotonic() < until:
@@ -128,9 +128,7 @@ def test_a_fence_shuts_the_application_out_and_leaves_us_in(server: ServerInfo, 
     with opened(server, "dms"):
         pass
     with opened(server) as again:  # the operator writes in spite of the read-only default
-        again.write_token(str(uuid.uuid4())) if again.rows("SELECT to_regclass('migration_control.drain_token')")[0][
-            0
-        ] else again.make_control_schema(["dms"])
+        assert again.rows("DELETE FROM app.items WHERE name = 'late' RETURNING 1") == [(1,)]
     database.run(access.open_again(before, database.access()))
     assert database.access() == before
     as_application(server).close()

@@ -1,7 +1,6 @@
 """The provider stand-in without a cloud: the table against botocore's models, checks, differences, drift, archives."""
 
 import io
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.provider import archives, lifecycle, random_provider, shapes
+from sandbox.provider import archives, coverage, lifecycle, random_provider, shapes
 from sandbox.provider.entry import Api, Call, Entry, Reading, Resource, Tagging, filled, resolved
 from sandbox.provider.lifecycle import ProviderError
 from sandbox.provider.server import refuse_remote
@@ -350,5 +349,14 @@ def test_loopback_is_accepted(endpoint: str) -> None:
     refuse_remote("sts", endpoint)
 
 
-def test_every_deviation_from_aws_is_written_down() -> None:
-    assert json.dumps([entry.truth for entry in ENTRIES.values() if entry.truth])
+def test_the_docs_table_of_types_is_up_to_date() -> None:
+    assert coverage.PAGE.read_text() == coverage.page(), "run: python -m sandbox.provider.coverage"
+
+
+def test_the_docs_table_names_every_type_with_its_calls_and_its_truth() -> None:
+    written = coverage.page()
+    for entry in ENTRIES.values():
+        [row] = [line for line in written.splitlines() if f"`{entry.type}`" in line]
+        assert entry.create.operation in row
+        assert row.endswith(f"| {entry.truth} |")
+    assert all(f"`{kind}`" in written for kind in random_provider.TYPES)

@@ -6,9 +6,7 @@ import time
 import pytest
 
 from sandbox.databases import ServerInfo
-from tests.sandbox.dms_world import Migration, eventually, mappings
-
-pytest_plugins = ["tests.sandbox.dms_fixtures"]
+from tests.sandbox.dms.world import Migration, eventually, mappings
 
 SHOP = """CREATE TABLE customer (id int PRIMARY KEY, name text NOT NULL, at timestamptz DEFAULT now());
 CREATE TABLE purchase (id bigserial PRIMARY KEY, customer int, cents numeric(10,2))"""

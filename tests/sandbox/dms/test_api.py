@@ -1,6 +1,6 @@
 """The API of the sandbox's DMS, without databases: shapes, lifecycles, filters, pages, and everything it refuses.
 
-Every answer here and in the other tests is held against botocore's model: see `dms_world._conforming`.
+Every answer here and in the other tests is held against botocore's model: see `world._conforming`.
 """
 
 import json
@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.dms.service import OPERATIONS
-from tests.sandbox.dms_world import ROLE, Recorder, eventually, make_instance, mappings, open_dms, refused
+from tests.sandbox.dms.world import ROLE, Recorder, eventually, make_instance, mappings, open_dms, refused
 
 TARGET = "AmazonDMSv20160101."
 STATE, MISSING, EXISTS = "InvalidResourceStateFault", "ResourceNotFoundFault", "ResourceAlreadyExistsFault"

@@ -1,4 +1,4 @@
-"""The fixtures of the tests of the sandbox's DMS: a plugin, so that all files of a run share one pair of servers."""
+"""The fixtures of the tests of the sandbox's DMS: all files share one pair of servers."""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.dms_world import USER, Migration, World, open_world, run
+from tests.sandbox.dms.world import USER, Migration, World, open_world, run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world() -> Iterator[World]:
-    """Two servers and DMS, for all tests of a run."""
+    """Two servers and DMS, for all tests in this folder: its patches of botocore are not for others."""
     # Not in pytest's own folder: the servers run as another user if we are root, and pytest closes that to others.
     with tempfile.TemporaryDirectory(prefix="dms-") as room, open_world(Path(room)) as opened:
         yield opened

@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.dms_world import Migration, eventually, mappings
-
-pytest_plugins = ["tests.sandbox.dms_fixtures"]
+from tests.sandbox.dms.world import Migration, eventually, mappings
 
 
 def prepare(

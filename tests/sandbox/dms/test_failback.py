@@ -2,9 +2,7 @@
 
 import pytest
 
-from tests.sandbox.dms_world import Migration, eventually
-
-pytest_plugins = ["tests.sandbox.dms_fixtures"]
+from tests.sandbox.dms.world import Migration, eventually
 
 TABLE = "CREATE TABLE t (id int PRIMARY KEY, v text)"
 

@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from tests.sandbox.dms_world import PASSWORD, USER, Migration, World, eventually, run
-
-pytest_plugins = ["tests.sandbox.dms_fixtures"]
+from tests.sandbox.dms.world import PASSWORD, USER, Migration, World, eventually, run
 
 
 @pytest.fixture
