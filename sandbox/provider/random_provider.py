@@ -1,5 +1,6 @@
 """The `random` provider's types, without a cloud."""
 
+import base64
 import secrets
 import string
 from collections.abc import Callable
@@ -47,8 +48,6 @@ def _string(inputs: Json) -> tuple[str, Json]:
 
 def _id(inputs: Json) -> tuple[str, Json]:
     raw = secrets.token_bytes(int(inputs["byteLength"]))
-    import base64  # noqa: PLC0415
-
     plain = base64.urlsafe_b64encode(raw).decode().rstrip("=")
     return plain, {"hex": raw.hex(), "dec": str(int.from_bytes(raw)), "b64Url": plain, "b64Std": plain}
 
