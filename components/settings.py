@@ -52,6 +52,14 @@ def _block(value: str) -> str:
     return value
 
 
+def _host(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return value
+    raise ValueError("an address, which no DNS name can be sent to")
+
+
 def _retention(value: int) -> int:
     if value not in LOG_RETENTION:
         raise ValueError("not a retention CloudWatch Logs knows")
@@ -59,6 +67,7 @@ def _retention(value: int) -> int:
 
 
 Block = Annotated[str, AfterValidator(_block)]
+Host = Annotated[str, Field(max_length=253, pattern=HOST), AfterValidator(_host)]
 Retention = Annotated[int, AfterValidator(_retention)]
 SslMode = Literal["require", "verify-full", "none"]
 
@@ -85,14 +94,8 @@ class Network(Section):
 class Source(Section):
     """The database that is moved."""
 
-    host: str = Field(
-        max_length=253,
-        pattern=HOST,
-        description="a host name that resolves inside the VPC, for example db.corp.example.com",
-    )
-    reader_host: str | None = Field(
-        None, max_length=253, pattern=HOST, description="a host name; leave it out where reads use the host"
-    )
+    host: Host = Field(description="a host name that resolves inside the VPC, for example db.corp.example.com")
+    reader_host: Host | None = Field(None, description="a host name; leave it out where reads use the host")
     port: int = Field(5432, ge=1, le=65535, description="a port from 1 to 65535")
     database: str = Field(min_length=1, max_length=63, description="the name of the database")
     replication_secret_arn: str = Field(
@@ -156,7 +159,7 @@ class Replication(Section):
 class Dns(Section):
     """The names applications use."""
 
-    zone: str = Field(max_length=253, pattern=HOST, description="a DNS zone, for example db.example.com")
+    zone: Host = Field(description="a DNS zone, for example db.example.com")
     zone_id: str | None = Field(None, pattern=r"^Z[A-Z0-9]+$", description="the id of an existing zone")
     private: bool = Field(False, description="true for a zone seen by the VPC only")
     ttl_seconds: int = Field(60, ge=1, le=86400, description="seconds from 1 to 86400")

@@ -84,6 +84,8 @@ def test_one_error_lists_every_bad_key_with_its_value_and_remedy() -> None:
         ),
         (with_(replication={"tables": []}), "replication.tables is []"),
         (with_(network=[]), "network is []"),
+        (with_(source={"host": "192.168.1.5"}), "source.host is '192.168.1.5': an address, which no DNS name can be"),
+        (with_(source={"readerHost": "10.0.0.9"}), "source.readerHost is '10.0.0.9': an address"),
     ],
 )
 def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
