@@ -90,7 +90,8 @@ def _count(text: str) -> int:
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{line}\n")  # in one go: the set-up tells from several threads
+    sys.stderr.flush()
 
 
 def _setup(_: argparse.Namespace) -> int:

@@ -80,7 +80,8 @@ class Console:
         RichConsole(highlight=False).print(line, style="bold green" if good else "bold red", soft_wrap=True)
 
     def _line(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{text}\n")  # in one go: the set-up tells from several threads
+        sys.stderr.flush()
 
     def _render(self) -> Any:
         grid = Table.grid(padding=(0, 1))
