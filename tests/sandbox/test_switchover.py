@@ -126,7 +126,7 @@ def test_a_function_killed_behind_the_fence_is_taken_back_by_the_next(migration:
         states.start_execution(stateMachineArn=operator.outputs["state_machine_arn"], name="attempt-3", input="{}")
         operator.wait(lambda: at_work(operator.record(), "attempt-3", "compare"), "the comparison")
         assert not migration.lets_in(migration.instance.source)
-        os.kill(function_process(operator.outputs["state_machine_arn"].rsplit(":", 1)[1] + "-switch"), signal.SIGKILL)
+        os.kill(function_process(migration.instance, "-switch"), signal.SIGKILL)
         cursor.execute("ROLLBACK")
     operator.wait(lambda: migration.state()["phase"] == "undone", "the undo")
     assert migration.names() == {"blue": (100, TTL), "green": (0, TTL)}
@@ -139,12 +139,14 @@ def at_work(record: dict[str, Any], owner: str, step: str) -> bool:
     return record["owner"] == owner and step in record["begun"]
 
 
-def function_process(function: str) -> int:
-    """Return the process a function runs in."""
-    wanted, found = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode(), []
+def function_process(instance: Instance, ending: str) -> int:
+    """Return the process that a function runs in, in this sandbox and no other."""
+    where, found = f"AWS_ENDPOINT_URL=http://127.0.0.1:{instance.ports.ministack}".encode(), []
     for path in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):  # gone meanwhile, or not ours
-            if wanted in path.read_bytes().split(b"\0"):
+            variables = path.read_bytes().split(b"\0")
+            names = [v.decode() for v in variables if v.startswith(b"AWS_LAMBDA_FUNCTION_NAME=")]
+            if where in variables and names and names[0].endswith(ending):
                 found.append(int(path.parent.name))
     assert len(found) == 1, found
     return found[0]
