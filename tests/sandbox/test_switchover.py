@@ -3,7 +3,10 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,7 @@ from sandbox.lifecycle import Options
 from sandbox.rehearsal import carry, shop
 from sandbox.rehearsal.operator import Operator
 from sandbox.rehearsal.run import LOAD_ROLE, SHOP_ROLES
+from tests.support.pulumi_mocks import REPOSITORY
 
 TTL = 3
 WRITABLE = "SET default_transaction_read_only = off; "
@@ -72,6 +76,58 @@ class Migration:
             cursor.execute(statement)
 
 
+@dataclass
+class Application:
+    """Another team's stack, which knows the migration's by reference only."""
+
+    migration: Migration
+    folder: Path
+
+    def pulumi(self, *args: str) -> str:
+        """Run the engine in the program's own folder and return what it printed."""
+        done = subprocess.run(
+            ["pulumi", *args, "--non-interactive"],
+            cwd=self.folder,
+            env=self.migration.instance.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def database(self) -> dict[str, Any]:
+        """Return what the program wrote down for its tasks."""
+        name = self.pulumi("stack", "output", "database_parameter").strip()
+        found: dict[str, Any] = json.loads(
+            self.migration.instance.client("ssm").get_parameter(Name=name)["Parameter"]["Value"]
+        )
+        return found
+
+    def reaches(self) -> str:
+        """Connect as a task would, by the writer's name, and return the address of the server that answered."""
+        known = self.database()
+        ask = (
+            "import psycopg2, sys\n"
+            "host, port, database, user, password = sys.stdin.read().split()\n"
+            "c = psycopg2.connect(host=host, port=port, dbname=database, user=user, password=password)\n"
+            "q = c.cursor()\n"
+            "q.execute('SELECT host(inet_server_addr())')\n"
+            "print(q.fetchone()[0])\n"
+        )
+        login = (known["writer"], str(known["port"]), known["database"], LOAD_ROLE, self.migration.password)
+        done = subprocess.run(
+            [sys.executable, "-c", ask],
+            input="\n".join(login),
+            env=self.migration.instance.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
 @pytest.fixture(scope="module")
 def migration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
     # A difference gets this long to go away: the default suits DMS's batches.
@@ -92,6 +148,24 @@ def migration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
         yield Migration(instance, operator, passwords[LOAD_ROLE])
     finally:
         instances.stop(options.name)
+
+
+@pytest.fixture(scope="module")
+def application(migration: Migration, tmp_path_factory: pytest.TempPathFactory) -> Application:
+    """The application team's program, deployed beside the migration."""
+    folder = tmp_path_factory.mktemp("application") / "program"
+    shutil.copytree(REPOSITORY / "examples" / "application-team", folder)
+    deployed = Application(migration, folder)
+    deployed.pulumi("stack", "init", migration.instance.name)
+    deployed.pulumi("config", "set", "migration", f"organization/{stack.PROJECT}/{migration.instance.name}")
+    deployed.pulumi("up", "--yes", "--skip-preview")
+    return deployed
+
+
+def test_an_application_finds_its_database_by_stack_reference(migration: Migration, application: Application) -> None:
+    assert application.database()["secret_arn"] == migration.operator.outputs["application_secret_arn"]
+    assert application.database()["security_group_id"] == migration.operator.outputs["application_security_group_id"]
+    assert application.reaches() == migration.instance.source.address
 
 
 def test_it_is_refused_before_the_replication_runs(migration: Migration) -> None:
@@ -159,6 +233,11 @@ def test_it_is_made_once_that_is_mended(migration: Migration) -> None:
     assert not migration.lets_in(migration.instance.source)
     assert migration.lets_in(migration.instance.target)
     assert migration.operator.record()["phase"] == "completed"
+
+
+def test_the_application_is_right_without_being_deployed_again(migration: Migration, application: Application) -> None:
+    assert application.reaches() == migration.instance.target.address
+    application.pulumi("preview", "--expect-no-changes")
 
 
 def test_it_is_made_once(migration: Migration) -> None:
