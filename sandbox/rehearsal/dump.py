@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from psycopg2.extensions import encrypt_password
+
 from handlers.core import sql
 from sandbox.databases import ServerInfo
 from sandbox.databases.binaries import FOLDERS, fetch
@@ -29,25 +31,29 @@ from sandbox.rehearsal.script import (
 )
 from sandbox.rehearsal.shop import count_rows
 
+OWNER = "guest_owner"
+"""Who owns what a dump brings, unless another name is given."""
 ARCHIVE_ITEMS = ("--no-owner", "--no-privileges", "--no-tablespaces", "--no-publications", "--no-subscriptions")
 """What of an archive stays out: it belongs to the server that the dump is from."""
 
 
-def restore(server: ServerInfo, dump: Path, database: str) -> int:
+def restore(server: ServerInfo, dump: Path, database: str, owner: str = OWNER) -> int:
     """Load `dump` into `database` and return its number of rows.
 
     Takes plain SQL, gzip'd or not, and pg_dump's custom, tar and directory formats. The database is created if need be;
-    one that was created here is dropped if the dump fails. Raises SandboxError, one line: the file, the first error and
-    the remedy.
+    one that was created here is dropped if the dump fails. What is made belongs to the role `owner`, which is made as
+    well and is no superuser in the end. Raises SandboxError, one line: the file, the first error and the remedy.
     """
     created = _create_database(server, database)
     try:
-        with _script(dump) as (lines, numbered):
-            complaint = _feed(server, database, lines)
+        with _script(dump) as (lines, numbered), _loader(server, database, owner) as login:
+            complaint = _feed(server, login, lines)
             if complaint is not None:
                 where = f"line {complaint.line - 1}: " if numbered and complaint.line else ""
                 raise SandboxError(f"can't be restored: {where}{complaint.text}: {remedy(complaint, server.version)}")
         with server.superuser(database) as connection, connection.cursor() as cursor:
+            if created:
+                cursor.execute(f"ALTER DATABASE {sql.name(database)} OWNER TO {sql.name(owner)}")
             cursor.execute("ANALYZE")
             return count_rows(connection)
     except BaseException as error:
@@ -56,6 +62,19 @@ def restore(server: ServerInfo, dump: Path, database: str) -> int:
         if isinstance(error, SandboxError):
             raise SandboxError(f"{dump} {error}") from None
         raise
+
+
+def check(dump: Path) -> None:
+    """Raise SandboxError where the name and the first bytes alone show that `dump` can't be restored."""
+    try:
+        with _readable():
+            if dump.is_dir():
+                _check_folder(dump)
+            elif recognise(_head(dump)) == GZIP:
+                with gzip.open(dump) as plain:
+                    recognise(plain.read(HEAD_BYTES))
+    except SandboxError as error:
+        raise SandboxError(f"{dump} {error}") from None
 
 
 def _create_database(server: ServerInfo, database: str) -> bool:
@@ -67,6 +86,26 @@ def _create_database(server: ServerInfo, database: str) -> bool:
         return True
 
 
+@contextmanager
+def _loader(server: ServerInfo, database: str, owner: str) -> Iterator[dict[str, str]]:
+    """Make `owner` a superuser that can log in, for as long as a dump is loaded, and yield libpq's variables for it.
+
+    The dump's own roles are not here. What the sandbox's superuser owned instead, no administrator on RDS could be
+    given, and extensions, languages and C functions need a superuser.
+    """
+    password = secrets.token_urlsafe(24)
+    with server.superuser() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (owner,))
+        if not cursor.fetchone():
+            cursor.execute(f"CREATE ROLE {sql.name(owner)}")
+        verifier = encrypt_password(password, owner, connection, "scram-sha-256")
+        cursor.execute(f"ALTER ROLE {sql.name(owner)} SUPERUSER LOGIN PASSWORD {sql.literal(verifier)}")
+        try:
+            yield {**server.environment(database), "PGUSER": owner, "PGPASSWORD": password}
+        finally:
+            cursor.execute(f"ALTER ROLE {sql.name(owner)} NOSUPERUSER NOLOGIN PASSWORD NULL")
+
+
 def _drop_database(server: ServerInfo, database: str) -> None:
     with server.superuser() as connection, connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {sql.name(database)} WITH (FORCE)")
@@ -75,10 +114,9 @@ def _drop_database(server: ServerInfo, database: str) -> None:
 @contextmanager
 def _script(dump: Path) -> Iterator[tuple[Iterable[bytes], bool]]:
     """Open a dump as lines of SQL, and say whether their numbers are those of the file."""
-    try:
+    with _readable():
         if dump.is_dir():
-            if not any((dump / name).exists() for name in ("toc.dat", "toc.dat.gz")):
-                raise SandboxError("is a folder without toc.dat: name a file, or what pg_dump --format=directory wrote")
+            _check_folder(dump)
             with _unpacked(dump) as lines:
                 yield lines, False
             return
@@ -102,6 +140,13 @@ def _script(dump: Path) -> Iterator[tuple[Iterable[bytes], bool]]:
                         archive.flush()
                         with _unpacked(Path(archive.name)) as lines:
                             yield lines, False
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Say of a file that can't be read what is the matter with it."""
+    try:
+        yield
     except FileNotFoundError:
         raise SandboxError("does not exist: check the path") from None
     except EOFError:
@@ -110,6 +155,11 @@ def _script(dump: Path) -> Iterator[tuple[Iterable[bytes], bool]]:
         raise SandboxError("is damaged: gzip can't unpack it; dump or copy it again") from None
     except PermissionError:
         raise SandboxError("can't be read: change its permissions") from None
+
+
+def _check_folder(dump: Path) -> None:
+    if not any((dump / name).exists() for name in ("toc.dat", "toc.dat.gz")):
+        raise SandboxError("is a folder without toc.dat: name a file, or what pg_dump --format=directory wrote")
 
 
 def _head(dump: Path) -> bytes:
@@ -155,8 +205,8 @@ def _archive_error(output: str) -> SandboxError:
     return SandboxError(f"is no archive that pg_restore can read: {text}; dump it again with pg_dump")
 
 
-def _feed(server: ServerInfo, database: str, lines: Iterable[bytes]) -> Complaint | None:
-    """Run lines of SQL through psql. Returns the error that stopped it, or None if all of them were carried out."""
+def _feed(server: ServerInfo, login: dict[str, str], lines: Iterable[bytes]) -> Complaint | None:
+    """Run lines of SQL through psql, with libpq's variables `login`. Returns the error that stopped it, if any did."""
     psql = subprocess.Popen(
         [
             *(server.program("psql"), "--no-psqlrc", "--quiet", "--output=/dev/null", "--file=-"),
@@ -166,7 +216,7 @@ def _feed(server: ServerInfo, database: str, lines: Iterable[bytes]) -> Complain
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         # ON_ERROR_STOP would stop at the errors that are overlooked, too: the reader below stops at all others.
-        env={"PATH": os.defpath, **server.environment(database)},
+        env={"PATH": os.defpath, **login},
     )
     assert psql.stdin is not None and psql.stderr is not None  # noqa: S101 - they are pipes
     complaints = Complaints()
