@@ -21,6 +21,7 @@ from sandbox.rehearsal.run import LOAD_ROLE, Request, rehearse
 
 DEFAULT_NAME = "sandbox"
 UP_ROWS = 3_000
+HIGHEST_RATE, LONGEST_LOAD = 10_000, 1_500
 INTERRUPTED = 130
 
 
@@ -56,9 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     _common(run)
     run.add_argument("--dump", type=Path, help="rehearse with this pg_dump file (plain, gzip or custom) as the source")
     run.add_argument("--rows", type=_count, default=Request.rows, help=f"rows of the default source ({Request.rows})")
-    run.add_argument("--rate", type=_positive, default=Request.rate, help=f"writes per second ({Request.rate:.0f})")
+    run.add_argument("--rate", type=_rate, default=Request.rate, help=f"writes per second ({Request.rate:.0f})")
     run.add_argument(
-        "--seconds", type=_positive, default=Request.seconds, help=f"length of the load ({Request.seconds:.0f})"
+        "--seconds", type=_seconds, default=Request.seconds, help=f"length of the load ({Request.seconds:.0f})"
     )
     run.add_argument("--seed", type=int, default=Request.seed, help=f"seed of data and load ({Request.seed})")
     run.add_argument("--output", type=Path, default=Request.output, help="where the report goes (build/rehearsal)")
@@ -71,22 +72,44 @@ def _common(parser: argparse.ArgumentParser) -> None:
         "--stack-config", default=stack.DEFAULT_CONFIG, help="a stack's name, or a config file (default dev)"
     )
     parser.add_argument(
-        "--database-port", type=_count, help="port of both database servers (default: 5432 or a free one)"
+        "--database-port", type=_port, help="port of both database servers (default: 5432 or a free one)"
     )
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 100_000:
-        raise argparse.ArgumentTypeError(f"{text} is out of range: write a number above 0")
+def _number(text: str, most: int) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value <= most:
+        raise argparse.ArgumentTypeError(f"{text} will not do: write a number above 0, up to {most}")
+    return value
+
+
+def _rate(text: str) -> float:
+    return _number(text, HIGHEST_RATE)
+
+
+def _seconds(text: str) -> float:
+    return _number(text, LONGEST_LOAD)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text} will not do: write a whole number from {least} to {most}")
     return value
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is out of range: write a whole number from 1")
-    return value
+    return _whole(text, 1, 1_000_000_000)
+
+
+def _port(text: str) -> int:
+    return _whole(text, 1024, 65535)
 
 
 def _tell(line: str) -> None:
@@ -111,13 +134,13 @@ def _up(args: argparse.Namespace) -> int:
         made = sum(stack.resources(instance).values())
         print(f"{made} resources deployed; `python -m sandbox status --name {args.name}` says where")
     except BaseException:
-        instances.stop(args.name)
+        lifecycle.end(args.name)
         raise
     return 0
 
 
 def _down(args: argparse.Namespace) -> int:
-    ended = instances.stop(args.name)
+    ended = lifecycle.end(args.name)
     print(f"{args.name} ended" if ended else f"no sandbox called {args.name} was running")
     return 0
 
@@ -192,6 +215,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error.strerror or error}{where}; make room or check its rights", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # once more, and it would be Python that says goodbye
         print("interrupted: everything that was started has been ended", file=sys.stderr)
         return INTERRUPTED
     return status

@@ -59,7 +59,7 @@ class Instance:
     @property
     def stack_config(self) -> Path:
         """The stack's configuration, where the engine looks for it. It holds values only."""
-        return REPOSITORY / f"Pulumi.{self.name}.yaml"
+        return stack_config(self.name)
 
     def aws(self) -> dict[str, str]:
         """Return the variables that send AWS SDKs here."""
@@ -121,6 +121,11 @@ def folder_of(name: str) -> Path:
     return BUILD / "sandbox" / name
 
 
+def stack_config(name: str) -> Path:
+    """Return where the configuration of a sandbox's stack lies while it runs."""
+    return REPOSITORY / f"Pulumi.{name}.yaml"
+
+
 def find(name: str) -> Instance | None:
     """Return the running sandbox of this name, None where there is none."""
     try:
@@ -151,7 +156,7 @@ def stop(name: str) -> bool:
             time.sleep(0.05)
         shutil.rmtree(instance.room, ignore_errors=True)
     (folder_of(name) / "instance.json").unlink(missing_ok=True)
-    (REPOSITORY / f"Pulumi.{name}.yaml").unlink(missing_ok=True)
+    stack_config(name).unlink(missing_ok=True)
     return instance is not None
 
 

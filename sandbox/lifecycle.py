@@ -14,7 +14,7 @@ from sandbox import instance as instances
 from sandbox import setup, source, stack
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
-from sandbox.paths import REPOSITORY
+from sandbox.paths import REPOSITORY, claimed
 
 Tell = Callable[[str], None]
 _SUPERVISORS: list[subprocess.Popen[bytes]] = []
@@ -33,17 +33,33 @@ class Options:
 
 def start(options: Options, tell: Tell) -> Instance:
     """Set up what is missing and start the processes. Raises SandboxError with one line if they do not all start."""
-    if instances.find(options.name):
-        raise SandboxError(
-            f"a sandbox called {options.name} is running: use it, end it with `python -m sandbox down --name "
-            f"{options.name}`, or start another with --name"
-        )
-    stack.load(options.stack_config)
+    refuse_second(options.name)
+    stack.check(options.stack_config)
     ready = setup.prepare(tell)
     tell(ready.engine.line("stand-in (sandbox)"))
+    with claimed(instances.folder_of(options.name), _is_running(options.name)) as claim:
+        return _started(options, ready, claim)
+
+
+def refuse_second(name: str) -> None:
+    """Raise SandboxError where a sandbox of this name runs."""
+    if instances.find(name):
+        raise SandboxError(_is_running(name))
+
+
+def _is_running(name: str) -> str:
+    return (
+        f"a sandbox called {name} is running: use it, end it with `python -m sandbox down --name {name}`, or start "
+        "another with --name"
+    )
+
+
+def _started(options: Options, ready: setup.Ready, claim: int) -> Instance:
+    """Start the supervisor, who inherits `claim`, and wait until everything runs."""
     folder = instances.folder_of(options.name)
-    shutil.rmtree(folder, ignore_errors=True)  # what an earlier one of this name left: logs and a stack without a cloud
-    (folder / "logs").mkdir(parents=True)
+    for left in folder.iterdir():  # by an earlier one of this name: logs and a stack without a cloud
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+    (folder / "logs").mkdir()
     with (folder / "logs" / "supervisor.log").open("wb") as log_file:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "sandbox.supervisor", options.name],
@@ -52,6 +68,7 @@ def start(options: Options, tell: Tell) -> Instance:
             stdout=subprocess.PIPE,
             stderr=log_file,
             start_new_session=True,
+            pass_fds=(claim,),
         )
     told = {
         "database_port": options.database_port,
@@ -66,15 +83,14 @@ def start(options: Options, tell: Tell) -> Instance:
         supervisor.stdin.close()
         with supervisor.stdout:
             said = supervisor.stdout.readline().decode().strip()
+        if said != "ready":
+            raise SandboxError(said.removeprefix("error: ") or f"the sandbox did not start (log: {folder / 'logs'})")
+        _SUPERVISORS.append(supervisor)
+        return instances.need(options.name)
     except BaseException:
         supervisor.send_signal(signal.SIGTERM)
         supervisor.wait()
         raise
-    _SUPERVISORS.append(supervisor)
-    if said != "ready":
-        supervisor.wait()
-        raise SandboxError(said.removeprefix("error: ") or f"the sandbox did not start (log: {folder / 'logs'})")
-    return instances.need(options.name)
 
 
 def declare(instance: Instance, options: Options, database: str, application_role: str) -> dict[str, str]:
@@ -82,7 +98,9 @@ def declare(instance: Instance, options: Options, database: str, application_rol
     arns = source.prepare(instance, database)
     schemas = source.schemas(instance, database)
     base = stack.load(options.stack_config)
-    changed = stack.derived(base, stack.values(instance, database, schemas, arns, application_role))
+    changed = stack.derived(
+        base, stack.values(instance.source, instance.target, database, schemas, arns, application_role)
+    )
     instance.folder.joinpath("state").mkdir(parents=True, exist_ok=True)
     stack.write_config(instance, changed)
     stack.initialise(instance)
@@ -92,6 +110,16 @@ def declare(instance: Instance, options: Options, database: str, application_rol
 def deploy(instance: Instance, tell: Tell | None = None) -> None:
     """Deploy the stack with the real engine."""
     stack.pulumi(instance, "up", "--yes", "--skip-preview", "--suppress-outputs", tell=tell)
+
+
+def end(name: str) -> bool:
+    """End a sandbox, whatever is pressed meanwhile, and say whether there was one."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return instances.stop(name)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def execute(name: str, command: list[str]) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sandbox.errors import SandboxError
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 BUILD = REPOSITORY / "build"
 
@@ -16,6 +18,24 @@ def cache_folder(*parts: str) -> Path:
     folder = root.joinpath("database-migration", *parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@contextmanager
+def claimed(folder: Path, complaint: str) -> Iterator[int]:
+    """Hold `folder`, made if need be, or raise SandboxError with `complaint` where another process holds it.
+
+    Yields a descriptor: a child that inherits it goes on holding the folder after this process has let go.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SandboxError(complaint) from None
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -148,20 +148,21 @@ def _signal_group(process: Process, number: signal.Signals) -> None:
 
 
 def _reap_strays() -> None:
-    """Kill and collect processes that were handed to us when their parents ended."""
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(entry.read_text().rsplit(")", 1)[1].split()[1])
-            if parent == os.getpid():
-                os.kill(int(entry.parent.name), signal.SIGKILL)
-        except (OSError, IndexError, ValueError):
-            continue
+    """Kill and collect processes that were handed to us when their parents ended, and those they start meanwhile."""
     while True:
+        for entry in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(entry.read_text().rsplit(")", 1)[1].split()[1])
+                if parent == os.getpid():
+                    os.kill(int(entry.parent.name), signal.SIGKILL)
+            except (OSError, IndexError, ValueError):
+                continue
         try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                time.sleep(POLL_SECONDS)
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         except ChildProcessError:
             return
+        time.sleep(POLL_SECONDS)
 
 
 def end_with_parent() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from sandbox.databases import ServerInfo
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
 from sandbox.paths import REPOSITORY
@@ -27,8 +28,27 @@ def derived(config: Mapping[str, Any], values: Mapping[str, Mapping[str, Any]]) 
     changed = dict(config)
     for section, keys in values.items():
         full = f"{PROJECT}:{section}"
-        changed[full] = {**(config.get(full) or {}), **keys}
+        before = config.get(full) or {}
+        changed[full] = {**before, **keys} if isinstance(before, Mapping) else before
     return changed
+
+
+def check(name_or_path: str) -> None:
+    """Raise SandboxError, in one line with every bad key, where the program would refuse this configuration."""
+    written = load(name_or_path)
+    # It brings every type of AWS resource along, which takes seconds: whoever starts no stack goes without.
+    from components import settings  # noqa: PLC0415
+
+    source, target = (ServerInfo("", version, "127.0.0.1", 5432, "", "") for version in ("16", "18"))
+    secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:any"  # noqa: S105 - a name, not a secret
+    secrets = {"replication": secret, "operator": secret}
+    config = derived(written, values(source, target, "any", ["any"], secrets, "any"))
+    prefix = f"{PROJECT}:"
+    try:
+        settings.load({key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)})
+    except settings.SettingsError as error:
+        head, *lines = str(error).splitlines()
+        raise SandboxError(f"{name_or_path}: {head} {'; '.join(line.strip() for line in lines)}") from None
 
 
 def load(name_or_path: str) -> dict[str, Any]:
@@ -39,12 +59,17 @@ def load(name_or_path: str) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(path.read_text())
     except OSError as error:
-        known = ", ".join(sorted(p.stem.removeprefix("Pulumi.") for p in REPOSITORY.glob("Pulumi.*.yaml")))
+        stacks = sorted(p.stem.removeprefix("Pulumi.") for p in REPOSITORY.glob("Pulumi.*.yaml"))
+        known = ", ".join(stack for stack in stacks if not stack.startswith("sandbox"))
         raise SandboxError(
             f"no stack config {path} ({error.strerror}): write one of {known}, or a file's path"
         ) from None
     except yaml.YAMLError as error:
-        raise SandboxError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        where = f"line {mark.line + 1}: {error.problem}" if mark else " ".join(str(error).split())  # type: ignore[attr-defined]
+        raise SandboxError(f"{path} is not YAML: {where}; mend it, or name a stack's configuration") from None
+    except UnicodeDecodeError:
+        raise SandboxError(f"{path} is not YAML: it is no text; name a stack's configuration") from None
     if not isinstance(loaded, dict) or not isinstance(loaded.get("config"), dict):
         raise SandboxError(f"{path} holds no `config:` map: write one as in Pulumi.dev.yaml")
     found: dict[str, Any] = loaded["config"]
@@ -52,12 +77,17 @@ def load(name_or_path: str) -> dict[str, Any]:
 
 
 def values(
-    instance: Instance, database: str, schemas: Sequence[str], secrets: Mapping[str, str], application_role: str
+    source: ServerInfo,
+    target: ServerInfo,
+    database: str,
+    schemas: Sequence[str],
+    secrets: Mapping[str, str],
+    application_role: str,
 ) -> dict[str, Any]:
     """Return what a stack's configuration has to say inside a sandbox: addresses, ports, secrets, short waits."""
-    port = instance.source.port
+    port = source.port
     minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    address = instance.source.address.replace(".", "-")
+    address = source.address.replace(".", "-")
     return {
         "network": {"onPremisesCidrs": ["127.0.0.0/8"]},
         "source": {
@@ -71,7 +101,7 @@ def values(
             "sslMode": "none",  # the binaries have no TLS
         },
         "target": {
-            "engineVersion": f"{instance.target.version}.3",
+            "engineVersion": f"{target.version}.3",
             "port": port,
             "sslMode": "none",
             "deletionProtection": False,

@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -18,13 +19,14 @@ from typing import Any
 from sandbox.cloud import routes
 from sandbox.databases import Server
 from sandbox.errors import SandboxError
-from sandbox.instance import RESOLVER, Instance, Ports, folder_of
+from sandbox.instance import RESOLVER, Instance, Ports, folder_of, stack_config
 from sandbox.paths import REPOSITORY
 from sandbox.processes import Processes, end_with_parent, free_port, is_free, listens
 
 SOURCE, TARGET = ("16", "127.0.0.2"), ("18", "127.0.0.3")
 """Version and address of the two servers. One port for both, so that a changed name alone moves a client."""
 FIRST_CHOICE = 5432
+_RESERVED: list[socket.socket] = []
 CLOUD = REPOSITORY / "sandbox" / "cloud"
 
 
@@ -33,6 +35,7 @@ class Ended(Exception):
 
 
 def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # whoever asks again shall not disturb the ending
     raise Ended
 
 
@@ -64,7 +67,8 @@ def main(name: str) -> int:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         shutil.rmtree(room, ignore_errors=True)
-        (folder / "instance.json").unlink(missing_ok=True)
+        for written in (folder / "instance.json", stack_config(name)):
+            written.unlink(missing_ok=True)  # also where the rehearsal was killed and can't
 
 
 def start(name: str, folder: Path, room: Path, processes: Processes, options: dict[str, Any]) -> Instance:
@@ -138,9 +142,21 @@ def _database_port(wanted: int | None) -> int:
             if not is_free(wanted, address):
                 raise SandboxError(f"port {wanted} on {address} is taken: choose another with --database-port, or none")
         return wanted
-    if all(is_free(FIRST_CHOICE, address) for address in addresses):
+    if all(is_free(FIRST_CHOICE, address) for address in addresses) and _reserve(FIRST_CHOICE):
         return FIRST_CHOICE
     return free_port(*addresses)
+
+
+def _reserve(port: int) -> bool:
+    """Keep other sandboxes off a port until this process ends: they may start before the servers listen there."""
+    keeper = socket.socket(socket.AF_UNIX)
+    try:
+        keeper.bind(f"\0database-migration-port-{port}")
+    except OSError:
+        keeper.close()
+        return False
+    _RESERVED.append(keeper)
+    return True
 
 
 def _write(path: Path, text: str) -> None:

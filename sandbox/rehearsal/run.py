@@ -1,6 +1,5 @@
 """A whole migration, watched: deploy, load, full load, changes under writes, switchover, proof, report, destroy."""
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,12 +8,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from sandbox import instance as instances
 from sandbox import lifecycle, stack
 from sandbox.databases import ServerInfo
+from sandbox.errors import SandboxError
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
-from sandbox.paths import BUILD
+from sandbox.paths import BUILD, claimed
 from sandbox.rehearsal import carry, dump, outcome, shop
 from sandbox.rehearsal.application import Application, Source
 from sandbox.rehearsal.console import Console
@@ -61,30 +60,49 @@ class Request:
 
 def rehearse(request: Request) -> int:
     """Run a rehearsal, write its report, and return the exit status: 0 only if nothing was lost and nothing differs."""
-    request.output.mkdir(parents=True, exist_ok=True)
-    for stale in ("report.json", "report.html", "ledger.jsonl", "ledger.jsonl.progress"):
-        (request.output / stale).unlink(missing_ok=True)
+    lifecycle.refuse_second(request.name)
+    in_use = f"another rehearsal writes to {request.output}: name another folder with --output"
+    with claimed(request.output, in_use):
+        for stale in ("report.json", "report.html", "ledger.jsonl", "ledger.jsonl.progress"):
+            (request.output / stale).unlink(missing_ok=True)
+        if request.dump:
+            dump.check(request.dump)
+        return _rehearse(request)
+
+
+def _rehearse(request: Request) -> int:
     options = Options(request.name, request.stack_config, request.database_port, end_with_parent=not request.keep)
-    finished = False
-    try:
-        with Console() as console:
-            with console.phase("set up"):
-                instance = lifecycle.start(options, console.tell)
+    kept = False
+    with Console() as console:
+        with console.phase("set up"):
+            instance = lifecycle.start(options, console.tell)
+        try:
             report, series = Rehearsal(instance, request, options, console).run()
-            if not request.keep:
-                with console.phase("destroy"):
-                    stack.pulumi(instance, "destroy", "--yes", "--skip-preview")
-        write(request.output, {**report, "phases": console.seconds}, series)
-        finished = True
-    finally:
-        if not (request.keep and finished):
-            with _undisturbed():
-                instances.stop(request.name)
+            try:
+                if not request.keep:
+                    with console.phase("destroy"):
+                        stack.pulumi(instance, "destroy", "--yes", "--skip-preview")
+            finally:  # what was found out is worth more than a clean end
+                _write(request.output, {**report, "phases": console.seconds}, series)
+            kept = request.keep
+        finally:
+            if not kept:
+                lifecycle.end(request.name)
     good = passed(report)
     console.result(f"{outcome.line(report)}\nreport: {request.output / 'report.html'}", good=good)
     if request.keep:
         print(_look_around(instance))
     return 0 if good else 1
+
+
+def _write(folder: Path, report: dict[str, Any], series: Series) -> None:
+    try:
+        write(folder, report, series)
+    except OSError as error:
+        reason = error.strerror or error
+        raise SandboxError(
+            f"the report can't be written to {folder}: {reason}; make room there, or name another with --output"
+        ) from None
 
 
 class Rehearsal:
@@ -236,13 +254,3 @@ def _look_around(instance: Instance) -> str:
             f"  python -m sandbox down --name {name}        ends it",
         ]
     )
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let the clean-up finish whatever is pressed."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -1,9 +1,12 @@
 """DMS, served by the sandbox's own service."""
 
+import time
+
 from sandbox.provider.entry import Api, Call, Entry, Reading, Resource, Tagging
 from sandbox.provider.shapes import Json
 
 TAGGING = Tagging("add_tags_to_resource", "remove_tags_from_resource", {"ResourceArn": "$arn"})
+STOP_SECONDS, POLL_SECONDS = 60.0, 0.1
 GONE = ("ResourceNotFoundFault",)
 INSTANCE = {
     "kmsKeyArn": "KmsKeyId",
@@ -31,12 +34,19 @@ def _endpoint(request: Json, endpoint: Resource) -> Json:
 
 
 def _stop(api: Api, task: Resource) -> None:
-    """Stop a running task, as the real provider does before it deletes one."""
+    """Stop a running task and wait until it has stopped, as the real provider does before it deletes one."""
     arn = {"ReplicationTaskArn": task.get("replicationTaskArn")}
     by_id = {"Filters": [{"Name": "replication-task-id", "Values": [task.id]}]}
-    found = api.call("dms", "describe_replication_tasks", **by_id)["ReplicationTasks"]
-    if found and found[0]["Status"] == "running":
+
+    def status() -> str:
+        found = api.call("dms", "describe_replication_tasks", **by_id)["ReplicationTasks"]
+        return str(found[0]["Status"]) if found else ""
+
+    if status() == "running":
         api.call("dms", "stop_replication_task", **arn)
+    until = time.monotonic() + STOP_SECONDS
+    while status() == "stopping" and time.monotonic() < until:
+        time.sleep(POLL_SECONDS)
 
 
 ENTRIES = (
