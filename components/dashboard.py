@@ -7,12 +7,20 @@ WIDTH, HEIGHT = 12, 6
 
 
 def dashboard(
-    *, region: str, instance_id: str, task_resource_id: str, cluster_identifier: str, readers: list[str], task_log: str
+    *,
+    region: str,
+    instance_id: str,
+    task_resource_id: str,
+    dimension: str,
+    identifier: str,
+    readers: list[str],
+    task_log: str,
 ) -> dict[str, Any]:
     """Return the body of a CloudWatch dashboard.
 
     `task_resource_id` is the last part of the task's ARN, which is what DMS puts into the dimension
-    ReplicationTaskIdentifier. `readers` are instance identifiers.
+    ReplicationTaskIdentifier. `dimension` is the one of the target's metrics, DBClusterIdentifier or
+    DBInstanceIdentifier, with `identifier` as value. `readers` are instance identifiers.
     """
 
     def task(name: str, **options: Any) -> Metric:
@@ -29,19 +37,28 @@ def dashboard(
     def instance(name: str, **options: Any) -> Metric:
         return ["AWS/DMS", name, "ReplicationInstanceIdentifier", instance_id, options]
 
-    def cluster(name: str, **options: Any) -> Metric:
-        return ["AWS/RDS", name, "DBClusterIdentifier", cluster_identifier, options]
+    def database(name: str, **options: Any) -> Metric:
+        return ["AWS/RDS", name, dimension, identifier, options]
 
-    replica_lag = [["AWS/RDS", "AuroraReplicaLag", "DBInstanceIdentifier", reader, {}] for reader in readers]
+    if dimension == "DBClusterIdentifier":
+        lag = [["AWS/RDS", "AuroraReplicaLag", "DBInstanceIdentifier", reader, {}] for reader in readers]
+        own = [
+            ("Aurora CPU and capacity (%)", [database("CPUUtilization"), database("ACUUtilization")]),
+            ("Aurora replica lag (ms)", lag or [database("AuroraReplicaLagMaximum")]),
+        ]
+    else:
+        own = [
+            ("Target CPU (%)", [database("CPUUtilization")]),
+            ("Target free storage (bytes)", [database("FreeStorageSpace")]),
+        ]
     charts = [
         ("Replication lag (s)", [task("CDCLatencySource"), task("CDCLatencyTarget")]),
-        ("Database connections", [cluster("DatabaseConnections")]),
+        ("Database connections", [database("DatabaseConnections")]),
         ("Rows per second", [task("FullLoadThroughputRowsTarget"), task("CDCThroughputRowsTarget")]),
         ("DMS bandwidth (KB/s)", [task("FullLoadThroughputBandwidthTarget"), task("CDCThroughputBandwidthTarget")]),
         ("Changes waiting", [task("CDCChangesMemoryTarget"), task("CDCChangesDiskTarget")]),
-        ("Aurora CPU and capacity (%)", [cluster("CPUUtilization"), cluster("ACUUtilization")]),
-        ("Aurora free memory (bytes)", [cluster("FreeableMemory")]),
-        ("Aurora replica lag (ms)", replica_lag or [cluster("AuroraReplicaLagMaximum")]),
+        ("Target free memory (bytes)", [database("FreeableMemory")]),
+        *own,
         ("Replication instance", [instance("CPUUtilization"), instance("FreeStorageSpace", yAxis="right")]),
     ]
     widgets = [_chart(region, number, title, metrics) for number, (title, metrics) in enumerate(charts)]

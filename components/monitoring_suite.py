@@ -16,7 +16,21 @@ DEFAULT_LOG_RETENTION_DAYS = 30
 ALARM_PERIOD_SECONDS = 60
 ALARM_PERIODS = 2
 TASK_EVENTS = ["configuration change", "creation", "deletion", "failure", "state change"]
-CLUSTER_EVENTS = ["configuration change", "failover", "failure", "maintenance", "notification"]
+DATABASE_EVENTS = ["configuration change", "failover", "failure", "maintenance", "notification"]
+INSTANCE = "DBInstanceIdentifier"
+FREE_STORAGE_BYTES = 10 * 2**30
+"""An instance with less free storage raises the alarm. A cluster's storage grows by itself."""
+
+
+class WatchedDatabase(TypedDict):
+    """A database whose metrics are watched."""
+
+    dimension: str
+    """Dimension of its metrics: DBClusterIdentifier or DBInstanceIdentifier."""
+    identifier: pulumi.Input[str]
+    """Identifier of the cluster or the instance."""
+    readers: NotRequired[list[str]]
+    """Instance identifiers of its readers."""
 
 
 class MonitoringSuiteArgs(TypedDict):
@@ -34,10 +48,8 @@ class MonitoringSuiteArgs(TypedDict):
     """Identifier of the replication task."""
     replication_task_arn: pulumi.Input[str]
     """ARN of the replication task."""
-    cluster_identifier: pulumi.Input[str]
-    """Identifier of the target cluster."""
-    reader_identifiers: NotRequired[list[str]]
-    """Instance identifiers of the target's readers."""
+    database: WatchedDatabase
+    """The target."""
     lag_seconds: NotRequired[int]
     """Replication lag that raises the alarm. Default 60."""
     cpu_percent: NotRequired[int]
@@ -152,14 +164,14 @@ class MonitoringSuite(pulumi.ComponentResource):
             opts=self._child,
         )
         aws.rds.EventSubscription(
-            f"{name}-cluster-events",
-            name=f"{name}-cluster-events",
-            source_type="db-cluster",
-            source_ids=[args["cluster_identifier"]],
-            event_categories=CLUSTER_EVENTS,
+            f"{name}-database-events",
+            name=f"{name}-database-events",
+            source_type="db-instance" if args["database"]["dimension"] == INSTANCE else "db-cluster",
+            source_ids=[args["database"]["identifier"]],
+            event_categories=DATABASE_EVENTS,
             sns_topic=topic.arn,
             enabled=True,
-            tags=checks.tags_for(self._tags, f"{name}-cluster-events"),
+            tags=checks.tags_for(self._tags, f"{name}-database-events"),
             opts=self._child,
         )
         rule = aws.cloudwatch.EventRule(
@@ -187,37 +199,42 @@ class MonitoringSuite(pulumi.ComponentResource):
             "ReplicationInstanceIdentifier": args["replication_instance_id"],
             "ReplicationTaskIdentifier": _resource_id(args["replication_task_arn"]),
         }
-        cluster = {"DBClusterIdentifier": args["cluster_identifier"]}
+        database = {args["database"]["dimension"]: args["database"]["identifier"]}
         lag = int(args.get("lag_seconds", DEFAULT_LAG_SECONDS))
         cpu = int(args.get("cpu_percent", DEFAULT_CPU_PERCENT))
         connections = int(args.get("connections", DEFAULT_CONNECTIONS))
         # No lag reported means no replication: that is not safe. A quiet target reports all the same.
+        above, below = "GreaterThanThreshold", "LessThanThreshold"
         wanted = [
-            ("lag-source", "AWS/DMS", "CDCLatencySource", task, lag, "breaching", "Changes are read too late"),
-            ("lag-target", "AWS/DMS", "CDCLatencyTarget", task, lag, "breaching", "Changes are applied too late"),
-            ("cpu", "AWS/RDS", "CPUUtilization", cluster, cpu, "notBreaching", "The target is busy"),
-            ("connections", "AWS/RDS", "DatabaseConnections", cluster, connections, "notBreaching", "Many connections"),
+            ("lag-source", task, "CDCLatencySource", above, lag, "Changes are read too late"),
+            ("lag-target", task, "CDCLatencyTarget", above, lag, "Changes are applied too late"),
+            ("cpu", database, "CPUUtilization", above, cpu, "The target is busy"),
+            ("connections", database, "DatabaseConnections", above, connections, "Many connections"),
         ]
+        if INSTANCE in database:
+            wanted.append(
+                ("storage", database, "FreeStorageSpace", below, FREE_STORAGE_BYTES, "The target's storage runs out")
+            )
         return [
             aws.cloudwatch.MetricAlarm(
                 f"{self._name}-{purpose}",
                 name=f"{self._name}-{purpose}",
                 alarm_description=description,
-                namespace=namespace,
+                namespace="AWS/DMS" if dimensions is task else "AWS/RDS",
                 metric_name=metric,
                 dimensions=dimensions,
                 statistic="Average",
-                comparison_operator="GreaterThanThreshold",
+                comparison_operator=comparison,
                 threshold=threshold,
                 period=ALARM_PERIOD_SECONDS,
                 evaluation_periods=ALARM_PERIODS,
-                treat_missing_data=missing,
+                treat_missing_data="breaching" if dimensions is task else "notBreaching",
                 alarm_actions=[topic.arn],
                 ok_actions=[topic.arn],
                 tags=checks.tags_for(self._tags, f"{self._name}-{purpose}"),
                 opts=self._child,
             )
-            for purpose, namespace, metric, dimensions, threshold, missing, description in wanted
+            for purpose, dimensions, metric, comparison, threshold, description in wanted
         ]
 
     def _safe_to_switch(
@@ -251,8 +268,9 @@ class MonitoringSuite(pulumi.ComponentResource):
             region=args["region"],
             instance_id=args["replication_instance_id"],
             task_resource_id=_resource_id(args["replication_task_arn"]),
-            cluster_identifier=args["cluster_identifier"],
-            readers=args.get("reader_identifiers", []),
+            dimension=args["database"]["dimension"],
+            identifier=args["database"]["identifier"],
+            readers=args["database"].get("readers", []),
             task_log=log.name,
         ).apply(lambda known: json.dumps(dashboard(**known)))
         return aws.cloudwatch.Dashboard(

@@ -16,6 +16,10 @@ SECRET_ARN = r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$"  # n
 WINDOW = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 WEEKLY = r"^(mon|tue|wed|thu|fri|sat|sun):\d\d:\d\d-(mon|tue|wed|thu|fri|sat|sun):\d\d:\d\d$"
 CLASS = r"^dms\.[a-z0-9]+\.[a-z0-9]+$"
+DB_CLASS = r"^db\.[a-z0-9-]+\.[a-z0-9]+$"
+PARAMETER = r"^[a-z][a-z0-9_.]*$"
+KINDS = {"aurora": "aurora-postgresql", "instance": "postgres"}
+"""Sections of the target that belong to one engine."""
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LOG_RETENTION = (
     1,
@@ -110,8 +114,33 @@ class Source(Section):
     ssl_mode: SslMode = Field("require", description="require, verify-full or none")
 
 
+class Aurora(Section):
+    """What only an Aurora cluster has."""
+
+    minimum_capacity: float = Field(0.5, ge=0.5, le=256, description="Aurora capacity units from 0.5 to 256")
+    maximum_capacity: float = Field(2, ge=1, le=256, description="Aurora capacity units from 1 to 256")
+    readers: int = Field(2, ge=0, le=15, description="a number of readers from 0 to 15")
+
+
+class Instance(Section):
+    """What only an RDS instance has."""
+
+    instance_class: str = Field("db.t3.medium", pattern=DB_CLASS, description="a class, for example db.m6g.large")
+    storage_gb: int = Field(100, ge=20, le=65536, description="GB from 20 to 65536")
+    multi_az: bool = Field(True, description="true or false")
+
+
 class Target(Section):
-    """The Aurora cluster."""
+    """The database that is migrated to."""
+
+    engine: Literal["aurora-postgresql", "postgres"] = Field(
+        "aurora-postgresql", description="aurora-postgresql or postgres"
+    )
+    aurora: Aurora = Field(default_factory=Aurora)
+    instance: Instance = Field(default_factory=Instance)
+    parameters: dict[Annotated[str, Field(pattern=PARAMETER)], str] = Field(
+        default_factory=dict, description='a map of PostgreSQL settings to text, for example {max_connections: "200"}'
+    )
 
     engine_version: str = Field("17.5", pattern=r"^\d+(\.\d+)?$", description='a version, for example "17.5"')
     database: str | None = Field(
@@ -120,9 +149,6 @@ class Target(Section):
     port: int = Field(5432, ge=1150, le=65535, description="a port from 1150 to 65535")
     application_username: str = Field("application", pattern=ROLE, description="a role name in lower case")
     replication_username: str = Field("dms_replication", pattern=ROLE, description="a role name in lower case")
-    minimum_capacity: float = Field(0.5, ge=0.5, le=256, description="Aurora capacity units from 0.5 to 256")
-    maximum_capacity: float = Field(2, ge=1, le=256, description="Aurora capacity units from 1 to 256")
-    readers: int = Field(2, ge=0, le=15, description="a number of readers from 0 to 15")
     backup_retention_days: int = Field(7, ge=1, le=35, description="days from 1 to 35")
     backup_window: str = Field("03:00-04:00", pattern=WINDOW, description="hh:mm-hh:mm in UTC, for example 03:00-04:00")
     maintenance_window: str = Field(
@@ -132,6 +158,10 @@ class Target(Section):
     final_snapshot: bool = Field(True, description="true or false")
     secret_recovery_days: int = Field(7, ge=0, le=30, description="0, or days from 7 to 30")
     ssl_mode: SslMode = Field("require", description="require, verify-full or none")
+
+    def kind(self, section: str) -> Any:
+        """Return a kind's section, `aurora` or `instance`, as plain data if the engine is of that kind, else None."""
+        return getattr(self, section).model_dump() if KINDS[section] == self.engine else None
 
 
 class Table(Section):
@@ -252,11 +282,15 @@ def load(raw: Mapping[str, Any]) -> Settings:
 def _contradictions(settings: Settings) -> Iterable[str]:
     """Yield what is wrong though every key alone is right."""
     target, dns = settings.target, settings.dns
-    if target.minimum_capacity > target.maximum_capacity:
+    aurora = target.aurora
+    if aurora.minimum_capacity > aurora.maximum_capacity:
         yield (
-            f"target.minimumCapacity {target.minimum_capacity} is above target.maximumCapacity "
-            f"{target.maximum_capacity}: lower it"
+            f"target.aurora.minimumCapacity {aurora.minimum_capacity} is above target.aurora.maximumCapacity "
+            f"{aurora.maximum_capacity}: lower it"
         )
+    for section, engine in KINDS.items():
+        if section in target.model_fields_set and target.engine != engine:
+            yield f"target.{section} is given, but target.engine is {target.engine}: leave it out, or write {engine}"
     if 0 < target.secret_recovery_days < 7:
         yield f"target.secretRecoveryDays is {target.secret_recovery_days}: write 0, or days from 7 to 30"
     if dns.switchover_ttl_seconds > dns.ttl_seconds:

@@ -49,7 +49,7 @@ database = aws.ssm.Parameter(
         {
             "writer": migration.require_output("writer_name"),
             "reader": migration.require_output("reader_name"),
-            "port": migration.require_output("cluster_port").apply(int),  # numbers come as floats
+            "port": migration.require_output("database_port").apply(int),  # numbers come as floats
             "database": migration.require_output("database_name"),
             "secret_arn": secret_arn,
             "security_group_id": migration.require_output("application_security_group_id"),

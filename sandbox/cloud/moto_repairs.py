@@ -24,7 +24,9 @@ NO_SERVER = "InsufficientDBClusterCapacityFault"
 def repair() -> None:
     """Apply every repair."""
     rds.MasterUserSecret = ManagedSecret
-    _clusters_have_servers()
+    servers = Servers(Path(os.environ.get(SERVERS, "/nonexistent")))
+    _clusters_have_servers(servers)
+    _instances_have_servers(servers)
     _instances_tell_all()
     _provisioned_clusters_do_not_scale()
     _rules_keep_descriptions()
@@ -62,7 +64,7 @@ class ManagedSecret:
 
 
 class Servers:
-    """The database servers that clusters stand on, each given to one cluster at a time."""
+    """The database servers that clusters and instances stand on, each given to one at a time."""
 
     def __init__(self, path: Path) -> None:
         known = json.loads(path.read_text()) if path.exists() else []
@@ -70,29 +72,28 @@ class Servers:
         self._taken: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    def take(self, cluster: Any, password: str) -> Any:
-        """Give a server to a cluster: its administrator and database are made on it."""
-        major = str(cluster.engine_version).split(".", maxsplit=1)[0]
+    def take(self, arn: str, given: Any, database: str | None, password: str) -> Any:
+        """Give a server to a cluster or an instance: its administrator and database are made on it."""
+        major = str(given.engine_version).split(".", maxsplit=1)[0]
         with self._lock:
-            server = next((s for s in self._free if s["version"] == major and s["port"] == cluster.port), None)
+            server = next((s for s in self._free if s["version"] == major and s["port"] == int(given.port)), None)
             if server is None:
                 have = ", ".join(f"PostgreSQL {s['version']} on port {s['port']}" for s in self._free) or "none left"
                 raise RDSClientError(
                     NO_SERVER,
-                    f"no server for {cluster.engine} {major} on port {cluster.port} in the sandbox: it has {have}",
+                    f"no server for {given.engine} {major} on port {given.port} in the sandbox: it has {have}",
                 )
             self._free.remove(server)
-            self._taken[cluster.db_cluster_arn] = server
-        _sql(server, "postgres", _administrator(cluster.master_username, password))
-        if cluster.database_name:
-            database, owner = _name(cluster.database_name), _name(cluster.master_username)
-            _sql(server, "postgres", f"CREATE DATABASE {database} OWNER {owner};")
+            self._taken[arn] = server
+        _sql(server, "postgres", _administrator(given.master_username, password))
+        if database:
+            _sql(server, "postgres", f"CREATE DATABASE {_name(database)} OWNER {_name(given.master_username)};")
         return server
 
-    def give_back(self, cluster: Any) -> None:
-        """Take the cluster's data off its server and free it."""
+    def give_back(self, arn: str) -> None:
+        """Take the data of a cluster or an instance off its server and free it."""
         with self._lock:
-            server = self._taken.pop(cluster.db_cluster_arn, None)
+            server = self._taken.pop(arn, None)
         if server is None:
             return
         databases = _sql(
@@ -111,9 +112,8 @@ class Servers:
             self._free.append(server)
 
 
-def _clusters_have_servers() -> None:
+def _clusters_have_servers(servers: Servers) -> None:
     """AWS starts a server for a cluster; moto only remembers it. The address is encoded in the host name, for DNS."""
-    servers = Servers(Path(os.environ.get(SERVERS, "/nonexistent")))
     made, deleted = rds.DBCluster.__init__, rds.RDSBackend.delete_db_cluster
 
     def make(self: Any, backend: Any, *args: Any, **kwargs: Any) -> None:
@@ -121,16 +121,42 @@ def _clusters_have_servers() -> None:
         if self.engine != "aurora-postgresql":
             return
         password = self.master_user_secret.password if self.manage_master_user_password else self._master_user_password
-        server = servers.take(self, password)
+        server = servers.take(self.db_cluster_arn, self, self.database_name, password)
         self.url_identifier = server["address"].replace(".", "-")
 
     def delete(self: Any, cluster_identifier: str, snapshot_name: str | None = None) -> Any:
         cluster = deleted(self, cluster_identifier, snapshot_name)
-        servers.give_back(cluster)
+        servers.give_back(cluster.db_cluster_arn)
         return cluster
 
     rds.DBCluster.__init__ = make
     rds.RDSBackend.delete_db_cluster = delete
+
+
+def _instances_have_servers(servers: Servers) -> None:
+    """AWS starts a server for an instance as well; moto gives every instance the same made-up host."""
+    made, deleted, address = rds.DBInstance.__init__, rds.RDSBackend.delete_db_instance, rds.DBInstance.address.fget
+
+    def make(self: Any, *args: Any, **kwargs: Any) -> None:
+        made(self, *args, **kwargs)
+        if self.engine != "postgres" or self.db_cluster_identifier is not None:
+            return
+        password = self.master_user_secret.password if self.manage_master_user_password else self.master_user_password
+        server = servers.take(self.db_instance_arn, self, self.db_name, password)
+        self.server_address = server["address"].replace(".", "-")
+
+    def delete(self: Any, *args: Any, **kwargs: Any) -> Any:
+        instance = deleted(self, *args, **kwargs)
+        servers.give_back(instance.db_instance_arn)
+        return instance
+
+    def host(self: Any) -> Any:
+        known = getattr(self, "server_address", None)
+        return f"{self.db_instance_identifier}.{known}.{self.region}.rds.amazonaws.com" if known else address(self)
+
+    rds.DBInstance.__init__ = make
+    rds.RDSBackend.delete_db_instance = delete
+    rds.DBInstance.address = property(host)
 
 
 def _instances_tell_all() -> None:

@@ -23,6 +23,9 @@ class Handler(BaseHTTPRequestHandler):
     """One request: an operation of DMS at /, or a fault for a rehearsal."""
 
     protocol_version = "HTTP/1.1"
+    # An answer goes out whole: in two pieces, clients have been seen to hang up between head and body.
+    wbufsize = -1
+    disable_nagle_algorithm = True
     service: Service
 
     def do_POST(self) -> None:

@@ -42,41 +42,65 @@ def test_the_database_tier_has_no_way_out(outputs: Outputs, aws: Aws) -> None:
 def test_the_database_is_reached_on_its_port_only(outputs: Outputs, aws: Aws) -> None:
     by_id = [outputs["database_security_group_id"]]
     [group] = aws("ec2").describe_security_groups(GroupIds=by_id)["SecurityGroups"]
-    port = int(outputs["cluster_port"])
+    port = int(outputs["database_port"])
     assert {(p["FromPort"], p["ToPort"]) for p in group["IpPermissions"]} == {(port, port)}
     peers = {pair["GroupId"] for p in group["IpPermissions"] for pair in p["UserIdGroupPairs"]}
     assert outputs["application_security_group_id"] in peers
     assert group["IpPermissionsEgress"] == []
 
 
-def test_the_cluster_is_encrypted_backed_up_and_logs(outputs: Outputs, aws: Aws) -> None:
-    found = aws("rds").describe_db_clusters(DBClusterIdentifier=outputs["cluster_identifier"])
-    [cluster] = found["DBClusters"]
-    assert cluster["Status"] == "available"
-    assert cluster["Engine"] == "aurora-postgresql"
-    assert cluster["Endpoint"] == outputs["cluster_endpoint"]
-    assert cluster["ReaderEndpoint"] == outputs["cluster_reader_endpoint"]
-    assert cluster["StorageEncrypted"]
-    assert cluster["KmsKeyId"] == outputs["kms_key_arn"]
-    assert cluster["BackupRetentionPeriod"] >= 7
-    assert cluster["EnabledCloudwatchLogsExports"] == ["postgresql"]
-    assert cluster["MasterUserSecret"]["SecretArn"] == outputs["master_secret_arn"]
-    assert any(member["IsClusterWriter"] for member in cluster["DBClusterMembers"])
+@pytest.fixture
+def is_cluster(outputs: Outputs, aws: Aws) -> bool:
+    """Whether the target is an Aurora cluster rather than an RDS instance, by what DMS was told."""
+    by_arn = [{"Name": "endpoint-arn", "Values": [outputs["target_endpoint_arn"]]}]
+    [endpoint] = aws("dms").describe_endpoints(Filters=by_arn)["Endpoints"]
+    return bool(endpoint["EngineName"] == "aurora-postgresql")
 
 
-def test_the_target_is_ready_for_the_way_back(outputs: Outputs, aws: Aws) -> None:
-    rds = aws("rds")
-    [cluster] = rds.describe_db_clusters(DBClusterIdentifier=outputs["cluster_identifier"])["DBClusters"]
-    parameters = rds.describe_db_cluster_parameters(
-        DBClusterParameterGroupName=cluster["DBClusterParameterGroup"], Source="user"
-    )["Parameters"]
-    values = {p["ParameterName"]: p.get("ParameterValue") for p in parameters}
+@pytest.fixture
+def database(outputs: Outputs, aws: Aws, is_cluster: bool) -> dict[str, Any]:
+    """The cluster or the instance as RDS describes it."""
+    name = outputs["database_identifier"]
+    if is_cluster:
+        return dict(aws("rds").describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0])
+    return dict(aws("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0])
+
+
+def test_the_database_is_encrypted_backed_up_and_logs(outputs: Outputs, database: dict[str, Any]) -> None:
+    assert database["StorageEncrypted"]
+    assert database["KmsKeyId"] == outputs["kms_key_arn"]
+    assert database["BackupRetentionPeriod"] >= 7
+    assert database["EnabledCloudwatchLogsExports"] == ["postgresql"]
+    assert database["MasterUserSecret"]["SecretArn"] == outputs["master_secret_arn"]
+
+
+def test_the_database_is_there_under_its_hosts(outputs: Outputs, database: dict[str, Any], is_cluster: bool) -> None:
+    hosts = (outputs["database_endpoint"], outputs["database_reader_endpoint"])
+    if is_cluster:
+        assert database["Status"] == "available"
+        assert (database["Endpoint"], database["ReaderEndpoint"]) == hosts
+        assert any(member["IsClusterWriter"] for member in database["DBClusterMembers"])
+    else:
+        assert database["DBInstanceStatus"] == "available"
+        assert (database["Endpoint"]["Address"],) * 2 == hosts
+
+
+def test_the_target_is_ready_for_the_way_back(database: dict[str, Any], aws: Aws, is_cluster: bool) -> None:
+    if is_cluster:
+        group = {"DBClusterParameterGroupName": database["DBClusterParameterGroup"]}
+        found = aws("rds").describe_db_cluster_parameters(**group, Source="user")
+    else:
+        group = {"DBParameterGroupName": database["DBParameterGroups"][0]["DBParameterGroupName"]}
+        found = aws("rds").describe_db_parameters(**group, Source="user")
+    values = {p["ParameterName"]: p.get("ParameterValue") for p in found["Parameters"]}
     assert values["rds.logical_replication"] == "1"
 
 
-def test_instances_are_private_and_monitored(outputs: Outputs, aws: Aws) -> None:
-    by_cluster = [{"Name": "db-cluster-id", "Values": [outputs["cluster_identifier"]]}]
-    instances = aws("rds").describe_db_instances(Filters=by_cluster)["DBInstances"]
+def test_instances_are_private_and_monitored(
+    outputs: Outputs, database: dict[str, Any], aws: Aws, is_cluster: bool
+) -> None:
+    by_cluster = [{"Name": "db-cluster-id", "Values": [outputs["database_identifier"]]}]
+    instances = aws("rds").describe_db_instances(Filters=by_cluster)["DBInstances"] if is_cluster else [database]
     assert instances
     for instance in instances:
         assert instance["DBInstanceStatus"] == "available"
@@ -88,8 +112,8 @@ def test_instances_are_private_and_monitored(outputs: Outputs, aws: Aws) -> None
 def test_secrets_can_be_read_and_lead_to_the_cluster(outputs: Outputs, aws: Aws, purpose: str) -> None:
     text = aws("secretsmanager").get_secret_value(SecretId=outputs[f"{purpose}_secret_arn"])["SecretString"]
     fields = json.loads(text)
-    assert fields["host"] == outputs["cluster_endpoint"]
-    assert int(fields["port"]) == int(outputs["cluster_port"])
+    assert fields["host"] == outputs["database_endpoint"]
+    assert int(fields["port"]) == int(outputs["database_port"])
     assert len(fields["password"]) == 32
 
 
@@ -122,17 +146,18 @@ def test_names_have_a_blue_and_a_green_record(outputs: Outputs, aws: Aws, role: 
     records = {r["SetIdentifier"]: r for r in page["ResourceRecordSets"] if r["Name"].rstrip(".") == name}
     assert set(records) == {"blue", "green"}
     assert sum(r["Weight"] for r in records.values()) == 100
-    endpoint = outputs["cluster_endpoint" if role == "writer" else "cluster_reader_endpoint"]
+    endpoint = outputs["database_endpoint" if role == "writer" else "database_reader_endpoint"]
     assert records["green"]["ResourceRecords"] == [{"Value": endpoint}]
 
 
-def test_the_dashboard_and_the_alarms_are_there(outputs: Outputs, aws: Aws) -> None:
+def test_the_dashboard_and_the_alarms_are_there(outputs: Outputs, aws: Aws, is_cluster: bool) -> None:
     cloudwatch = aws("cloudwatch")
     body = json.loads(cloudwatch.get_dashboard(DashboardName=outputs["dashboard_name"])["DashboardBody"])
     assert len(body["widgets"]) == 10
     prefix = outputs["dashboard_name"].removesuffix("-dashboard")
     found = cloudwatch.describe_alarms(AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm", "CompositeAlarm"])
-    assert len(found["MetricAlarms"]) == 4
+    watched = {"CDCLatencySource", "CDCLatencyTarget", "CPUUtilization", "DatabaseConnections"}
+    assert {a["MetricName"] for a in found["MetricAlarms"]} == watched | (set() if is_cluster else {"FreeStorageSpace"})
     assert len(found["CompositeAlarms"]) == 1
     assert all(alarm["AlarmActions"] == [outputs["topic_arn"]] for alarm in found["MetricAlarms"])
 
@@ -141,7 +166,7 @@ def test_the_functions_know_the_whole_migration(outputs: Outputs, aws: Aws) -> N
     ssm = aws("ssm")
     text = ssm.get_parameter(Name=outputs["config_parameter_name"])["Parameter"]["Value"]
     config = handlers_config.parse(text)
-    assert config.target.host == outputs["cluster_endpoint"]
+    assert config.target.host == outputs["database_endpoint"]
     assert config.tracking_table == outputs["tracking_table_name"]
     assert config.state_machine_arn == outputs["state_machine_arn"]
     state = json.loads(ssm.get_parameter(Name=outputs["state_parameter_name"])["Parameter"]["Value"])
@@ -182,8 +207,7 @@ def test_the_tracking_table_is_recoverable(outputs: Outputs, aws: Aws) -> None:
     assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
 
 
-def test_everything_that_costs_is_tagged(outputs: Outputs, aws: Aws) -> None:
+def test_everything_that_costs_is_tagged(outputs: Outputs, aws: Aws, database: dict[str, Any]) -> None:
     [vpc] = aws("ec2").describe_vpcs(VpcIds=[outputs["vpc_id"]])["Vpcs"]
     assert {tag["Key"] for tag in vpc["Tags"]} >= {"Environment", "ManagedBy", "Name"}
-    [cluster] = aws("rds").describe_db_clusters(DBClusterIdentifier=outputs["cluster_identifier"])["DBClusters"]
-    assert {tag["Key"] for tag in cluster["TagList"]} >= {"Environment", "ManagedBy", "Purpose"}
+    assert {tag["Key"] for tag in database["TagList"]} >= {"Environment", "ManagedBy", "Purpose"}

@@ -15,7 +15,8 @@ from components.stack_outputs import OUTPUTS
 from handlers import config as handlers_config
 from tests.support.pulumi_mocks import REPOSITORY, Recorder, deploy, stack_config
 
-STACKS = ("dev", "staging")
+EXAMPLES = ("onprem-postgres-aurora", "postgres-dev-to-staging")
+STACKS = ("dev", "staging", *EXAMPLES)
 UNTAGGED = (
     "random:",
     "aws:ec2/route:",
@@ -59,6 +60,11 @@ def run_program() -> None:
     runpy.run_path(str(REPOSITORY / "__main__.py"), run_name="__main__")
 
 
+def suffix(stack: str) -> str:
+    """Return a stack's environment suffix; the repository's own stacks are called by it."""
+    return str(stack_config(stack)["database-migration:environmentSuffix"])
+
+
 @functools.cache
 def program(stack: str) -> Recorder:
     return deploy(run_program, stack_config(stack), stack)
@@ -66,7 +72,9 @@ def program(stack: str) -> Recorder:
 
 def test_these_are_all_the_stack_configs() -> None:
     found = {path.stem.removeprefix("Pulumi.") for path in REPOSITORY.glob("Pulumi.*.yaml")}
-    assert {name for name in found if not name.startswith("sandbox")} == set(STACKS)
+    examples = {path.stem for path in (REPOSITORY / "examples").glob("*.yaml")}
+    assert {name for name in found if not name.startswith("sandbox")} | examples == set(STACKS)
+    assert examples == set(EXAMPLES)
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -80,12 +88,12 @@ def test_every_promised_output_is_exported_and_known(stack: str) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_name_carries_the_environment_suffix(stack: str) -> None:
-    recorder = program(stack)
+    recorder, environment = program(stack), suffix(stack)
     for resource in recorder.resources:
-        assert resource.name.startswith(f"migration-{stack}-"), resource.name
+        assert resource.name.startswith(f"migration-{environment}-"), resource.name
         for prop in NAMED_BY:
             if prop in resource.inputs and not resource.inputs[prop].startswith(("dms-", "what-it-calls")):
-                assert stack in str(resource.inputs[prop]), (resource.name, prop, resource.inputs[prop])
+                assert environment in str(resource.inputs[prop]), (resource.name, prop, resource.inputs[prop])
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -93,8 +101,8 @@ def test_everything_is_tagged(stack: str) -> None:
     for resource in program(stack).resources:
         if resource.custom and not resource.type.startswith(UNTAGGED):
             tags = resource.inputs.get("tags") or {}
-            assert tags.get("Environment") == stack, resource
-            assert tags.get("CostCenter") == "platform"
+            assert tags.get("Environment") == suffix(stack), resource
+            assert tags.get("CostCenter") == stack_config(stack)["database-migration:tags"]["CostCenter"]
             assert tags.get("ManagedBy") == "pulumi"
             assert tags.get("Name")
 
@@ -109,11 +117,12 @@ def test_every_resource_belongs_to_a_component(stack: str) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_functions_can_read_the_config_they_are_given(stack: str) -> None:
-    config = handlers_config.parse(program(stack).named(f"migration-{stack}-switchover-config").inputs["value"])
-    assert config.migration_id == f"migration-{stack}"
+    name = f"migration-{suffix(stack)}"
+    config = handlers_config.parse(program(stack).named(f"{name}-switchover-config").inputs["value"])
+    assert config.migration_id == name
     assert config.target.port == 5432
     assert config.dns.writer_name.startswith("writer.db.")
-    assert config.replication.instance_id == f"migration-{stack}-dms-instance"
+    assert config.replication.instance_id == f"{name}-dms-instance"
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -138,6 +147,16 @@ def test_staging_is_of_production_size() -> None:
         True,
     )
     assert recorder.one("aws:route53/zone:Zone")["vpcs"]
+
+
+def test_a_promotion_ends_on_a_protected_instance() -> None:
+    recorder = program("postgres-dev-to-staging")
+    assert not recorder.of("aws:rds/cluster:Cluster")
+    instance = recorder.one("aws:rds/instance:Instance")
+    assert (instance["instanceClass"], instance["allocatedStorage"]) == ("db.t3.medium", 100)
+    assert instance["multiAz"] and instance["deletionProtection"] and not instance["skipFinalSnapshot"]
+    target = recorder.named("migration-promotion-dms-target").inputs
+    assert target["engineName"] == "postgres"
 
 
 def test_dev_is_the_smallest_useful() -> None:

@@ -240,6 +240,19 @@ SAMPLES: dict[str, Sample] = {
         },
         replace={"engine": "aurora-postgresql"},
     ),
+    "aws:rds/instance:Instance": Sample(
+        lambda make: {
+            "engine": "mysql",  # as above
+            "instanceClass": "db.t3.micro",
+            "allocatedStorage": 20,
+            "username": "admin",
+            "password": "sample-password",
+            "backupRetentionPeriod": 1,
+            "skipFinalSnapshot": True,
+        },
+        {"backupRetentionPeriod": 3, "enabledCloudwatchLogsExports": ["error"]},
+        {"username": "other"},
+    ),
     "aws:rds/eventSubscription:EventSubscription": Sample(
         lambda make: {
             "snsTopic": make("aws:sns/topic:Topic"),

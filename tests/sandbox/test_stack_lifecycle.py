@@ -130,7 +130,7 @@ def test_changes_in_place_and_by_replacement(own: Instance) -> None:
     assert re.search(r"~ \d+ updated", done.stdout), done.stdout[-800:]
     assert "replaced" not in done.stdout
     rds = own.client("rds")
-    name = json.loads(pulumi(own, "stack", "output", "--json").stdout)["cluster_identifier"]
+    name = json.loads(pulumi(own, "stack", "output", "--json").stdout)["database_identifier"]
     assert rds.describe_db_clusters(DBClusterIdentifier=name)["DBClusters"][0]["BackupRetentionPeriod"] == 9
     edit(own, "dns", zone="db.replaced.example.com")
     done = pulumi(own, "up", "--yes", "--skip-preview")
@@ -210,6 +210,6 @@ def test_two_sandboxes_do_not_collide(own: Instance, sandbox: Instance) -> None:
     assert own.source.port != sandbox.source.port
     mine = json.loads(pulumi(own, "stack", "output", "--json").stdout)
     theirs = json.loads(pulumi(sandbox, "stack", "output", "--json").stdout)
-    assert mine["cluster_identifier"] != theirs["cluster_identifier"]
+    assert mine["database_identifier"] != theirs["database_identifier"]
     with pytest.raises(SandboxError, match=f"a sandbox called {own.name} is running"):
         lifecycle.start(Options(own.name), print)

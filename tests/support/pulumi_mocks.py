@@ -48,6 +48,8 @@ def _computed(registered: Registered) -> dict[str, Any]:
                 "readerEndpoint": f"{name}.cluster-ro.example",
                 "masterUserSecrets": [{"secretArn": f"{arn}-master"}],
             }
+        case "aws:rds/instance:Instance":
+            added |= {"address": f"{name}.instance.example", "masterUserSecrets": [{"secretArn": f"{arn}-master"}]}
         case "aws:dms/replicationInstance:ReplicationInstance":
             added |= {"replicationInstanceArn": arn}
         case "aws:dms/endpoint:Endpoint":
@@ -156,6 +158,8 @@ def deploy(program: Callable[[], Any], config: Mapping[str, Any] | None = None, 
 
 
 def stack_config(stack: str) -> dict[str, Any]:
-    """Return the configuration in Pulumi.<stack>.yaml."""
-    loaded: dict[str, Any] = yaml.safe_load((REPOSITORY / f"Pulumi.{stack}.yaml").read_text())["config"]
+    """Return the configuration in Pulumi.<stack>.yaml, or that of an example."""
+    own = REPOSITORY / f"Pulumi.{stack}.yaml"
+    path = own if own.exists() else REPOSITORY / "examples" / f"{stack}.yaml"
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text())["config"]
     return loaded

@@ -10,8 +10,7 @@ ARGS: MonitoringSuiteArgs = {
     "replication_instance_id": "the-instance",
     "replication_task_id": "the-task",
     "replication_task_arn": "arn:aws:dms:us-east-1:123456789012:task:RESOURCEID",
-    "cluster_identifier": "the-cluster",
-    "reader_identifiers": ["reader-1"],
+    "database": {"dimension": "DBClusterIdentifier", "identifier": "the-cluster", "readers": ["reader-1"]},
 }
 
 
@@ -25,7 +24,7 @@ def test_children_are_exactly_these() -> None:
         "mon-topic-policy": "aws:sns/topicPolicy:TopicPolicy",
         "mon-email-1": "aws:sns/topicSubscription:TopicSubscription",
         "mon-task-events": "aws:dms/eventSubscription:EventSubscription",
-        "mon-cluster-events": "aws:rds/eventSubscription:EventSubscription",
+        "mon-database-events": "aws:rds/eventSubscription:EventSubscription",
         "mon-milestones": "aws:cloudwatch/eventRule:EventRule",
         "mon-milestones-target": "aws:cloudwatch/eventTarget:EventTarget",
         **{
@@ -108,8 +107,24 @@ def test_the_dashboard_shows_everything_and_its_metrics_are_flat() -> None:
 
 
 def test_a_target_without_readers_shows_the_cluster_s_lag() -> None:
-    body = suite(reader_identifiers=[]).one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"]
+    cluster = {"dimension": "DBClusterIdentifier", "identifier": "the-cluster"}
+    body = suite(database=cluster).one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"]
     assert "AuroraReplicaLagMaximum" in body
+
+
+def test_an_instance_is_watched_by_its_own_dimension_events_and_storage() -> None:
+    recorder = suite(database={"dimension": "DBInstanceIdentifier", "identifier": "the-instance"})
+    alarms = recorder.of("aws:cloudwatch/metricAlarm:MetricAlarm")
+    storage = alarms["mon-storage"]
+    assert (storage["metricName"], storage["comparisonOperator"]) == ("FreeStorageSpace", "LessThanThreshold")
+    assert storage["threshold"] == 10 * 2**30
+    assert alarms["mon-cpu"]["dimensions"] == {"DBInstanceIdentifier": "the-instance"}
+    events = recorder.one("aws:rds/eventSubscription:EventSubscription")
+    assert (events["sourceType"], events["sourceIds"]) == ("db-instance", ["the-instance"])
+    body = recorder.one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"]
+    assert "Aurora" not in body
+    assert "FreeStorageSpace" in body
+    assert 'OK("mon-storage")' in recorder.one("aws:cloudwatch/compositeAlarm:CompositeAlarm")["alarmRule"]
 
 
 def test_outputs() -> None:

@@ -149,13 +149,76 @@ def test_outputs() -> None:
     assert outputs["port"] == 5432
 
 
+def test_an_instance_is_made_of_these_children_instead() -> None:
+    cluster = {
+        name: kind for name, kind in target().kinds().items() if "cluster" not in kind and "arameterGroup" not in kind
+    }
+    assert target(instance={}).kinds() == {
+        **cluster,
+        "db-parameters": "aws:rds/parameterGroup:ParameterGroup",
+        "db-instance": "aws:rds/instance:Instance",
+    }
+
+
+def test_an_instance_is_encrypted_private_watched_and_has_room_to_grow() -> None:
+    recorder = target(instance={"instance_class": "db.m6g.large", "storage_gb": 40}, log_retention_days=7)
+    instance = recorder.one("aws:rds/instance:Instance")
+    expected = {
+        "engine": "postgres",
+        "instanceClass": "db.m6g.large",
+        "allocatedStorage": 40,
+        "maxAllocatedStorage": 80,
+        "storageType": "gp3",
+        "storageEncrypted": True,
+        "kmsKeyId": "arn:key",
+        "multiAz": True,
+        "publiclyAccessible": False,
+        "manageMasterUserPassword": True,
+        "backupRetentionPeriod": 7,
+        "monitoringInterval": 60,
+        "performanceInsightsEnabled": True,
+        "autoMinorVersionUpgrade": True,
+        "enabledCloudwatchLogsExports": ["postgresql"],
+        "deletionProtection": True,
+        "skipFinalSnapshot": False,
+        "deleteAutomatedBackups": False,
+        "finalSnapshotIdentifier": "db-final-0badcafe",
+    }
+    assert {key: instance[key] for key in expected} == expected
+    assert "password" not in instance
+    assert instance["tags"]["Purpose"] == "database-migration"
+    assert recorder.named("db-instance").ignore_changes == ("engineVersion",)
+    assert set(recorder.named("db-instance").depends_on) >= {"db-log", "db-monitoring-policy"}
+    assert recorder.named("db-log").inputs["name"] == "/aws/rds/instance/db-instance/postgresql"
+    assert recorder.one("aws:rds/parameterGroup:ParameterGroup")["family"] == "postgres17"
+
+
+def test_settings_of_postgresql_are_added_and_may_take_the_place_of_ours() -> None:
+    parameters = {"max_connections": "200", "log_statement": "all"}
+    group = target(instance={}, parameters=parameters).one("aws:rds/parameterGroup:ParameterGroup")
+    values = {p["name"]: (p["value"], p["applyMethod"]) for p in group["parameters"]}
+    assert values["max_connections"] == ("200", "pending-reboot")
+    assert values["log_statement"] == ("all", "pending-reboot")
+    assert values["rds.logical_replication"] == ("1", "pending-reboot")
+
+
+def test_outputs_of_an_instance() -> None:
+    outputs = target(instance={}).outputs["db"]
+    assert (outputs["engine"], outputs["dimension"]) == ("postgres", "DBInstanceIdentifier")
+    assert outputs["endpoint"] == outputs["reader_endpoint"] == "db-instance.instance.example"
+    assert outputs["reader_identifiers"] == []
+    assert outputs["master_secret_arn"].endswith("db-instance-master")
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"minimum_capacity": 0}, "minimum_capacity is 0: write a number from 0.5 to 256"),
-        ({"minimum_capacity": 8}, "minimum_capacity is 8, above maximum_capacity 2.0: lower it"),
-        ({"maximum_capacity": 500}, "maximum_capacity is 500"),
-        ({"readers": 16}, "readers is 16: write a number from 0 to 15"),
+        ({"aurora": {"minimum_capacity": 0}}, "aurora.minimum_capacity is 0: write a number from 0.5 to 256"),
+        ({"aurora": {"minimum_capacity": 8}}, "minimum_capacity is 8, above aurora.maximum_capacity 2.0: lower it"),
+        ({"aurora": {"maximum_capacity": 500}}, "aurora.maximum_capacity is 500"),
+        ({"aurora": {"readers": 16}}, "aurora.readers is 16: write a number from 0 to 15"),
+        ({"instance": {"storage_gb": 5}}, "instance.storage_gb is 5: write a number from 20 to 65536"),
+        ({"instance": {}, "aurora": {}}, "aurora and instance are both given"),
         ({"port": 22}, "port is 22"),
         ({"backup_retention_days": 0}, "backup_retention_days is 0: write a number from 1 to 35"),
         ({"secret_recovery_days": 3}, "secret_recovery_days is 3: write a number from 7 to 30"),

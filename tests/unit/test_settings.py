@@ -49,7 +49,7 @@ def test_one_error_lists_every_bad_key_with_its_value_and_remedy() -> None:
         with_(
             environmentSuffix="Dev!",
             network={"cidr": "10.0.0.0/33", "zone": 2},
-            target={"readers": 99},
+            target={"aurora": {"readers": 99}},
             dns={"zone": "x"},
             replication={"tables": [{"schema": "a", "action": "keep"}]},
         )
@@ -60,7 +60,7 @@ def test_one_error_lists_every_bad_key_with_its_value_and_remedy() -> None:
         "network.cidr",
         "network.zone",
         "replication.tables.0.action",
-        "target.readers",
+        "target.aurora.readers",
     ]
     assert "is '10.0.0.0/33'" in lines[2]
     assert lines[2].endswith("write an IPv4 block from /16 to /18, for example 10.20.0.0/16")
@@ -96,8 +96,16 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
     ("changes", "said"),
     [
         (
-            {"target": {"minimumCapacity": 4}},
-            "target.minimumCapacity 4.0 is above target.maximumCapacity 2.0: lower it",
+            {"target": {"aurora": {"minimumCapacity": 4}}},
+            "target.aurora.minimumCapacity 4.0 is above target.aurora.maximumCapacity 2.0: lower it",
+        ),
+        (
+            {"target": {"engine": "postgres", "aurora": {"readers": 1}}},
+            "target.aurora is given, but target.engine is postgres: leave it out, or write aurora-postgresql",
+        ),
+        (
+            {"target": {"instance": {"multiAz": False}}},
+            "target.instance is given, but target.engine is aurora-postgresql: leave it out, or write postgres",
         ),
         ({"target": {"secretRecoveryDays": 3}}, "target.secretRecoveryDays is 3: write 0, or days from 7 to 30"),
         (
@@ -122,4 +130,4 @@ def test_windows_that_only_touch_are_fine() -> None:
 
 
 def test_two_contradictions_are_both_told() -> None:
-    assert len(complaints(with_(target={"minimumCapacity": 4, "secretRecoveryDays": 3}))) == 2
+    assert len(complaints(with_(target={"aurora": {"minimumCapacity": 4}, "secretRecoveryDays": 3}))) == 2

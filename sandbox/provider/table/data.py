@@ -1,5 +1,7 @@
 """Where data lives: RDS, DynamoDB, backups."""
 
+from collections.abc import Callable
+
 from sandbox.provider.entry import Api, Call, Entry, Reading, Resource, Tagging
 from sandbox.provider.shapes import Json, camel
 
@@ -23,6 +25,17 @@ INSTANCE = {
     "performanceInsightsEnabled": "EnablePerformanceInsights",
     "caCertIdentifier": "CACertificateIdentifier",
 }
+SERVER = {
+    **INSTANCE,
+    "username": "MasterUsername",
+    "password": "MasterUserPassword",
+    "parameterGroupName": "DBParameterGroupName",
+    "backupWindow": "PreferredBackupWindow",
+    "maintenanceWindow": "PreferredMaintenanceWindow",
+    "enabledCloudwatchLogsExports": "EnableCloudwatchLogsExports",
+    "iamDatabaseAuthenticationEnabled": "EnableIAMDatabaseAuthentication",
+}
+LOCAL = frozenset({"skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups", "applyImmediately"})
 
 
 def _master_secret(_api: Api, _cluster: Resource, found: Json) -> list[Json]:
@@ -30,21 +43,30 @@ def _master_secret(_api: Api, _cluster: Resource, found: Json) -> list[Json]:
     return [{camel(key): value for key, value in secret.items()}] if secret else []
 
 
-def _cluster_change(api: Api, cluster: Resource, old: Json, changed: set[str]) -> set[str]:
-    """Change the exported logs, which AWS takes as what to add and what to take away."""
-    before = set(old.get("enabledCloudwatchLogsExports") or ())
-    after = set(cluster.inputs.get("enabledCloudwatchLogsExports") or ())
-    if before != after:
-        api.call(
-            "rds",
-            "modify_db_cluster",
-            DBClusterIdentifier=cluster.id,
-            CloudwatchLogsExportConfiguration={
-                "EnableLogTypes": sorted(after - before),
-                "DisableLogTypes": sorted(before - after),
-            },
-        )
-    return changed & {"enabledCloudwatchLogsExports", "skipFinalSnapshot", "finalSnapshotIdentifier"}
+def _logs_change(operation: str, identifier: str) -> Callable[[Api, Resource, Json, set[str]], set[str]]:
+    """Return what changes the exported logs, which AWS takes as what to add and what to take away."""
+
+    def change(api: Api, database: Resource, old: Json, changed: set[str]) -> set[str]:
+        before = set(old.get("enabledCloudwatchLogsExports") or ())
+        after = set(database.inputs.get("enabledCloudwatchLogsExports") or ())
+        if before != after:
+            api.call(
+                "rds",
+                operation,
+                **{identifier: database.id},
+                CloudwatchLogsExportConfiguration={
+                    "EnableLogTypes": sorted(after - before),
+                    "DisableLogTypes": sorted(before - after),
+                },
+            )
+        return changed & {"enabledCloudwatchLogsExports", *LOCAL}
+
+    return change
+
+
+def _address_and_port(_api: Api, _instance: Resource, found: Json) -> str:
+    where = found.get("Endpoint") or {}
+    return f"{where.get('Address')}:{where.get('Port')}"
 
 
 def _keys(request: Json, table: Resource) -> Json:
@@ -158,7 +180,7 @@ ENTRIES = (
         service="rds",
         create=Call("create_db_cluster", renames=CLUSTER),
         update=Call("modify_db_cluster", {"ApplyImmediately": True}, CLUSTER),
-        change=_cluster_change,
+        change=_logs_change("modify_db_cluster", "DBClusterIdentifier"),
         read=Reading(Call("describe_db_clusters", {"DBClusterIdentifier": "$id"}), "DBClusters[0]"),
         ready="Status == 'available'",
         delete=Call(
@@ -192,7 +214,7 @@ ENTRIES = (
                 "kmsKeyId",
             }
         ),
-        local=frozenset({"skipFinalSnapshot", "finalSnapshotIdentifier", "applyImmediately"}),
+        local=LOCAL - {"deleteAutomatedBackups"},
         name="clusterIdentifier",
         secrets=frozenset({"masterPassword"}),
         tagging=RDS_TAGGING,
@@ -221,6 +243,43 @@ ENTRIES = (
         local=frozenset({"applyImmediately"}),
         name="identifier",
         tagging=RDS_TAGGING,
+    ),
+    Entry(
+        type="aws:rds/instance:Instance",
+        service="rds",
+        create=Call("create_db_instance", renames=SERVER),
+        update=Call("modify_db_instance", {"ApplyImmediately": True}, {**SERVER, "port": "DBPortNumber"}),
+        change=_logs_change("modify_db_instance", "DBInstanceIdentifier"),
+        read=Reading(Call("describe_db_instances", {"DBInstanceIdentifier": "$id"}), "DBInstances[0]"),
+        ready="DBInstanceStatus == 'available'",
+        delete=Call(
+            "delete_db_instance",
+            {
+                "DBInstanceIdentifier": "$id",
+                "SkipFinalSnapshot": "$skipFinalSnapshot",
+                "FinalDBSnapshotIdentifier": "$finalSnapshotIdentifier",
+                "DeleteAutomatedBackups": "$deleteAutomatedBackups",
+            },
+        ),
+        wait_gone=True,
+        id="DBInstance.DBInstanceIdentifier",
+        outputs={
+            "arn": "DBInstanceArn",
+            "address": "Endpoint.Address",
+            "endpoint": _address_and_port,
+            "port": "Endpoint.Port",
+            "hostedZoneId": "Endpoint.HostedZoneId",
+            "resourceId": "DbiResourceId",
+            "status": "DBInstanceStatus",
+            "engineVersionActual": "EngineVersion",
+            "masterUserSecrets": _master_secret,
+        },
+        replace=frozenset({"identifier", "engine", "dbName", "username", "storageEncrypted", "kmsKeyId"}),
+        local=LOCAL,
+        name="identifier",
+        secrets=frozenset({"password"}),
+        tagging=RDS_TAGGING,
+        truth="a PostgreSQL server on this machine; no standby, and the storage is the machine's",
     ),
     Entry(
         type="aws:rds/eventSubscription:EventSubscription",

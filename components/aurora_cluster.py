@@ -1,0 +1,129 @@
+"""An Aurora PostgreSQL Serverless v2 cluster with readers."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from components import checks
+from components.database_server import BACKUP_TAG, MONITORING_SECONDS, DatabaseServer, Declaration
+
+ENGINE = "aurora-postgresql"
+DEFAULT_MINIMUM_CAPACITY = 0.5
+DEFAULT_MAXIMUM_CAPACITY = 2.0
+DEFAULT_READERS = 2
+
+
+class AuroraArgs(TypedDict):
+    """What only a cluster has."""
+
+    minimum_capacity: NotRequired[float]
+    """Least Aurora capacity units, 0.5 to 256. Not 0: a paused target can't take changes. Default 0.5."""
+    maximum_capacity: NotRequired[float]
+    """Most Aurora capacity units, 1 to 256. Default 2."""
+    readers: NotRequired[int]
+    """Number of readers beside the writer, 0 to 15. Default 2."""
+
+
+def check(args: AuroraArgs) -> None:
+    """Raise ArgumentError for what Aurora would refuse."""
+    least = checks.within("aurora.minimum_capacity", args.get("minimum_capacity", DEFAULT_MINIMUM_CAPACITY), 0.5, 256)
+    most = checks.within("aurora.maximum_capacity", args.get("maximum_capacity", DEFAULT_MAXIMUM_CAPACITY), 1, 256)
+    if least > most:
+        raise checks.ArgumentError(
+            f"aurora.minimum_capacity is {least}, above aurora.maximum_capacity {most}: lower it"
+        )
+    checks.whole("aurora.readers", args.get("readers", DEFAULT_READERS), 0, 15)
+
+
+def declare(given: Declaration, args: AuroraArgs) -> DatabaseServer:
+    """Declare the cluster and its instances."""
+    cluster = _cluster(given, args)
+    readers = _instances(given, cluster, int(args.get("readers", DEFAULT_READERS)))
+    return DatabaseServer(
+        dimension="DBClusterIdentifier",
+        identifier=cluster.cluster_identifier,
+        arn=cluster.arn,
+        endpoint=cluster.endpoint,
+        reader_endpoint=cluster.reader_endpoint,
+        reader_identifiers=readers,
+        port=cluster.port,
+        database_name=cluster.database_name,
+        master_secret_arn=cluster.master_user_secrets.apply(lambda secrets: str(secrets[0].secret_arn)),
+    )
+
+
+def _cluster(given: Declaration, args: AuroraArgs) -> aws.rds.Cluster:
+    name = given.name
+    subnets = given.subnet_group()
+    parameters = aws.rds.ClusterParameterGroup(
+        f"{name}-parameters",
+        name=f"{name}-parameters",
+        description="Settings that replication and fail-back need",
+        family=given.family(ENGINE),
+        parameters=given.parameter_list(),
+        tags=given.tagged(f"{name}-parameters"),
+        opts=given.child,
+    )
+    identifier = f"{name}-cluster"
+    logs = given.log_group(f"cluster/{identifier}")
+    return aws.rds.Cluster(
+        f"{name}-cluster",
+        cluster_identifier=identifier,
+        engine=ENGINE,
+        engine_mode="provisioned",  # what Serverless v2 is called here
+        engine_version=given.engine_version,
+        database_name=given.database_name,
+        port=given.port,
+        master_username=given.master_username,
+        manage_master_user_password=True,
+        master_user_secret_kms_key_id=given.kms_key_arn,
+        db_subnet_group_name=subnets.name,
+        vpc_security_group_ids=[given.security_group_id],
+        db_cluster_parameter_group_name=parameters.name,
+        storage_encrypted=True,
+        kms_key_id=given.kms_key_arn,
+        backup_retention_period=given.backup_retention_days,
+        preferred_backup_window=given.backup_window,
+        preferred_maintenance_window=given.maintenance_window,
+        copy_tags_to_snapshot=True,
+        enabled_cloudwatch_logs_exports=["postgresql"],
+        iam_database_authentication_enabled=True,
+        deletion_protection=given.deletion_protection,
+        skip_final_snapshot=not given.final_snapshot,
+        final_snapshot_identifier=given.snapshot_identifier(),
+        serverlessv2_scaling_configuration={
+            "min_capacity": args.get("minimum_capacity", DEFAULT_MINIMUM_CAPACITY),
+            "max_capacity": args.get("maximum_capacity", DEFAULT_MAXIMUM_CAPACITY),
+        },
+        tags={**given.tagged(identifier), **BACKUP_TAG},
+        opts=pulumi.ResourceOptions(parent=given.parent, depends_on=[logs], ignore_changes=["engineVersion"]),
+    )
+
+
+def _instances(given: Declaration, cluster: aws.rds.Cluster, count: int) -> list[str]:
+    """Make the writer first, which is what makes it the writer, then the readers, and return the readers' names."""
+    role, attached = given.monitoring_role()
+    before = [attached]
+    readers = [f"reader-{n + 1}" for n in range(count)]
+    for number, purpose in enumerate(["writer", *readers]):
+        name = f"{given.name}-{purpose}"
+        instance = aws.rds.ClusterInstance(
+            name,
+            identifier=name,
+            cluster_identifier=cluster.id,
+            engine=aws.rds.EngineType.AURORA_POSTGRESQL,
+            instance_class="db.serverless",
+            publicly_accessible=False,
+            promotion_tier=min(number, 1),
+            monitoring_interval=MONITORING_SECONDS,
+            monitoring_role_arn=role.arn,
+            performance_insights_enabled=True,
+            performance_insights_kms_key_id=given.kms_key_arn,
+            auto_minor_version_upgrade=True,
+            copy_tags_to_snapshot=True,
+            tags=given.tagged(name),
+            opts=pulumi.ResourceOptions(parent=given.parent, depends_on=before),
+        )
+        before = [attached, instance] if number == 0 else before
+    return [f"{given.name}-{purpose}" for purpose in readers]

@@ -1,0 +1,129 @@
+"""What the kinds of target have in common: what they are told, what they give back, and the settings of both."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_random as random
+
+from components import checks, policies
+
+MONITORING_SECONDS = 60
+MONITORING_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+BACKUP_TAG = {"Purpose": "database-migration"}
+
+PARAMETERS = {
+    # Fail-back reads the target's changes. Static, so it must be there before the first start, not on the day of need.
+    "rds.logical_replication": ("1", "pending-reboot"),
+    # Statements slower than a second are worth a line: a cold target shows here first.
+    "log_min_duration_statement": ("1000", "immediate"),
+    # DDL on the target during replication breaks it; the log says who did it.
+    "log_statement": ("ddl", "immediate"),
+}
+TLS = {"rds.force_ssl": ("1", "pending-reboot")}
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a target of any kind is made of; `name` is the component's, whose child everything becomes."""
+
+    name: str
+    parent: pulumi.Resource
+    engine_version: pulumi.Input[str]
+    database_name: pulumi.Input[str]
+    master_username: str
+    port: int
+    subnet_ids: pulumi.Input[list[str]]
+    security_group_id: pulumi.Input[str]
+    kms_key_arn: pulumi.Input[str]
+    require_tls: bool
+    parameters: Mapping[str, str]
+    backup_retention_days: int
+    backup_window: str
+    maintenance_window: str
+    deletion_protection: bool
+    final_snapshot: bool
+    log_retention_days: int
+    tags: Mapping[str, str]
+
+    @property
+    def child(self) -> pulumi.ResourceOptions:
+        """Options of a child."""
+        return pulumi.ResourceOptions(parent=self.parent)
+
+    def tagged(self, name: str) -> dict[str, str]:
+        """Return the tags of a child called `name`."""
+        return checks.tags_for(dict(self.tags), name)
+
+    def family(self, engine: str) -> pulumi.Output[str]:
+        """Return the parameter group family of this version of `engine`."""
+        return pulumi.Output.from_input(self.engine_version).apply(
+            lambda version: f"{engine}{str(version).split('.', maxsplit=1)[0]}"
+        )
+
+    def parameter_list(self) -> Any:
+        """Return all parameters. What the configuration adds waits for a restart: that is right for every kind."""
+        own = {key: (value, "pending-reboot") for key, value in self.parameters.items()}
+        every = {**PARAMETERS, **(TLS if self.require_tls else {}), **own}
+        return [{"name": key, "value": value, "apply_method": method} for key, (value, method) in every.items()]
+
+    def subnet_group(self) -> aws.rds.SubnetGroup:
+        """Make the subnet group."""
+        name = f"{self.name}-subnets"
+        return aws.rds.SubnetGroup(
+            name,
+            name=name,
+            description="Database subnets of the migration",
+            subnet_ids=self.subnet_ids,
+            tags=self.tagged(name),
+            opts=self.child,
+        )
+
+    def log_group(self, place: str) -> aws.cloudwatch.LogGroup:
+        """Make the log's group under `place`: else RDS makes it, without a key and without an end."""
+        return aws.cloudwatch.LogGroup(
+            f"{self.name}-log",
+            name=f"/aws/rds/{place}/postgresql",
+            retention_in_days=self.log_retention_days,
+            kms_key_id=self.kms_key_arn,
+            tags=self.tagged(f"{self.name}-log"),
+            opts=self.child,
+        )
+
+    def snapshot_identifier(self) -> pulumi.Output[str] | None:
+        """Return a name for the final snapshot that no earlier stack has used, None where none is taken."""
+        if not self.final_snapshot:
+            return None
+        number = random.RandomId(f"{self.name}-final-snapshot", byte_length=4, opts=self.child)
+        return pulumi.Output.concat(f"{self.name}-final-", number.hex)
+
+    def monitoring_role(self) -> tuple[aws.iam.Role, pulumi.Resource]:
+        """Make the role of enhanced monitoring; an instance has to wait for the second resource."""
+        role = aws.iam.Role(
+            f"{self.name}-monitoring-role",
+            name=f"{self.name}-monitoring",
+            assume_role_policy=policies.trust("monitoring.rds.amazonaws.com"),
+            tags=self.tagged(f"{self.name}-monitoring"),
+            opts=self.child,
+        )
+        attached = aws.iam.RolePolicyAttachment(
+            f"{self.name}-monitoring-policy", role=role.name, policy_arn=MONITORING_POLICY, opts=self.child
+        )
+        return role, attached
+
+
+@dataclass(frozen=True)
+class DatabaseServer:
+    """A target that was declared. `dimension` is the one its metrics carry, with `identifier` as value."""
+
+    dimension: str
+    identifier: pulumi.Output[str]
+    arn: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    reader_endpoint: pulumi.Output[str]
+    reader_identifiers: Sequence[str]
+    port: pulumi.Output[int]
+    database_name: pulumi.Output[str]
+    master_secret_arn: pulumi.Output[str]
