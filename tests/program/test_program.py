@@ -1,22 +1,19 @@
 """The whole program, as `pulumi up` runs it, under mocks for every stack config of the repository."""
 
-import functools
 import json
-import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components import function_archives
 from components.settings import SettingsError
 from components.stack_outputs import OUTPUTS
 from handlers import config as handlers_config
+from tests.program.graphs import graph, path
+from tests.program.programs import EXAMPLES, STACKS, program, run_program, without_layer
 from tests.support.pulumi_mocks import REPOSITORY, Recorder, deploy, stack_config
 
-EXAMPLES = ("onprem-postgres-aurora", "postgres-dev-to-staging")
-STACKS = ("dev", "staging", *EXAMPLES)
 UNTAGGED = (
     "random:",
     "aws:ec2/route:",
@@ -47,27 +44,14 @@ NAMED_BY = (
 
 
 @pytest.fixture(autouse=True, scope="module")
-def layer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A layer that needs no package index."""
-    folder = tmp_path_factory.mktemp("layer")
-    (folder / "python").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(function_archives, "layer_folder", lambda *_: folder)
+def layer() -> Iterator[None]:
+    with without_layer():
         yield
-
-
-def run_program() -> None:
-    runpy.run_path(str(REPOSITORY / "__main__.py"), run_name="__main__")
 
 
 def suffix(stack: str) -> str:
     """Return a stack's environment suffix; the repository's own stacks are called by it."""
     return str(stack_config(stack)["database-migration:environmentSuffix"])
-
-
-@functools.cache
-def program(stack: str) -> Recorder:
-    return deploy(run_program, stack_config(stack), stack)
 
 
 def test_these_are_all_the_stack_configs() -> None:
@@ -147,6 +131,12 @@ def test_staging_is_of_production_size() -> None:
         True,
     )
     assert recorder.one("aws:route53/zone:Zone")["vpcs"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_its_resources_are_those_that_were_reviewed(stack: str) -> None:
+    """A changed name or parent needs an alias; what is right is written by `python -m tests.program.graphs`."""
+    assert graph(program(stack)) == path(stack).read_text()
 
 
 def test_a_promotion_ends_on_a_protected_instance() -> None:
