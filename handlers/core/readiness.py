@@ -20,7 +20,7 @@ class TaskState:
 
 @dataclass(frozen=True)
 class Observation:
-    """What the gate saw. `probe_seconds` is how long a row took from source to target, None if it did not arrive."""
+    """What the gate saw. `probe_seconds` is how long a row took from source to target, None where none arrived."""
 
     task: TaskState
     probe_seconds: float | None
@@ -59,8 +59,9 @@ def lagging(task: TaskState, limit: float) -> list[str]:
 
 def reasons_against(seen: Observation, limits: Limits) -> list[str]:
     """Return everything that speaks against starting a switchover now; empty where nothing does."""
-    reasons = replicating(seen.task) + lagging(seen.task, limits.maximum_lag_seconds)
-    if seen.probe_seconds is None:
+    ill = replicating(seen.task)
+    reasons = ill + lagging(seen.task, limits.maximum_lag_seconds)
+    if seen.probe_seconds is None and not ill:  # a task that is ill gets no probe
         reasons.append(
             f"a probe row did not reach the target in {limits.maximum_lag_seconds} s: replication does not flow"
         )
