@@ -19,7 +19,6 @@ from sandbox import databases
 from sandbox.databases import Server
 from sandbox.processes import Processes, free_port
 from sandbox.rehearsal import shop
-from sandbox.rehearsal.run import LOAD_ROLE, SHOP_ROLES
 
 ADDRESS = "127.0.0.4"
 Scan = Callable[[Database, Table, list[Column]], object]
@@ -62,7 +61,7 @@ def main(rows: int = 300_000, rounds: int = 5) -> None:
         Path(room).chmod(0o755)
         server = Server("benchmark", "18", ADDRESS, free_port(ADDRESS), Path(room))
         server.start(processes)
-        made = shop.create(server.info, rows, 7, dict.fromkeys((*SHOP_ROLES, LOAD_ROLE), "benchmark"))
+        made = shop.create(server.info, rows, 7, shop.new_passwords())
         with server.info.superuser("shop") as connection, connection.cursor() as cursor:
             cursor.execute("ANALYZE")
         side = Side(ADDRESS, server.info.port, "shop", "none", "", "")

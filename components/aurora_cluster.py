@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import checks
-from components.database_server import BACKUP_TAG, MONITORING_SECONDS, DatabaseServer, Declaration
+from components.database_server import BACKUP_TAG, DatabaseServer, Declaration
 
 ENGINE = "aurora-postgresql"
 DEFAULT_MINIMUM_CAPACITY = 0.5
@@ -72,30 +72,17 @@ def _cluster(given: Declaration, args: AuroraArgs) -> aws.rds.Cluster:
         cluster_identifier=identifier,
         engine=ENGINE,
         engine_mode="provisioned",  # what Serverless v2 is called here
-        engine_version=given.engine_version,
         database_name=given.database_name,
-        port=given.port,
         master_username=given.master_username,
-        manage_master_user_password=True,
-        master_user_secret_kms_key_id=given.kms_key_arn,
         db_subnet_group_name=subnets.name,
-        vpc_security_group_ids=[given.security_group_id],
         db_cluster_parameter_group_name=parameters.name,
-        storage_encrypted=True,
-        kms_key_id=given.kms_key_arn,
-        backup_retention_period=given.backup_retention_days,
         preferred_backup_window=given.backup_window,
         preferred_maintenance_window=given.maintenance_window,
-        copy_tags_to_snapshot=True,
-        enabled_cloudwatch_logs_exports=["postgresql"],
-        iam_database_authentication_enabled=True,
-        deletion_protection=given.deletion_protection,
-        skip_final_snapshot=not given.final_snapshot,
-        final_snapshot_identifier=given.snapshot_identifier(),
         serverlessv2_scaling_configuration={
             "min_capacity": args.get("minimum_capacity", DEFAULT_MINIMUM_CAPACITY),
             "max_capacity": args.get("maximum_capacity", DEFAULT_MAXIMUM_CAPACITY),
         },
+        **given.protection(),
         tags={**given.tagged(identifier), **BACKUP_TAG},
         opts=pulumi.ResourceOptions(parent=given.parent, depends_on=[logs], ignore_changes=["engineVersion"]),
     )
@@ -114,14 +101,8 @@ def _instances(given: Declaration, cluster: aws.rds.Cluster, count: int) -> list
             cluster_identifier=cluster.id,
             engine=aws.rds.EngineType.AURORA_POSTGRESQL,
             instance_class="db.serverless",
-            publicly_accessible=False,
             promotion_tier=min(number, 1),
-            monitoring_interval=MONITORING_SECONDS,
-            monitoring_role_arn=role.arn,
-            performance_insights_enabled=True,
-            performance_insights_kms_key_id=given.kms_key_arn,
-            auto_minor_version_upgrade=True,
-            copy_tags_to_snapshot=True,
+            **given.observation(role),
             tags=given.tagged(name),
             opts=pulumi.ResourceOptions(parent=given.parent, depends_on=before),
         )

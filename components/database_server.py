@@ -69,6 +69,37 @@ class Declaration:
         every = {**PARAMETERS, **(TLS if self.require_tls else {}), **own}
         return [{"name": key, "value": value, "apply_method": method} for key, (value, method) in every.items()]
 
+    def protection(self) -> dict[str, Any]:
+        """Return what a cluster and an instance take under the same names: encryption, access, logs, what is kept."""
+        return {
+            "engine_version": self.engine_version,
+            "port": self.port,
+            "manage_master_user_password": True,
+            "master_user_secret_kms_key_id": self.kms_key_arn,
+            "vpc_security_group_ids": [self.security_group_id],
+            "storage_encrypted": True,
+            "kms_key_id": self.kms_key_arn,
+            "backup_retention_period": self.backup_retention_days,
+            "copy_tags_to_snapshot": True,
+            "enabled_cloudwatch_logs_exports": ["postgresql"],
+            "iam_database_authentication_enabled": True,
+            "deletion_protection": self.deletion_protection,
+            "skip_final_snapshot": not self.final_snapshot,
+            "final_snapshot_identifier": self._snapshot_identifier(),
+        }
+
+    def observation(self, role: aws.iam.Role) -> dict[str, Any]:
+        """Return what every instance takes, a cluster's or one alone: private, watched, upgraded."""
+        return {
+            "publicly_accessible": False,
+            "monitoring_interval": MONITORING_SECONDS,
+            "monitoring_role_arn": role.arn,
+            "performance_insights_enabled": True,
+            "performance_insights_kms_key_id": self.kms_key_arn,
+            "auto_minor_version_upgrade": True,
+            "copy_tags_to_snapshot": True,
+        }
+
     def subnet_group(self) -> aws.rds.SubnetGroup:
         """Make the subnet group."""
         name = f"{self.name}-subnets"
@@ -92,7 +123,7 @@ class Declaration:
             opts=self.child,
         )
 
-    def snapshot_identifier(self) -> pulumi.Output[str] | None:
+    def _snapshot_identifier(self) -> pulumi.Output[str] | None:
         """Return a name for the final snapshot that no earlier stack has used, None where none is taken."""
         if not self.final_snapshot:
             return None

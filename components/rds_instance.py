@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import checks
-from components.database_server import BACKUP_TAG, MONITORING_SECONDS, DatabaseServer, Declaration
+from components.database_server import BACKUP_TAG, DatabaseServer, Declaration
 
 ENGINE = "postgres"
 DEFAULT_CLASS = "db.t3.medium"
@@ -52,38 +52,19 @@ def declare(given: Declaration, args: InstanceArgs) -> DatabaseServer:
         f"{name}-instance",
         identifier=identifier,
         engine=ENGINE,
-        engine_version=given.engine_version,
         instance_class=args.get("instance_class", DEFAULT_CLASS),
         allocated_storage=storage,
         max_allocated_storage=min(storage * STORAGE_GROWTH, 65536),
         storage_type="gp3",
-        storage_encrypted=True,
-        kms_key_id=given.kms_key_arn,
         db_name=given.database_name,
-        port=given.port,
         username=given.master_username,
-        manage_master_user_password=True,
-        master_user_secret_kms_key_id=given.kms_key_arn,
         db_subnet_group_name=subnets.name,
-        vpc_security_group_ids=[given.security_group_id],
         parameter_group_name=parameters.name,
         multi_az=args.get("multi_az", True),
-        publicly_accessible=False,
-        backup_retention_period=given.backup_retention_days,
         backup_window=given.backup_window,
         maintenance_window=given.maintenance_window,
         delete_automated_backups=not given.final_snapshot,
-        copy_tags_to_snapshot=True,
-        enabled_cloudwatch_logs_exports=["postgresql"],
-        iam_database_authentication_enabled=True,
-        monitoring_interval=MONITORING_SECONDS,
-        monitoring_role_arn=role.arn,
-        performance_insights_enabled=True,
-        performance_insights_kms_key_id=given.kms_key_arn,
-        auto_minor_version_upgrade=True,
-        deletion_protection=given.deletion_protection,
-        skip_final_snapshot=not given.final_snapshot,
-        final_snapshot_identifier=given.snapshot_identifier(),
+        **{**given.protection(), **given.observation(role)},
         tags={**given.tagged(identifier), **BACKUP_TAG},
         opts=pulumi.ResourceOptions(parent=given.parent, depends_on=[logs, attached], ignore_changes=["engineVersion"]),
     )

@@ -17,7 +17,7 @@ from sandbox.errors import SandboxError
 from sandbox.lifecycle import Options
 from sandbox.processes import listens
 from sandbox.rehearsal import shop
-from sandbox.rehearsal.run import LOAD_ROLE, Request, rehearse
+from sandbox.rehearsal.run import Request, rehearse
 
 DEFAULT_NAME = "sandbox"
 UP_ROWS = 3_000
@@ -127,9 +127,8 @@ def _up(args: argparse.Namespace) -> int:
     options = Options(args.name, args.stack_config, args.database_port)
     instance = lifecycle.start(options, _tell)
     try:
-        passwords = {role: lifecycle.new_password() for role in ("shop_owner", LOAD_ROLE, "shop_report")}
-        shop.create(instance.source, UP_ROWS, Request.seed, passwords)
-        lifecycle.declare(instance, options, "shop", LOAD_ROLE)
+        shop.create(instance.source, UP_ROWS, Request.seed, shop.new_passwords())
+        lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
         lifecycle.deploy(instance)
         made = sum(stack.resources(instance).values())
         print(f"{made} resources deployed; `python -m sandbox status --name {args.name}` says where")

@@ -7,7 +7,6 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -77,9 +76,9 @@ class Instance:
             aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
         )
 
-    def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """Return the whole environment of a command that runs inside this sandbox."""
-        env = {k: v for k, v in (base or os.environ).items() if not k.startswith(("AWS_", "PULUMI_"))}
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PULUMI_"))}
         env |= self.aws()
         env |= {
             "PULUMI_HOME": str(self.folder / "pulumi"),

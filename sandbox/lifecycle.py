@@ -1,14 +1,12 @@
 """Bring a sandbox up, whole: processes, source, stack; and take it down again."""
 
 import json
-import secrets
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from sandbox import instance as instances
 from sandbox import setup, source, stack
@@ -107,9 +105,9 @@ def declare(instance: Instance, options: Options, database: str, application_rol
     return arns
 
 
-def deploy(instance: Instance, tell: Tell | None = None) -> None:
+def deploy(instance: Instance) -> None:
     """Deploy the stack with the real engine."""
-    stack.pulumi(instance, "up", "--yes", "--skip-preview", "--suppress-outputs", tell=tell)
+    stack.pulumi(instance, "up", "--yes", "--skip-preview", "--suppress-outputs")
 
 
 def end(name: str) -> bool:
@@ -136,16 +134,3 @@ def execute(name: str, command: list[str]) -> int:
             return process.wait()
         except KeyboardInterrupt:
             continue  # the command got it as well and decides
-
-
-def new_password() -> str:
-    """Return a password for a role of the sandbox."""
-    return secrets.token_urlsafe(24)
-
-
-def tail(path: Path, lines: int) -> str:
-    """Return the end of a file, nothing where there is none."""
-    try:
-        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
-    except OSError:
-        return ""

@@ -17,7 +17,7 @@ REPLICATION_GROUPS = ("pg_read_all_data", "pg_write_all_data")  # to write is fo
 
 def prepare(instance: Instance, database: str) -> dict[str, str]:
     """Make the operator's and DMS's role on the source, store their credentials, and return the secrets' ARNs."""
-    passwords = {OPERATOR: secrets.token_urlsafe(24), REPLICATION: secrets.token_urlsafe(24)}
+    passwords = {OPERATOR: new_password(), REPLICATION: new_password()}
     with instance.source.superuser(database) as connection, connection.cursor() as cursor:
         make_role(cursor, OPERATOR, passwords[OPERATOR], "BYPASSRLS")
         make_role(cursor, REPLICATION, passwords[REPLICATION], "REPLICATION")
@@ -54,6 +54,11 @@ def schemas(instance: Instance, database: str) -> list[str]:
             WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1"""
         )
         return [row[0] for row in cursor.fetchall()] or ["public"]
+
+
+def new_password() -> str:
+    """Return a password for a role of the sandbox."""
+    return secrets.token_urlsafe(24)
 
 
 def make_role(cursor: Any, role: str, password: str, attributes: str = "") -> None:

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -125,10 +125,10 @@ def write_config(instance: Instance, config: Mapping[str, Any]) -> None:
     instance.stack_config.write_text(header + yaml.safe_dump({"config": dict(config)}, sort_keys=False))
 
 
-def pulumi(instance: Instance, *args: str, tell: Callable[[str], None] | None = None) -> str:
+def pulumi(instance: Instance, *args: str) -> str:
     """Run an engine command on the sandbox's stack and return what it printed.
 
-    `tell` gets each line as it comes. Raises SandboxError with the engine's own errors if the command fails.
+    Raises SandboxError with the engine's own errors if the command fails.
     """
     command = [str(instance.engine["executable"]), *args, "--non-interactive"]
     process = subprocess.Popen(
@@ -137,20 +137,11 @@ def pulumi(instance: Instance, *args: str, tell: Callable[[str], None] | None = 
         env=instance.environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE if tell is None else subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        if tell is None:
-            printed, errors = process.communicate()
-        else:
-            lines = []
-            assert process.stdout is not None  # noqa: S101
-            for line in process.stdout:
-                lines.append(line)
-                tell(line.rstrip())
-            printed, errors = "".join(lines), ""
-            process.wait()
+        printed, errors = process.communicate()
     except BaseException:
         process.terminate()
         process.wait()

@@ -15,7 +15,6 @@ from sandbox import lifecycle
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.rehearsal import shop
-from sandbox.rehearsal.run import LOAD_ROLE, SHOP_ROLES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROWS = 3_000
@@ -36,9 +35,8 @@ def sandbox() -> Iterator[Instance]:
     options = Options(name, end_with_parent=True)
     instance = lifecycle.start(options, print)
     try:
-        passwords = {role: lifecycle.new_password() for role in (*SHOP_ROLES, LOAD_ROLE)}
-        shop.create(instance.source, ROWS, 7, passwords)
-        lifecycle.declare(instance, options, "shop", LOAD_ROLE)
+        shop.create(instance.source, ROWS, 7, shop.new_passwords())
+        lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
         lifecycle.deploy(instance)
         yield instance
     finally:

@@ -30,8 +30,6 @@ class Step(StrEnum):
     FINISH = "finish"
 
 
-FENCED_STEPS = (Step.FENCE, Step.DRAIN, Step.SEQUENCES, Step.COMPARE, Step.FLIP, Step.OPEN)
-"""What happens while nobody can write, in one function invocation."""
 POINT_OF_NO_RETURN = Step.OPEN
 """Once this step has begun the target may hold writes the source lacks: from here on only forward."""
 BUSY = frozenset({Phase.SWITCHING, Phase.OPEN})

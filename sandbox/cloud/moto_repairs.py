@@ -127,6 +127,10 @@ def _clusters_have_servers(servers: Servers) -> None:
     def delete(self: Any, cluster_identifier: str, snapshot_name: str | None = None) -> Any:
         cluster = deleted(self, cluster_identifier, snapshot_name)
         servers.give_back(cluster.db_cluster_arn)
+        # Automated backups go with their cluster; moto keeps them, and names the next one after the same minute.
+        for name, snapshot in list(self.cluster_snapshots.items()):
+            if (snapshot.cluster.db_cluster_arn, snapshot.snapshot_type) == (cluster.db_cluster_arn, "automated"):
+                del self.cluster_snapshots[name]
         return cluster
 
     rds.DBCluster.__init__ = make

@@ -20,7 +20,7 @@ CONTROL_SCHEMA = "migration_control"
 
 def carry(instance: Instance, database: str, master_secret_arn: str) -> None:
     """Carry roles, with their passwords as verifiers, and the whole schema from the source to the target."""
-    master = json.loads(instance.client("secretsmanager").get_secret_value(SecretId=master_secret_arn)["SecretString"])
+    master = _master(instance, master_secret_arn)
     with instance.source.superuser(database) as source, source.cursor() as cursor:
         roles, members = _roles(cursor)
         cursor.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()")
@@ -47,8 +47,15 @@ def carry(instance: Instance, database: str, master_secret_arn: str) -> None:
 
 def analyze(instance: Instance, database: str, master_secret_arn: str) -> None:
     """Give the target's planner statistics before the first query needs them."""
-    master = json.loads(instance.client("secretsmanager").get_secret_value(SecretId=master_secret_arn)["SecretString"])
+    master = _master(instance, master_secret_arn)
     _psql(instance, database, master, "ANALYZE;")
+
+
+def _master(instance: Instance, secret_arn: str) -> dict[str, str]:
+    """Return username and password of the target's administrator."""
+    answer = instance.client("secretsmanager").get_secret_value(SecretId=secret_arn)
+    found: dict[str, str] = json.loads(answer["SecretString"])
+    return found
 
 
 def _roles(cursor: Any) -> tuple[list[tuple[str, bool, str | None]], list[tuple[str, str]]]:

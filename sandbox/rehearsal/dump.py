@@ -30,6 +30,7 @@ from sandbox.rehearsal.script import (
     remedy,
 )
 from sandbox.rehearsal.shop import count_rows
+from sandbox.source import new_password
 
 OWNER = "guest_owner"
 """Who owns what a dump brings, unless another name is given."""
@@ -93,7 +94,7 @@ def _loader(server: ServerInfo, database: str, owner: str) -> Iterator[dict[str,
     The dump's own roles are not here. What the sandbox's superuser owned instead, no administrator on RDS could be
     given, and extensions, languages and C functions need a superuser.
     """
-    password = secrets.token_urlsafe(24)
+    password = new_password()
     with server.superuser() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (owner,))
         if not cursor.fetchone():

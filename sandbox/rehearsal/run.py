@@ -25,10 +25,8 @@ from sandbox.rehearsal.report import passed, write
 from sandbox.rehearsal.verify import compare_all, verify
 from sandbox.rehearsal.watch import Watch
 from sandbox.rehearsal.writes import create_own_table
-from sandbox.source import make_role
+from sandbox.source import make_role, new_password
 
-SHOP_ROLES = ("shop_owner", "shop_report")
-LOAD_ROLE = "shop_app"
 GUEST_DATABASE, GUEST_ROLE = "guest", "rehearsal_app"
 AFTER_SHARE = 0.4
 """How much of the load's time lies after the switchover."""
@@ -213,12 +211,12 @@ class Rehearsal:
     def _fill(self, tell: Callable[[str], None]) -> Source:
         """Make the source: the shop, or a person's own dump beside which the load gets a table of its own."""
         request, server = self._request, self._instance.source
-        password = lifecycle.new_password()
         if request.dump is None:
-            passwords = {role: lifecycle.new_password() for role in SHOP_ROLES} | {LOAD_ROLE: password}
+            passwords = shop.new_passwords()
             rows = shop.create(server, request.rows, request.seed, passwords)
             tell(f"{rows:,} rows")
-            return Source("shop", rows, LOAD_ROLE, password, "shop")
+            return Source(shop.DATABASE, rows, shop.APPLICATION, passwords[shop.APPLICATION], "shop")
+        password = new_password()
         rows = dump.restore(server, request.dump, GUEST_DATABASE)
         tell(f"{rows:,} rows of {request.dump}")
         with server.superuser(GUEST_DATABASE) as connection:

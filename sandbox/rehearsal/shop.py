@@ -10,11 +10,17 @@ from psycopg2.extensions import encrypt_password
 from handlers.core import sql
 from sandbox.databases import ServerInfo
 from sandbox.errors import SandboxError
+from sandbox.source import new_password
 
 DATABASE = "shop"
 OWNER, APPLICATION, REPORT = "shop_owner", "shop_app", "shop_report"
 ROWS = 300_000
 SCRIPT = Path(__file__).with_name("shop.sql")
+
+
+def new_passwords() -> dict[str, str]:
+    """Return a password for each of the shop's roles."""
+    return {role: new_password() for role in (OWNER, APPLICATION, REPORT)}
 
 
 def create(server: ServerInfo, rows: int, seed: int, passwords: Mapping[str, str]) -> int:

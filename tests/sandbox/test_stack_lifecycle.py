@@ -20,7 +20,6 @@ from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.paths import REPOSITORY
 from sandbox.rehearsal import shop
-from sandbox.rehearsal.run import LOAD_ROLE, SHOP_ROLES
 
 PACK = Path(__file__).parent / "policy_pack"
 
@@ -32,8 +31,8 @@ def own() -> Iterator[Instance]:
     options = Options(name, stack_config="staging", end_with_parent=True)
     instance = lifecycle.start(options, print)
     try:
-        shop.create(instance.source, 500, 7, {role: lifecycle.new_password() for role in (*SHOP_ROLES, LOAD_ROLE)})
-        lifecycle.declare(instance, options, "shop", LOAD_ROLE)
+        shop.create(instance.source, 500, 7, shop.new_passwords())
+        lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
         yield instance
     finally:
         instances.stop(name)
@@ -186,6 +185,8 @@ def test_destroy_leaves_nothing_in_the_cloud(own: Instance) -> None:
     assert ec2.describe_addresses()["Addresses"] == []
     assert {n["State"] for n in ec2.describe_nat_gateways()["NatGateways"]} <= {"deleted"}
     assert own.client("rds").describe_db_clusters()["DBClusters"] == []
+    automated = own.client("rds").describe_db_cluster_snapshots(SnapshotType="automated")
+    assert automated["DBClusterSnapshots"] == []
     assert own.client("route53").list_hosted_zones()["HostedZones"] == []
     assert own.client("lambda").list_functions()["Functions"] == []
     assert own.client("stepfunctions").list_state_machines()["stateMachines"] == []

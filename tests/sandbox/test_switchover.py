@@ -23,7 +23,6 @@ from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.rehearsal import carry, shop
 from sandbox.rehearsal.operator import Operator
-from sandbox.rehearsal.run import LOAD_ROLE, SHOP_ROLES
 from tests.support.pulumi_mocks import REPOSITORY
 
 TTL = 3
@@ -44,7 +43,7 @@ class Migration:
         """Say whether the application gets into a side and may write there."""
         try:
             connection = psycopg2.connect(
-                host=server.address, port=server.port, dbname="shop", user=LOAD_ROLE, password=self.password
+                host=server.address, port=server.port, dbname="shop", user=shop.APPLICATION, password=self.password
             )
         except psycopg2.OperationalError as error:
             assert "permission denied for database" in str(error)
@@ -115,7 +114,7 @@ class Application:
             "q.execute('SELECT host(inet_server_addr())')\n"
             "print(q.fetchone()[0])\n"
         )
-        login = (known["writer"], str(known["port"]), known["database"], LOAD_ROLE, self.migration.password)
+        login = (known["writer"], str(known["port"]), known["database"], shop.APPLICATION, self.migration.password)
         done = subprocess.run(
             [sys.executable, "-c", ask],
             input="\n".join(login),
@@ -138,14 +137,14 @@ def migration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
     options = Options(f"sandbox-switchover-{os.getpid()}", str(path), end_with_parent=True)
     instance = lifecycle.start(options, print)
     try:
-        passwords = {role: lifecycle.new_password() for role in (*SHOP_ROLES, LOAD_ROLE)}
+        passwords = shop.new_passwords()
         shop.create(instance.source, 3_000, 7, passwords)
-        lifecycle.declare(instance, options, "shop", LOAD_ROLE)
+        lifecycle.declare(instance, options, "shop", shop.APPLICATION)
         lifecycle.deploy(instance)
         operator = Operator(instance.client, stack.outputs(instance), lambda: None)
         operator.prepare()
         carry.carry(instance, "shop", operator.outputs["master_secret_arn"])
-        yield Migration(instance, operator, passwords[LOAD_ROLE])
+        yield Migration(instance, operator, passwords[shop.APPLICATION])
     finally:
         instances.stop(options.name)
 
