@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup rehearse test unit check clean
+.PHONY: help setup rehearse scenarios test unit check clean
 
 help:
 	@echo "make rehearse   deploy, migrate and switch over a real database on this machine (ARGS=... passes options)"
+	@echo "make scenarios  deploy every example in a sandbox, check it by its outputs, preview, destroy"
 	@echo "make test       every check and test"
 	@echo "make unit       the tests that need no sandbox, in seconds"
 	@echo "make check      formatting, lint and types"
@@ -28,6 +29,10 @@ setup: $(READY)
 
 rehearse: $(READY)
 	@$(BIN)/python -m sandbox rehearse $(ARGS)
+
+scenarios: $(READY)
+	@$(BIN)/python -m sandbox setup
+	$(BIN)/python -m pytest tests/scenarios --every-scenario --durations=0 $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -1,6 +1,8 @@
-"""Names of the stack's outputs: what `__main__.py` exports and what checks, commands and other teams read."""
+"""Names of a stack's outputs: what the program exports and what checks, commands and other teams read."""
 
-OUTPUTS = {
+from collections.abc import Collection
+
+MIGRATION = {
     "kms_key_arn": "Key that encrypts everything",
     "kms_key_alias": "Alias of the key",
     "vpc_id": "VPC of the migration",
@@ -35,4 +37,14 @@ OUTPUTS = {
     "state_parameter_name": "Parameter that shows where the migration stands",
     "prepare_function_name": "Function that makes both databases ready, called once before the replication starts",
 }
-"""Every output and what it is. A name never changes: others depend on it."""
+
+OUTPUTS = {"migration": MIGRATION}
+"""Every output and what it is, by composition. A name never changes: others depend on it."""
+
+
+def composition_of(names: Collection[str]) -> str:
+    """Return the composition whose outputs have these names. Raises LookupError where none has."""
+    for composition, outputs in OUTPUTS.items():
+        if set(names) == set(outputs):
+            return composition
+    raise LookupError(f"no composition has these {len(names)} outputs: deploy the stack with this version's program")

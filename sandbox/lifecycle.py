@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sandbox import instance as instances
 from sandbox import setup, source, stack
+from sandbox.adaptation import World
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
 from sandbox.paths import REPOSITORY, claimed
@@ -96,11 +97,9 @@ def declare(instance: Instance, options: Options, database: str, application_rol
     arns = source.prepare(instance, database)
     schemas = source.schemas(instance, database)
     base = stack.load(options.stack_config)
-    changed = stack.derived(
-        base, stack.values(instance.source, instance.target, database, schemas, arns, application_role)
-    )
+    world = World(instance.source, instance.target, database, schemas, arns, application_role)
     instance.folder.joinpath("state").mkdir(parents=True, exist_ok=True)
-    stack.write_config(instance, changed)
+    stack.write_config(instance, stack.derived(base, world))
     stack.initialise(instance)
     return arns
 

@@ -1,18 +1,18 @@
 """The stack inside a sandbox: its configuration, derived from one of the repository's, and the engine's commands."""
 
 import json
-import platform
 import re
 import subprocess
-import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sandbox import adaptation
+from sandbox.adaptation import World
 from sandbox.databases import ServerInfo
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
@@ -20,17 +20,22 @@ from sandbox.paths import REPOSITORY
 
 PROJECT = "database-migration"
 DEFAULT_CONFIG = "dev"
-SOURCE_HOST_SUFFIX = "onprem.example"
+DEFAULT_COMPOSITION = "migration"
 
 
-def derived(config: Mapping[str, Any], values: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a stack's configuration with some values replaced, key by key, nothing else touched."""
+def derived(config: Mapping[str, Any], world: World) -> dict[str, Any]:
+    """Return a stack's configuration with what must differ in a sandbox replaced, key by key, nothing else touched."""
     changed = dict(config)
-    for section, keys in values.items():
+    for section, keys in adaptation.values(composition(config), world).items():
         full = f"{PROJECT}:{section}"
         before = config.get(full) or {}
         changed[full] = {**before, **keys} if isinstance(before, Mapping) else before
     return changed
+
+
+def composition(config: Mapping[str, Any]) -> str:
+    """Return what a stack is composed of."""
+    return str(config.get(f"{PROJECT}:composition", DEFAULT_COMPOSITION))
 
 
 def check(name_or_path: str) -> None:
@@ -42,7 +47,8 @@ def check(name_or_path: str) -> None:
     source, target = (ServerInfo("", version, "127.0.0.1", 5432, "", "") for version in ("16", "18"))
     secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:any"  # noqa: S105 - a name, not a secret
     secrets = {"replication": secret, "operator": secret}
-    config = derived(written, values(source, target, "any", ["any"], secrets, "any"))
+    known = composition(written) in settings.COMPOSITIONS
+    config = derived(written, World(source, target, "any", ["any"], secrets, "any")) if known else written
     prefix = f"{PROJECT}:"
     try:
         settings.load({key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)})
@@ -74,49 +80,6 @@ def load(name_or_path: str) -> dict[str, Any]:
         raise SandboxError(f"{path} holds no `config:` map: write one as in Pulumi.dev.yaml")
     found: dict[str, Any] = loaded["config"]
     return found
-
-
-def values(
-    source: ServerInfo,
-    target: ServerInfo,
-    database: str,
-    schemas: Sequence[str],
-    secrets: Mapping[str, str],
-    application_role: str,
-) -> dict[str, Any]:
-    """Return what a stack's configuration has to say inside a sandbox: addresses, ports, secrets, short waits."""
-    port = source.port
-    minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    address = source.address.replace(".", "-")
-    return {
-        "network": {"onPremisesCidrs": ["127.0.0.0/8"]},
-        "source": {
-            "host": f"db-{address}.{SOURCE_HOST_SUFFIX}",
-            "readerHost": f"replica-{address}.{SOURCE_HOST_SUFFIX}",
-            "port": port,
-            "database": database,
-            "replicationSecretArn": secrets["replication"],
-            "operatorSecretArn": secrets["operator"],
-            "applicationRoles": [],
-            "sslMode": "none",  # the binaries have no TLS
-        },
-        "target": {
-            "engineVersion": f"{target.version}.3",
-            "port": port,
-            "sslMode": "none",
-            "deletionProtection": False,
-            "finalSnapshot": False,
-            "secretRecoveryDays": 0,
-            "applicationUsername": f"{application_role}_next",
-        },
-        "replication": {"tables": [{"schema": schema} for schema in schemas]},
-        "dns": {"ttlSeconds": 3},
-        "switchover": {
-            "bakeSeconds": 1,
-            "runtime": minor,
-            "architecture": {"aarch64": "arm64"}.get(platform.machine(), "x86_64"),
-        },
-    }
 
 
 def write_config(instance: Instance, config: Mapping[str, Any]) -> None:

@@ -26,6 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the integration checks against the stack that is selected in this environment, on AWS or anywhere",
     )
+    parser.addoption(
+        "--every-scenario", action="store_true", help="deploy every example, not only what no other test deploys"
+    )
 
 
 @pytest.fixture(scope="session")

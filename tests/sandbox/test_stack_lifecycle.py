@@ -20,6 +20,7 @@ from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.paths import REPOSITORY
 from sandbox.rehearsal import shop
+from tests.support.cloud import left_over
 
 PACK = Path(__file__).parent / "policy_pack"
 
@@ -180,23 +181,7 @@ def test_ctrl_c_is_quiet_and_the_stack_stays_usable(own: Instance) -> None:
 def test_destroy_leaves_nothing_in_the_cloud(own: Instance) -> None:
     done = pulumi(own, "destroy", "--yes", "--skip-preview")
     assert done.returncode == 0, done.stdout
-    ec2 = own.client("ec2")
-    assert [v["VpcId"] for v in ec2.describe_vpcs()["Vpcs"] if not v["IsDefault"]] == []
-    assert ec2.describe_addresses()["Addresses"] == []
-    assert {n["State"] for n in ec2.describe_nat_gateways()["NatGateways"]} <= {"deleted"}
-    assert own.client("rds").describe_db_clusters()["DBClusters"] == []
-    automated = own.client("rds").describe_db_cluster_snapshots(SnapshotType="automated")
-    assert automated["DBClusterSnapshots"] == []
-    assert own.client("route53").list_hosted_zones()["HostedZones"] == []
-    assert own.client("lambda").list_functions()["Functions"] == []
-    assert own.client("stepfunctions").list_state_machines()["stateMachines"] == []
-    assert own.client("dynamodb").list_tables()["TableNames"] == []
-    roles = own.client("iam").list_roles()["Roles"]
-    assert [r["RoleName"] for r in roles if r["RoleName"].startswith(("migration-", "dms-"))] == []
-    secrets = own.client("secretsmanager").list_secrets()["SecretList"]
-    assert {s["Name"] for s in secrets} == {"migration/source/operator", "migration/source/replication"}
-    dms = own.client("dms")
-    assert dms.describe_event_subscriptions()["EventSubscriptionsList"] == []
+    assert left_over(own) == {}
     with own.target.superuser() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_database WHERE datname = 'shop'")
         assert cursor.fetchone() == (0,)

@@ -74,7 +74,7 @@ def test_one_error_lists_every_bad_key_with_its_value_and_remedy() -> None:
         ({k: v for k, v in LEAST.items() if k != "dns"}, "dns: missing"),
         (with_(dns={"zone": None}), "dns.zone is None"),
         (with_(environmentSufix="dev"), "environmentSufix: there is no such key; did you mean environmentSuffix?"),
-        (with_(zzz=1), "zzz: there is no such key; known are dns, environmentSuffix"),
+        (with_(zzz=1), "zzz: there is no such key; known are composition, dns"),
         (with_(source={"operatorSecretArn": "secret"}), "source.operatorSecretArn is 'secret'"),
         (with_(monitoring={"logRetentionDays": 2}), "write one of 1, 3, 5, 7"),
         (with_(tags={"Cost": 1}), "tags.Cost is 1"),
@@ -131,3 +131,20 @@ def test_windows_that_only_touch_are_fine() -> None:
 
 def test_two_contradictions_are_both_told() -> None:
     assert len(complaints(with_(target={"aurora": {"minimumCapacity": 4}, "secretRecoveryDays": 3}))) == 2
+
+
+def test_an_unknown_composition_is_named_with_those_there_are() -> None:
+    known = ", ".join(sorted(settings.COMPOSITIONS))
+    assert complaints({"composition": "magic"}) == [f"composition is 'magic': write one of {known}"]
+
+
+def test_a_section_nobody_wrote_comes_from_the_schema_as_an_empty_map() -> None:
+    assert settings.load({**LEAST, "network": {}, "switchover": {}}) == settings.load(LEAST)
+
+
+def test_a_network_without_nat_needs_an_endpoint_for_whatever_is_called() -> None:
+    [line] = complaints(with_(network={"nat": "none", "interfaceEndpoints": ["dms", "sns", "ssm", "states"]}))
+    assert line == (
+        "network.nat is none and network.interfaceEndpoints lacks monitoring, route53, secretsmanager, which functions "
+        "or DMS call: add them, or choose another nat"
+    )

@@ -1,4 +1,4 @@
-"""What was really deployed, by the stack's outputs: the same checks on AWS (`--live`) and in the sandbox."""
+"""What a migration's stack really deployed, by its outputs."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.stack_outputs import OUTPUTS
+from components.stack_outputs import MIGRATION
 from handlers import config as handlers_config
 
 Aws = Callable[[str], Any]
@@ -14,7 +14,7 @@ Outputs = dict[str, Any]
 
 
 def test_the_stack_has_every_promised_output(outputs: Outputs) -> None:
-    assert set(outputs) == set(OUTPUTS)
+    assert set(outputs) == set(MIGRATION)
 
 
 def test_the_key_rotates_and_answers_to_its_alias(outputs: Outputs, aws: Aws) -> None:

@@ -1,15 +1,11 @@
-"""A stack's configuration as one frozen, typed tree, checked whole before anything is declared."""
+"""Sections of a stack's configuration: frozen, typed, each with what is wrong in it alone."""
 
-import difflib
 import ipaddress
-import re
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-NAME = r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$"
 HOST = r"^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)+\.?$"
 ROLE = r"^[a-z_][a-z0-9_]{0,62}$"
 SECRET_ARN = r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$"  # noqa: S105
@@ -20,7 +16,6 @@ DB_CLASS = r"^db\.[a-z0-9-]+\.[a-z0-9]+$"
 PARAMETER = r"^[a-z][a-z0-9_.]*$"
 KINDS = {"aurora": "aurora-postgresql", "instance": "postgres"}
 """Sections of the target that belong to one engine."""
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LOG_RETENTION = (
     1,
     3,
@@ -45,10 +40,6 @@ LOG_RETENTION = (
     3288,
     3653,
 )
-
-
-class SettingsError(ValueError):
-    """The stack configuration can't be used. The message lists every bad key, its value and the remedy."""
 
 
 def _block(value: str) -> str:
@@ -219,164 +210,3 @@ class Switchover(Section):
         "python3.13", description="python3.11 to python3.14"
     )
     architecture: Literal["x86_64", "arm64"] = Field("x86_64", description="x86_64 or arm64")
-
-
-class Settings(Section):
-    """The whole configuration of a stack."""
-
-    environment_suffix: str = Field(
-        pattern=NAME, description="2 to 20 small letters, digits and dashes, for example dev"
-    )
-    tags: dict[str, str] = Field(default_factory=dict, description="a map of tag names to values")
-    network: Network = Field(default_factory=Network)
-    source: Source
-    target: Target = Field(default_factory=Target)
-    replication: Replication = Field(default_factory=Replication)
-    dns: Dns
-    monitoring: Monitoring = Field(default_factory=Monitoring)
-    switchover: Switchover = Field(default_factory=Switchover)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Settings":
-        problems = list(_contradictions(self))
-        if problems:
-            raise ValueError("\n  ".join(problems))
-        return self
-
-    @property
-    def prefix(self) -> str:
-        """Name that everything of this stack starts with."""
-        return f"migration-{self.environment_suffix}"
-
-    @property
-    def database(self) -> str:
-        """Name of the database on the target."""
-        return self.target.database or self.source.database
-
-    @property
-    def all_tags(self) -> dict[str, str]:
-        """Tags of every resource: the configured ones, the environment and who manages it."""
-        return {"Environment": self.environment_suffix, "ManagedBy": "pulumi", **self.tags}
-
-
-def load(raw: Mapping[str, Any]) -> Settings:
-    """Return the settings in `raw`, a map of configuration keys (without the project's name) to plain values.
-
-    Raises SettingsError listing every bad key at once, with its value and what to write instead.
-    """
-    try:
-        return Settings.model_validate(dict(raw))
-    except ValidationError as error:
-        places = [problem["loc"] for problem in error.errors()]
-        lines = sorted(
-            _line(dict(problem), raw)
-            for problem in error.errors()
-            # A list with a bad element is reported as too short as well: the element says it better.
-            if not any(place[: len(problem["loc"])] == problem["loc"] != place for place in places)
-        )
-        raise SettingsError(
-            "the stack configuration can't be used:\n" + "\n".join(f"  {line}" for line in lines)
-        ) from None
-
-
-def _contradictions(settings: Settings) -> Iterable[str]:
-    """Yield what is wrong though every key alone is right."""
-    target, dns = settings.target, settings.dns
-    aurora = target.aurora
-    if aurora.minimum_capacity > aurora.maximum_capacity:
-        yield (
-            f"target.aurora.minimumCapacity {aurora.minimum_capacity} is above target.aurora.maximumCapacity "
-            f"{aurora.maximum_capacity}: lower it"
-        )
-    for section, engine in KINDS.items():
-        if section in target.model_fields_set and target.engine != engine:
-            yield f"target.{section} is given, but target.engine is {target.engine}: leave it out, or write {engine}"
-    if 0 < target.secret_recovery_days < 7:
-        yield f"target.secretRecoveryDays is {target.secret_recovery_days}: write 0, or days from 7 to 30"
-    if dns.switchover_ttl_seconds > dns.ttl_seconds:
-        yield (
-            f"dns.switchoverTtlSeconds {dns.switchover_ttl_seconds} is above dns.ttlSeconds {dns.ttl_seconds}: "
-            "the switchover lowers it, it never raises it"
-        )
-    if dns.zone_id and dns.private:
-        yield "dns.private is true for the existing zone dns.zoneId: leave it out, the zone has its kind"
-    if settings.switchover.architecture == "arm64" and settings.switchover.runtime == "python3.11":
-        yield "switchover.architecture arm64 needs switchover.runtime python3.12 or later: psycopg2's build is newer"
-    network = ipaddress.IPv4Network(settings.network.cidr)
-    if not 16 <= network.prefixlen <= 18:
-        yield f"network.cidr is {settings.network.cidr}: write a block from /16 to /18, room for three tiers"
-    for block in settings.network.on_premises_cidrs:
-        if network.overlaps(ipaddress.IPv4Network(block)):
-            yield f"network.onPremisesCidrs {block} overlaps network.cidr {network}: change one"
-    if _overlap(target.backup_window, target.maintenance_window):
-        yield (
-            f"target.backupWindow {target.backup_window} overlaps target.maintenanceWindow "
-            f"{target.maintenance_window}: AWS refuses that; move one"
-        )
-
-
-def _overlap(daily: str, weekly: str) -> bool:
-    """Say whether a daily window touches a weekly one, both in UTC."""
-    day = 24 * 60
-
-    def minutes(text: str) -> int:
-        hours, rest = text.split(":")
-        return 60 * int(hours) + int(rest)
-
-    start, end = (minutes(part) for part in daily.split("-"))
-    end += day if end <= start else 0
-    first, last = (DAYS.index(part[:3]) * day + minutes(part[4:]) for part in weekly.split("-"))
-    last += 7 * day if last <= first else 0
-    return any(first < n * day + end and n * day + start < last for n in range(-1, 15))
-
-
-def _line(problem: dict[str, Any], raw: Mapping[str, Any]) -> str:
-    """Say one problem in a line: the key, the value, what is wrong, the remedy."""
-    where = tuple(problem["loc"])
-    key = ".".join(str(part) for part in where)
-    message = re.sub(r"^Value error, ", "", str(problem["msg"]))
-    if not where:
-        return message
-    section, field = _find(where)
-    allowed = sorted(f.alias or name for name, f in section.model_fields.items())
-    if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(where[-1]), allowed, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(allowed)}"
-        return f"{key}: there is no such key; {hint}"
-    remedy = f"; write {field.description}" if field is not None and field.description else ""
-    if problem["type"] == "missing":
-        return f"{key}: missing{remedy}"
-    return f"{key} is {_value(raw, where)!r}: {message}{remedy}"
-
-
-def _find(where: tuple[Any, ...]) -> tuple[type[Section], Any]:
-    """Return the section a location lies in, and the field, by following aliases down the tree."""
-    section: type[Section] = Settings
-    field = None
-    for part in where:
-        fields = {f.alias or name: f for name, f in section.model_fields.items()}
-        if part not in fields:
-            if isinstance(part, str) and field is not None and _section_of(field.annotation) is None:
-                break  # inside a map or a union: the field found last is the one to explain
-            if isinstance(part, str):
-                return section, None
-            continue  # an index of a list
-        field = fields[part]
-        section = _section_of(field.annotation) or section
-    return section, field
-
-
-def _section_of(annotation: Any) -> type[Section] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    return next((inner for arg in get_args(annotation) if (inner := _section_of(arg))), None)
-
-
-def _value(raw: Any, where: tuple[Any, ...]) -> Any:
-    value = raw
-    for part in where:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return value
-    return value

@@ -1,0 +1,63 @@
+"""What is wrong in a section though every key of it alone is right. `where` is what the configuration calls it."""
+
+import ipaddress
+from collections.abc import Iterator
+
+from components.settings import sections, windows
+
+
+def network(found: sections.Network, where: str = "network") -> Iterator[str]:
+    """Yield a network's contradictions."""
+    block = ipaddress.IPv4Network(found.cidr)
+    if not 16 <= block.prefixlen <= 18:
+        yield f"{where}.cidr is {found.cidr}: write a block from /16 to /18, room for three tiers"
+    for other in found.on_premises_cidrs:
+        if block.overlaps(ipaddress.IPv4Network(other)):
+            yield f"{where}.onPremisesCidrs {other} overlaps {where}.cidr {block}: change one"
+
+
+def reach(found: sections.Network, services: tuple[str, ...], where: str = "network") -> Iterator[str]:
+    """Yield which of the AWS services that functions and DMS call can't be reached from a network without NAT."""
+    missing = [service for service in services if service not in found.interface_endpoints]
+    if found.nat == "none" and missing:
+        yield (
+            f"{where}.nat is none and {where}.interfaceEndpoints lacks {', '.join(missing)}, which functions or DMS "
+            "call: add them, or choose another nat"
+        )
+
+
+def target(found: sections.Target, where: str = "target") -> Iterator[str]:
+    """Yield a target's contradictions."""
+    aurora = found.aurora
+    if aurora.minimum_capacity > aurora.maximum_capacity:
+        yield (
+            f"{where}.aurora.minimumCapacity {aurora.minimum_capacity} is above {where}.aurora.maximumCapacity "
+            f"{aurora.maximum_capacity}: lower it"
+        )
+    for section, engine in sections.KINDS.items():
+        if section in found.model_fields_set and found.engine != engine:
+            yield f"{where}.{section} is given, but {where}.engine is {found.engine}: leave it out, or write {engine}"
+    if 0 < found.secret_recovery_days < 7:
+        yield f"{where}.secretRecoveryDays is {found.secret_recovery_days}: write 0, or days from 7 to 30"
+    if windows.overlap(found.backup_window, found.maintenance_window):
+        yield (
+            f"{where}.backupWindow {found.backup_window} overlaps {where}.maintenanceWindow "
+            f"{found.maintenance_window}: AWS refuses that; move one"
+        )
+
+
+def dns(found: sections.Dns, where: str = "dns") -> Iterator[str]:
+    """Yield the contradictions of a zone and its records."""
+    if found.switchover_ttl_seconds > found.ttl_seconds:
+        yield (
+            f"{where}.switchoverTtlSeconds {found.switchover_ttl_seconds} is above {where}.ttlSeconds "
+            f"{found.ttl_seconds}: the switchover lowers it, it never raises it"
+        )
+    if found.zone_id and found.private:
+        yield f"{where}.private is true for the existing zone {where}.zoneId: leave it out, the zone has its kind"
+
+
+def switchover(found: sections.Switchover, where: str = "switchover") -> Iterator[str]:
+    """Yield the contradictions of what the functions run on."""
+    if found.architecture == "arm64" and found.runtime == "python3.11":
+        yield (f"{where}.architecture arm64 needs {where}.runtime python3.12 or later: psycopg2's build is newer")

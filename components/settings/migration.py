@@ -1,0 +1,37 @@
+"""Settings of a migration: from a database that runs somewhere to Aurora or RDS."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from components.settings import consistency
+from components.settings.sections import Dns, Replication, Source, Switchover, Target
+from components.settings.stack import Stack
+
+SERVICES = ("dms", "monitoring", "route53", "secretsmanager", "sns", "ssm", "states")
+"""What the functions and DMS call, beside DynamoDB, which every network reaches."""
+
+
+class Migration(Stack):
+    """A database, where it is moved to, and how."""
+
+    composition: Literal["migration"] = Field("migration", description="migration")
+    source: Source
+    target: Target = Field(default_factory=Target)
+    replication: Replication = Field(default_factory=Replication)
+    dns: Dns
+    switchover: Switchover = Field(default_factory=Switchover)
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield what is wrong though every key alone is right."""
+        yield from super().contradictions()
+        yield from consistency.reach(self.network, SERVICES)
+        yield from consistency.target(self.target)
+        yield from consistency.dns(self.dns)
+        yield from consistency.switchover(self.switchover)
+
+    @property
+    def database(self) -> str:
+        """Name of the database on the target."""
+        return self.target.database or self.source.database

@@ -1,0 +1,44 @@
+"""What every stack has, whatever it is composed of."""
+
+from collections.abc import Iterator
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from components.settings import consistency
+from components.settings.sections import Monitoring, Network, Section
+
+NAME = r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$"
+
+
+class Stack(Section):
+    """The root of a stack's settings; each composition adds its own sections."""
+
+    composition: str = Field(description="the name of a composition")
+    environment_suffix: str = Field(
+        pattern=NAME, description="2 to 20 small letters, digits and dashes, for example dev"
+    )
+    tags: dict[str, str] = Field(default_factory=dict, description="a map of tag names to values")
+    network: Network = Field(default_factory=Network)
+    monitoring: Monitoring = Field(default_factory=Monitoring)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = list(self.contradictions())
+        if problems:
+            raise ValueError("\n  ".join(problems))
+        return self
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield what is wrong though every key alone is right."""
+        yield from consistency.network(self.network)
+
+    @property
+    def prefix(self) -> str:
+        """Name that everything of this stack starts with."""
+        return f"migration-{self.environment_suffix}"
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """Tags of every resource: the configured ones, the environment and who manages it."""
+        return {"Environment": self.environment_suffix, "ManagedBy": "pulumi", **self.tags}

@@ -1,0 +1,16 @@
+"""What a stack is made of, by its settings: one module per composition, each wiring components and naming outputs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from components.settings import Migration, Stack
+from compositions import migration
+
+Outputs = dict[str, Any]
+
+_DECLARE: dict[type[Stack], Callable[[Any], Outputs]] = {Migration: migration.declare}
+
+
+def declare(config: Stack) -> Outputs:
+    """Declare everything a stack's settings ask for and return its outputs by name."""
+    return _DECLARE[type(config)](config)

@@ -1,0 +1,26 @@
+"""Where a stack is deployed to: the account, the region and the zones to use, as the provider knows them."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+
+@dataclass(frozen=True)
+class Place:
+    """An account's region."""
+
+    account: str
+    region: str
+    zones: list[str]
+
+
+def find(zones: int, provider: pulumi.ProviderResource | None = None) -> Place:
+    """Return the place a provider, or else the stack's own configuration, leads to, with the first `zones` zones."""
+    options = pulumi.InvokeOptions(provider=provider)
+    names = aws.get_availability_zones(state="available", opts=options).names
+    return Place(
+        account=aws.get_caller_identity(opts=options).account_id,
+        region=aws.get_region(opts=options).region,
+        zones=list(names[:zones]),
+    )

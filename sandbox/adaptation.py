@@ -1,0 +1,71 @@
+"""What a stack's configuration has to say inside a sandbox, by composition: addresses, ports, secrets, short waits."""
+
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.databases import ServerInfo
+
+SOURCE_HOST_SUFFIX = "onprem.example"
+Values = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class World:
+    """What is known of a sandbox before its stack is deployed. `secrets` are ARNs by purpose."""
+
+    source: ServerInfo
+    target: ServerInfo
+    database: str
+    schemas: Sequence[str]
+    secrets: Mapping[str, str]
+    application_role: str
+
+
+def values(composition: str, world: World) -> Values:
+    """Return the keys to replace, by section. Raises KeyError for a composition nobody knows."""
+    return _VALUES[composition](world)
+
+
+def _migration(world: World) -> Values:
+    address = world.source.address.replace(".", "-")
+    return {
+        "network": {"onPremisesCidrs": ["127.0.0.0/8"]},
+        "source": {
+            "host": f"db-{address}.{SOURCE_HOST_SUFFIX}",
+            "readerHost": f"replica-{address}.{SOURCE_HOST_SUFFIX}",
+            "port": world.source.port,
+            "database": world.database,
+            "replicationSecretArn": world.secrets["replication"],
+            "operatorSecretArn": world.secrets["operator"],
+            "applicationRoles": [],
+            "sslMode": "none",  # the binaries have no TLS
+        },
+        "target": {
+            "engineVersion": f"{world.target.version}.3",
+            "port": world.source.port,
+            "sslMode": "none",
+            "applicationUsername": f"{world.application_role}_next",
+            **DISPOSABLE,
+        },
+        "replication": {"tables": [{"schema": schema} for schema in world.schemas]},
+        "dns": {"ttlSeconds": 3},
+        "switchover": {"bakeSeconds": 1, **machine()},
+    }
+
+
+DISPOSABLE = {"deletionProtection": False, "finalSnapshot": False, "secretRecoveryDays": 0}
+"""What lets a target go with its sandbox."""
+
+
+def machine() -> dict[str, str]:
+    """Return the runtime and the architecture whose layer this machine's Python can load."""
+    return {
+        "runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
+        "architecture": {"aarch64": "arm64"}.get(platform.machine(), "x86_64"),
+    }
+
+
+_VALUES: dict[str, Callable[[World], Values]] = {"migration": _migration}

@@ -1,0 +1,51 @@
+"""What is left in a sandbox's cloud: nothing, once its stack is destroyed."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.instance import Instance
+
+Listed = Callable[[Any], list[Any]]
+LISTS: dict[str, tuple[str, Listed]] = {
+    "VPCs": ("ec2", lambda c: [v["VpcId"] for v in c.describe_vpcs()["Vpcs"] if not v["IsDefault"]]),
+    "addresses": ("ec2", lambda c: c.describe_addresses()["Addresses"]),
+    "NAT gateways": ("ec2", lambda c: [n for n in c.describe_nat_gateways()["NatGateways"] if n["State"] != "deleted"]),
+    "clusters": ("rds", lambda c: c.describe_db_clusters()["DBClusters"]),
+    "instances": ("rds", lambda c: c.describe_db_instances()["DBInstances"]),
+    "automated snapshots": (
+        "rds",
+        lambda c: c.describe_db_cluster_snapshots(SnapshotType="automated")["DBClusterSnapshots"],
+    ),
+    "zones": ("route53", lambda c: c.list_hosted_zones()["HostedZones"]),
+    "functions": ("lambda", lambda c: c.list_functions()["Functions"]),
+    "state machines": ("stepfunctions", lambda c: c.list_state_machines()["stateMachines"]),
+    "tables": ("dynamodb", lambda c: c.list_tables()["TableNames"]),
+    "topics": ("sns", lambda c: c.list_topics()["Topics"]),
+    "queues": ("sqs", lambda c: c.list_queues().get("QueueUrls", [])),
+    "alarms": ("cloudwatch", lambda c: c.describe_alarms()["MetricAlarms"]),
+    "dashboards": ("cloudwatch", lambda c: c.list_dashboards()["DashboardEntries"]),
+    "rules": ("events", lambda c: c.list_rules()["Rules"]),
+    "log groups": (
+        "logs",
+        # Whoever runs a function there may write to its log once more.
+        lambda c: [g for g in c.describe_log_groups()["logGroups"] if "/aws/lambda/" not in g["logGroupName"]],
+    ),
+    "roles": (
+        "iam",
+        lambda c: [r["RoleName"] for r in c.list_roles()["Roles"] if r["RoleName"].startswith(("migration-", "dms-"))],
+    ),
+    "secrets": (
+        "secretsmanager",
+        lambda c: [s for s in c.list_secrets()["SecretList"] if not s["Name"].startswith("migration/source/")],
+    ),
+    "vaults": ("backup", lambda c: list(c.list_backup_vaults()["BackupVaultList"])),
+    "replication instances": ("dms", lambda c: c.describe_replication_instances()["ReplicationInstances"]),
+    "event subscriptions": ("dms", lambda c: c.describe_event_subscriptions()["EventSubscriptionsList"]),
+}
+"""What to look for, and where. Secrets of the source are not the stack's."""
+
+
+def left_over(instance: Instance) -> dict[str, list[Any]]:
+    """Return what there is in a sandbox's cloud, by kind, without what is there in a new account."""
+    found = {kind: lister(instance.client(service)) for kind, (service, lister) in LISTS.items()}
+    return {kind: items for kind, items in found.items() if items}
