@@ -13,6 +13,8 @@ TIERS = ("public", "application", "database")
 NAT = ("none", "one", "per_zone")
 GATEWAY_SERVICES = ("s3", "dynamodb")
 """Gateway endpoints cost nothing and keep the traffic inside AWS, so every network has them."""
+GLOBAL_SERVICES = {"route53": "us-east-1"}
+"""Interface endpoints of services without a region in their name, and the region in which those services live."""
 
 DEFAULT_NAT = "one"
 DEFAULT_LOG_RETENTION_DAYS = 30
@@ -41,9 +43,9 @@ class MigrationNetworkArgs(TypedDict):
     on_premises_cidr_blocks: NotRequired[list[str]]
     """IPv4 blocks on premises that may reach the target, and that functions and DMS may reach."""
     nat: NotRequired[str]
-    """NAT gateways: none, one, or per_zone. Functions need one to reach Route 53. Default one."""
+    """NAT gateways: none, one, or per_zone. With none, whatever functions call needs an endpoint. Default one."""
     interface_endpoints: NotRequired[list[str]]
-    """AWS services to reach privately, for example secretsmanager, logs. Each costs about 7 USD a month and zone."""
+    """AWS services to reach privately, for example secretsmanager, route53. Each costs some 7 USD a month and zone."""
     flow_logs: NotRequired[bool]
     """Record accepted and rejected traffic. Default true."""
     log_retention_days: NotRequired[int]
@@ -282,7 +284,10 @@ class MigrationNetwork(pulumi.ComponentResource):
             aws.ec2.VpcEndpoint(
                 f"{self._name}-{service}-endpoint",
                 vpc_id=self._vpc_id,
-                service_name=pulumi.Output.concat("com.amazonaws.", self._args["region"], ".", service),
+                service_name=f"com.amazonaws.{service}"
+                if service in GLOBAL_SERVICES
+                else pulumi.Output.concat("com.amazonaws.", self._args["region"], ".", service),
+                service_region=GLOBAL_SERVICES.get(service),
                 vpc_endpoint_type="Interface",
                 subnet_ids=[subnet.id for subnet in subnets],
                 security_group_ids=[group.id],

@@ -135,20 +135,13 @@ def test_no_password_is_anywhere_but_in_secrets(stack: str) -> None:
                 assert key in resource.secret_inputs, (resource.name, key)
 
 
-def test_staging_is_of_production_size() -> None:
-    recorder = program("staging")
-    assert len(recorder.of("aws:rds/clusterInstance:ClusterInstance")) == 3
-    assert len(recorder.of("aws:ec2/natGateway:NatGateway")) == 3
-    cluster = recorder.one("aws:rds/cluster:Cluster")
-    assert cluster["serverlessv2ScalingConfiguration"] == {"minCapacity": 0.5, "maxCapacity": 2}
-    assert cluster["deletionProtection"] is True
-    instance = recorder.one("aws:dms/replicationInstance:ReplicationInstance")
-    assert (instance["replicationInstanceClass"], instance["allocatedStorage"], instance["multiAz"]) == (
-        "dms.r5.large",
-        100,
-        True,
+def test_staging_is_the_promotion_scenario() -> None:
+    """Apart from names: what is rehearsed as an example is what staging runs."""
+    own, example = (
+        {key: value for key, value in stack_config(stack).items() if not key.endswith((":environmentSuffix", ":dns"))}
+        for stack in ("staging", "postgres-dev-to-staging")
     )
-    assert recorder.one("aws:route53/zone:Zone")["vpcs"]
+    assert own == example
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -158,13 +151,33 @@ def test_its_resources_are_those_that_were_reviewed(stack: str) -> None:
 
 
 def test_a_promotion_ends_on_a_protected_instance() -> None:
-    recorder = program("postgres-dev-to-staging")
+    recorder = program("staging")
     assert not recorder.of("aws:rds/cluster:Cluster")
     instance = recorder.one("aws:rds/instance:Instance")
     assert (instance["instanceClass"], instance["allocatedStorage"]) == ("db.t3.medium", 100)
     assert instance["multiAz"] and instance["deletionProtection"] and not instance["skipFinalSnapshot"]
-    target = recorder.named("migration-promotion-dms-target").inputs
+    target = recorder.named("migration-staging-dms-target").inputs
     assert target["engineName"] == "postgres"
+    assert recorder.one("aws:route53/zone:Zone")["vpcs"]
+
+
+def test_a_promotion_has_no_way_to_the_internet() -> None:
+    recorder = program("staging")
+    assert not recorder.of("aws:ec2/natGateway:NatGateway")
+    endpoints = recorder.of("aws:ec2/vpcEndpoint:VpcEndpoint").values()
+    names = {e["serviceName"]: e.get("serviceRegion") for e in endpoints if e["vpcEndpointType"] == "Interface"}
+    regional = ("dms", "monitoring", "secretsmanager", "sns", "ssm", "states")
+    assert names == {f"com.amazonaws.us-east-1.{s}": None for s in regional} | {"com.amazonaws.route53": "us-east-1"}
+
+
+def test_aurora_has_a_writer_and_two_readers() -> None:
+    recorder = program("onprem-postgres-aurora")
+    assert len(recorder.of("aws:rds/clusterInstance:ClusterInstance")) == 3
+    cluster = recorder.one("aws:rds/cluster:Cluster")
+    assert cluster["serverlessv2ScalingConfiguration"] == {"minCapacity": 0.5, "maxCapacity": 2}
+    assert cluster["deletionProtection"] is True
+    instance = recorder.one("aws:dms/replicationInstance:ReplicationInstance")
+    assert (instance["replicationInstanceClass"], instance["allocatedStorage"]) == ("dms.r5.large", 100)
 
 
 def test_dev_is_the_smallest_useful() -> None:
