@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 from moto.ec2.models import nat_gateways as nat
 from moto.ec2.models import security_groups as groups
+from moto.ec2.responses.vpcs import VPCs
 from moto.rds import models as rds
 from moto.rds.exceptions import RDSClientError
 
@@ -32,6 +33,7 @@ def repair() -> None:
     _rules_keep_descriptions()
     _nat_is_public()
     _changed_subnet_groups_stay()
+    _endpoints_have_a_service_region()
 
 
 class ManagedSecret:
@@ -227,6 +229,18 @@ def _changed_subnet_groups_stay() -> None:
         return group
 
     rds.RDSBackend.modify_db_subnet_group = modify
+
+
+def _endpoints_have_a_service_region() -> None:
+    """AWS keeps in which region an endpoint's service lives, the endpoint's own by default; moto does not listen."""
+    create = VPCs.create_vpc_endpoint
+
+    def keep(self: Any) -> Any:
+        answer = create(self)
+        answer.result["VpcEndpoint"].service_region = self._get_param("ServiceRegion") or self.region
+        return answer
+
+    VPCs.create_vpc_endpoint = keep
 
 
 def _administrator(name: str, password: str) -> str:

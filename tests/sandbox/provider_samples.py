@@ -137,6 +137,7 @@ SAMPLES: dict[str, Sample] = {
         lambda make: {
             "vpcId": make("aws:ec2/vpc:Vpc"),
             "serviceName": "com.amazonaws.us-east-1.s3",
+            "serviceRegion": "us-east-1",
             "vpcEndpointType": "Gateway",
             "routeTableIds": [make("aws:ec2/routeTable:RouteTable")],
         },

@@ -277,7 +277,7 @@ ENTRIES = (
         delete=Call("delete_vpc_endpoints", {"VpcEndpointIds": ["$id"]}),
         id="VpcEndpoint.VpcEndpointId",
         outputs={"arn": arn("vpc-endpoint"), "state": "State"},
-        replace=frozenset({"vpcId", "serviceName", "vpcEndpointType", "privateDnsEnabled"}),
+        replace=frozenset({"vpcId", "serviceName", "serviceRegion", "vpcEndpointType", "privateDnsEnabled"}),
         tags="vpc-endpoint",
         tagging=TAGGING,
     ),
