@@ -12,12 +12,14 @@ import signal
 import socket
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from sandbox.cloud import routes
 from sandbox.databases import Server
+from sandbox.databases.metrics import Watched
 from sandbox.errors import SandboxError
 from sandbox.instance import RESOLVER, Instance, Ports, folder_of, stack_config
 from sandbox.paths import REPOSITORY
@@ -116,8 +118,13 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
     waiting = []
     for title, (command, env, listening) in started.items():
         waiting.append((processes.spawn(title, command, env=env, cwd=room), listening))
-    source.start(processes)
-    target.start(processes)
+    watched = [
+        Watched(server.info.address, port, server.start(processes).popen.pid, str(server.folder))
+        for server in (source, target)
+    ]
+    _write(room / "watched.json", json.dumps([asdict(server) for server in watched]))
+    metrics: list[str | Path] = [python, "-m", "sandbox.databases.metrics", room / "watched.json"]
+    processes.spawn("rds-metrics", metrics, env=ours, cwd=room)
     for process, listening in waiting:
         processes.await_ready(process, lambda listening=listening: listens(listening))  # type: ignore[misc]
     return Instance(
