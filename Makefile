@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup rehearse scenarios test unit check clean
+.PHONY: help setup rehearse scenarios gallery dashboards test unit check clean
 
 help:
 	@echo "make rehearse   deploy, migrate and switch over a real database on this machine (ARGS=... passes options)"
 	@echo "make scenarios  deploy every example in a sandbox, check it by its outputs, preview, destroy"
+	@echo "make dashboards the docs' pictures and tables: resources, dashboards, costs of every scenario, deployed anew"
 	@echo "make test       every check and test"
 	@echo "make unit       the tests that need no sandbox, in seconds"
 	@echo "make check      formatting, lint and types"
@@ -33,6 +34,10 @@ rehearse: $(READY)
 scenarios: $(READY)
 	@$(BIN)/python -m sandbox setup
 	$(BIN)/python -m pytest tests/scenarios --every-scenario --durations=0 $(ARGS)
+
+gallery dashboards: $(READY)
+	@$(BIN)/python -m sandbox setup
+	@$(BIN)/python -m gallery $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .
