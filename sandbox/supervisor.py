@@ -19,7 +19,7 @@ from typing import Any
 
 from sandbox.cloud import routes
 from sandbox.databases import Server
-from sandbox.databases.metrics import Watched
+from sandbox.databases.metrics import REPLICATION, Watched
 from sandbox.errors import SandboxError
 from sandbox.instance import RESOLVER, Instance, Ports, folder_of, stack_config
 from sandbox.paths import REPOSITORY
@@ -122,9 +122,11 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
         Watched(server.info.address, port, server.start(processes).popen.pid, str(server.folder))
         for server in (source, target)
     ]
+    replication = next(process for process in processes.running if process.name == "dms")
+    watched.append(Watched(REPLICATION, ports.dms, replication.popen.pid, str(room)))
     _write(room / "watched.json", json.dumps([asdict(server) for server in watched]))
     metrics: list[str | Path] = [python, "-m", "sandbox.databases.metrics", room / "watched.json"]
-    processes.spawn("rds-metrics", metrics, env=ours, cwd=room)
+    processes.spawn("metrics", metrics, env=ours, cwd=room)
     for process, listening in waiting:
         processes.await_ready(process, lambda listening=listening: listens(listening))  # type: ignore[misc]
     return Instance(

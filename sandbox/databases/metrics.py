@@ -1,7 +1,8 @@
-"""What RDS reports of its servers, measured on the real ones: `python -m sandbox.databases.metrics FILE`.
+"""What RDS and DMS report of their machines, measured on real processes: `python -m sandbox.databases.metrics FILE`.
 
-The file is a JSON list of `Watched`. It asks RDS which cluster or instance each server stands for, and
-sends CPU use, connections, memory and storage to CloudWatch until it is ended. RDS reports once a minute.
+The file is a JSON list of `Watched`. It asks RDS which cluster or instance each server stands for, and DMS for its
+replication instances, and sends CPU use, connections, memory and storage to CloudWatch until it is ended. AWS reports
+once a minute.
 """
 
 import json
@@ -23,7 +24,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sandbox.processes import end_with_parent
 
 EVERY_SECONDS = 5.0
-NAMESPACE = "AWS/RDS"
+REPLICATION = "dms"
+"""Address of the process that is every replication instance."""
 ESTABLISHED = "01"
 ENCODED = re.compile(r"\.(?:cluster-)?(127-\d+-\d+-\d+)\.")
 """A server's address in the host name RDS gives it in the sandbox."""
@@ -32,7 +34,7 @@ Dimensions = tuple[str, str]
 
 @dataclass(frozen=True)
 class Watched:
-    """A server: where it listens, its first process, and the folder of its data."""
+    """A process: where it listens if it is a database server, its number, and the folder of its data."""
 
     address: str
     port: int
@@ -40,10 +42,14 @@ class Watched:
     folder: str
 
 
-def stands_for(clusters: Iterable[Mapping[str, Any]], instances: Iterable[Mapping[str, Any]]) -> dict[Dimensions, str]:
-    """Return the address behind every cluster and instance, by the dimension of its metrics and its identifier.
+def stands_for(
+    clusters: Iterable[Mapping[str, Any]],
+    instances: Iterable[Mapping[str, Any]],
+    replication: Iterable[Mapping[str, Any]],
+) -> dict[Dimensions, str]:
+    """Return what is behind every cluster and instance, by the dimension of its metrics and its identifier.
 
-    The arguments are what RDS's describe calls answer.
+    The arguments are what RDS's and DMS's describe calls answer.
     """
     hosts = {("DBClusterIdentifier", c["DBClusterIdentifier"]): c.get("Endpoint") or "" for c in clusters}
     hosts |= {
@@ -51,7 +57,9 @@ def stands_for(clusters: Iterable[Mapping[str, Any]], instances: Iterable[Mappin
         for i in instances
     }
     found = {dimensions: ENCODED.search(host) for dimensions, host in hosts.items()}
-    return {dimensions: match[1].replace("-", ".") for dimensions, match in found.items() if match}
+    servers = {dimensions: match[1].replace("-", ".") for dimensions, match in found.items() if match}
+    moved = (i["ReplicationInstanceIdentifier"] for i in replication)
+    return servers | {("ReplicationInstanceIdentifier", identifier): REPLICATION for identifier in moved}
 
 
 def cpu_seconds(stats: Iterable[str], root: int) -> float:
@@ -109,12 +117,15 @@ class Meter:
         now, used = self._last = (time.monotonic(), self._cpu())
         busy = 100 * max(0.0, used - used_before) / ((now - before) or 1.0) / (os.cpu_count() or 1)
         memory = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+        table = Path("/proc/net/tcp").read_text()
+        clients = (
+            {}
+            if server.address == REPLICATION
+            else {"DatabaseConnections": (float(connections(table, server.address, server.port)), "Count")}
+        )
         return {
+            **clients,
             "CPUUtilization": (min(100.0, busy), "Percent"),
-            "DatabaseConnections": (
-                connections(Path("/proc/net/tcp").read_text(), server.address, server.port),
-                "Count",
-            ),
             "FreeableMemory": (1024.0 * int(memory[1]) if memory else 0.0, "Bytes"),
             "FreeStorageSpace": (float(shutil.disk_usage(server.folder).free), "Bytes"),
         }
@@ -137,16 +148,24 @@ def main(file: str) -> None:
     servers = [Watched(**one) for one in json.loads(Path(file).read_text())]
     meters = {server.address: Meter(server) for server in servers}
     once = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
-    rds, cloudwatch = boto3.client("rds", config=once), boto3.client("cloudwatch", config=once)
+    rds, dms, cloudwatch = (boto3.client(service, config=once) for service in ("rds", "dms", "cloudwatch"))
     while True:
         time.sleep(EVERY_SECONDS)
         try:
-            known = stands_for(rds.describe_db_clusters()["DBClusters"], rds.describe_db_instances()["DBInstances"])
+            known = stands_for(
+                rds.describe_db_clusters()["DBClusters"],
+                rds.describe_db_instances()["DBInstances"],
+                dms.describe_replication_instances()["ReplicationInstances"],
+            )
             seen = {address: meters[address].look() for address in set(known.values()) & set(meters)}
             today = datetime.now(UTC)
-            wanted = [d for key, address in known.items() if address in seen for d in data(key, today, seen[address])]
-            if wanted:
-                cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=wanted)
+            wanted: dict[str, list[dict[str, Any]]] = {}
+            for dimensions, address in known.items():
+                namespace = "AWS/DMS" if address == REPLICATION else "AWS/RDS"
+                wanted.setdefault(namespace, []).extend(data(dimensions, today, seen.get(address, {})))
+            for namespace, found in wanted.items():
+                if found:
+                    cloudwatch.put_metric_data(Namespace=namespace, MetricData=found)
         except (BotoCoreError, ClientError, OSError):
             continue  # a reading less: the alarms treat what is missing as they do on AWS
 

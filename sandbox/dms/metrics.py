@@ -42,6 +42,7 @@ class Meter:
             "FullLoadThroughputRowsTarget": (max(0, rows) / seconds if seconds else 0.0, "Count/Second"),
             "CDCThroughputRowsTarget": (max(0, applied) / seconds if seconds else 0.0, "Count/Second"),
             "CDCIncomingChanges": (float(reading.pending), "Count"),
+            "CDCChangesMemoryTarget": (float(reading.pending), "Count"),
             "CDCLatencySource": (reading.latency_source, "Seconds"),
             "CDCLatencyTarget": (reading.latency_target, "Seconds"),
         }

@@ -1,4 +1,4 @@
-"""RDS's metrics in the sandbox come from the real server."""
+"""RDS's and DMS's metrics in the sandbox come from the real processes."""
 
 import time
 from contextlib import ExitStack
@@ -8,12 +8,14 @@ from typing import Any
 from sandbox.instance import Instance
 
 
-def newest(sandbox: Instance, metric: str, identifier: str, since: datetime) -> float | None:
+def newest(
+    sandbox: Instance, metric: str, identifier: str, since: datetime, dimension: str = "DBClusterIdentifier"
+) -> float | None:
     query: dict[str, Any] = {
         "Metric": {
-            "Namespace": "AWS/RDS",
+            "Namespace": "AWS/RDS" if dimension.startswith("DB") else "AWS/DMS",
             "MetricName": metric,
-            "Dimensions": [{"Name": "DBClusterIdentifier", "Value": identifier}],
+            "Dimensions": [{"Name": dimension, "Value": identifier}],
         },
         "Period": 1,
         "Stat": "Maximum",
@@ -43,3 +45,7 @@ def test_connections_and_room_are_those_of_the_server(sandbox: Instance, outputs
         assert newest(sandbox, metric, identifier, since - timedelta(seconds=30)) is not None, metric
     free = newest(sandbox, "FreeStorageSpace", identifier, since - timedelta(seconds=30))
     assert free is not None and free > 2**20
+    mover = sandbox.client("dms").describe_replication_instances()["ReplicationInstances"][0]
+    for metric in ("CPUUtilization", "FreeableMemory", "FreeStorageSpace"):
+        name, begin = mover["ReplicationInstanceIdentifier"], since - timedelta(seconds=30)
+        assert newest(sandbox, metric, name, begin, "ReplicationInstanceIdentifier") is not None, metric

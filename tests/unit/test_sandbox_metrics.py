@@ -11,6 +11,7 @@ WRITER = {
     "Endpoint": {"Address": "shop-writer.127-0-0-3.us-east-1.rds.amazonaws.com"},
 }
 ELSEWHERE = {"DBInstanceIdentifier": "other", "Endpoint": {"Address": "other.abc123.us-east-1.rds.amazonaws.com"}}
+REPLICATION = {"ReplicationInstanceIdentifier": "mover"}
 BEING_MADE = {"DBInstanceIdentifier": "new"}
 TCP = """  sl  local_address rem_address   st
    0: 0300007F:1538 00000000:0000 0A
@@ -25,10 +26,11 @@ def stat(pid: int, parent: int, own: int, children: int = 0) -> str:
     return f"{pid} (a (b) c) S {parent} 0 0 0 0 0 0 0 0 0 {own} 0 {children} 0 20 0"
 
 
-def test_a_server_stands_for_whatever_has_its_address_in_its_name() -> None:
-    assert metrics.stands_for([CLUSTER], [WRITER, ELSEWHERE, BEING_MADE]) == {
+def test_a_process_stands_for_whatever_has_its_address_in_its_name() -> None:
+    assert metrics.stands_for([CLUSTER], [WRITER, ELSEWHERE, BEING_MADE], [REPLICATION]) == {
         ("DBClusterIdentifier", "shop"): "127.0.0.3",
         ("DBInstanceIdentifier", "shop-writer"): "127.0.0.3",
+        ("ReplicationInstanceIdentifier", "mover"): metrics.REPLICATION,
     }
 
 

@@ -457,6 +457,7 @@ def test_metrics_are_rates_and_come_once_a_period(monkeypatch: pytest.MonkeyPatc
     assert found == {
         "CDCThroughputRowsTarget": 25.0,
         "CDCIncomingChanges": 7.0,
+        "CDCChangesMemoryTarget": 7.0,
         "CDCLatencySource": 0.5,
         "CDCLatencyTarget": 1.5,
     }
