@@ -22,7 +22,7 @@ def _detach(api: Api, gateway: Resource) -> None:
 def _options(request: Json, connection: Resource) -> Json:
     """Write a connection's flat properties as the nested options that EC2 takes."""
     inputs = connection.inputs
-    tunnels = []
+    tunnels: list[Json | str] = []
     for tunnel in TUNNELS:
         log = (inputs.get(f"{tunnel}LogOptions") or {}).get("cloudwatchLogOptions")
         if log == UNKNOWN:
