@@ -9,6 +9,7 @@ from components.dms_pipeline import DmsPipeline, DmsPipelineArgs
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from components.migration_network import MigrationNetwork, MigrationNetworkArgs
 from components.monitoring_suite import MonitoringSuite, MonitoringSuiteArgs
+from components.replication_instance import ReplicationInstance, ReplicationInstanceArgs
 from components.switchover import Switchover, SwitchoverArgs
 from components.target_database import TargetDatabase, TargetDatabaseArgs
 
@@ -23,6 +24,8 @@ __all__ = [
     "MigrationNetworkArgs",
     "MonitoringSuite",
     "MonitoringSuiteArgs",
+    "ReplicationInstance",
+    "ReplicationInstanceArgs",
     "Switchover",
     "SwitchoverArgs",
     "TargetDatabase",

@@ -5,18 +5,11 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, policies
+from components import checks, policies, replication_instance
 from components.dms_settings import DEFAULT_LOB_MAXIMUM_KB, TableRule, table_mappings, task_settings
 
 SOURCE_ENGINES = ("postgres", "aurora-postgresql")
 SSL_MODES = ("none", "require", "verify-ca", "verify-full")
-DEFAULT_INSTANCE_CLASS = "dms.r5.large"
-DEFAULT_STORAGE_GB = 100
-DEFAULT_MAINTENANCE_WINDOW = "sun:06:00-sun:07:00"
-VPC_ROLE = "dms-vpc-role"
-LOGS_ROLE = "dms-cloudwatch-logs-role"
-VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonDMSVPCManagementRole"
-LOGS_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonDMSCloudWatchLogsRole"
 HEARTBEAT_SCHEMA = "migration_control"
 HEARTBEAT_MINUTES = 5
 NO_FOREIGN_KEYS = "SET session_replication_role = 'replica'"
@@ -38,6 +31,15 @@ class DmsEndpointArgs(TypedDict):
     """none, require, verify-ca or verify-full. Default require."""
 
 
+class DmsInstance(TypedDict):
+    """A replication instance that is there already."""
+
+    arn: pulumi.Input[str]
+    """ARN of the instance."""
+    id: pulumi.Input[str]
+    """Identifier of the instance."""
+
+
 class DmsPipelineArgs(TypedDict):
     """What DmsPipeline needs."""
 
@@ -45,9 +47,11 @@ class DmsPipelineArgs(TypedDict):
     """AWS account, twelve digits."""
     region: pulumi.Input[str]
     """AWS region; the access role trusts DMS of this region only."""
-    subnet_ids: pulumi.Input[list[str]]
+    instance: NotRequired[DmsInstance]
+    """Instance to run on, shared with other databases. Default: one is made, of what the keys below say."""
+    subnet_ids: NotRequired[pulumi.Input[list[str]]]
     """Subnets of at least two zones from which both databases and Secrets Manager can be reached."""
-    security_group_id: pulumi.Input[str]
+    security_group_id: NotRequired[pulumi.Input[str]]
     """Security group of the replication instance."""
     kms_key_arn: pulumi.Input[str]
     """Key that encrypts the instance's storage, the endpoints and the secrets."""
@@ -109,7 +113,7 @@ class DmsPipeline(pulumi.ComponentResource):
         mappings = table_mappings(args["tables"])
         settings = task_settings(lob_maximum_kb=int(args.get("lob_maximum_kb", DEFAULT_LOB_MAXIMUM_KB)))
 
-        instance = self._instance(self._account_roles())
+        instance = args.get("instance") or self._own_instance()
         access = self._access_role()
         source = self._endpoint("source", "source", args["source"], access)
         target = self._endpoint("target", "target", args["target"], access)
@@ -118,8 +122,8 @@ class DmsPipeline(pulumi.ComponentResource):
         forward = self._task("forward", "full-load-and-cdc", instance, source, target, mappings, settings)
         failback = self._task("failback", "cdc", instance, back_source, back_target, mappings, settings)
 
-        self.replication_instance_arn = instance.replication_instance_arn
-        self.replication_instance_id = instance.replication_instance_id
+        self.replication_instance_arn = pulumi.Output.from_input(instance["arn"])
+        self.replication_instance_id = pulumi.Output.from_input(instance["id"])
         self.source_endpoint_arn = source.endpoint_arn
         self.target_endpoint_arn = target.endpoint_arn
         self.replication_task_arn = forward.replication_task_arn
@@ -141,52 +145,28 @@ class DmsPipeline(pulumi.ComponentResource):
             }
         )
 
-    def _account_roles(self) -> list[pulumi.Resource]:
-        """Make the roles with DMS's fixed names. What needs them waits for the policies, not just for the roles."""
-        if not self._args.get("create_account_roles", True):
-            return []
-        attachments: list[pulumi.Resource] = []
-        for purpose, role_name, policy in (("vpc", VPC_ROLE, VPC_POLICY), ("logs", LOGS_ROLE, LOGS_POLICY)):
-            role = aws.iam.Role(
-                f"{self._name}-{purpose}-role",
-                name=role_name,
-                assume_role_policy=policies.trust("dms.amazonaws.com"),
-                tags=checks.tags_for(self._tags, role_name),
-                opts=self._child,
+    def _own_instance(self) -> DmsInstance:
+        """Make an instance for this database alone."""
+        args = self._args
+        if "subnet_ids" not in args or "security_group_id" not in args:
+            raise checks.ArgumentError("instance is missing: give one, or subnet_ids and security_group_id to make it")
+        made = replication_instance.declare(
+            replication_instance.Declaration(
+                name=self._name,
+                parent=self,
+                subnet_ids=args["subnet_ids"],
+                security_group_id=args["security_group_id"],
+                kms_key_arn=args["kms_key_arn"],
+                instance_class=args.get("instance_class", replication_instance.DEFAULT_INSTANCE_CLASS),
+                storage_gb=args.get("storage_gb", replication_instance.DEFAULT_STORAGE_GB),
+                multi_az=args.get("multi_az", False),
+                engine_version=args.get("engine_version"),
+                maintenance_window=args.get("maintenance_window", replication_instance.DEFAULT_MAINTENANCE_WINDOW),
+                create_account_roles=args.get("create_account_roles", True),
+                tags=self._tags,
             )
-            attachments.append(
-                aws.iam.RolePolicyAttachment(
-                    f"{self._name}-{purpose}-policy", role=role.name, policy_arn=policy, opts=self._child
-                )
-            )
-        return attachments
-
-    def _instance(self, account_roles: list[pulumi.Resource]) -> aws.dms.ReplicationInstance:
-        args, name = self._args, self._name
-        subnets = aws.dms.ReplicationSubnetGroup(
-            f"{name}-subnets",
-            replication_subnet_group_id=f"{name}-subnets",
-            replication_subnet_group_description="Subnets of the migration's replication instance",
-            subnet_ids=args["subnet_ids"],
-            tags=checks.tags_for(self._tags, f"{name}-subnets"),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=account_roles),
         )
-        return aws.dms.ReplicationInstance(
-            f"{name}-instance",
-            replication_instance_id=f"{name}-instance",
-            replication_instance_class=args.get("instance_class", DEFAULT_INSTANCE_CLASS),
-            allocated_storage=checks.whole("storage_gb", args.get("storage_gb", DEFAULT_STORAGE_GB), 5, 6144),
-            multi_az=args.get("multi_az", False),
-            engine_version=args.get("engine_version"),
-            auto_minor_version_upgrade=True,
-            preferred_maintenance_window=args.get("maintenance_window", DEFAULT_MAINTENANCE_WINDOW),
-            publicly_accessible=False,
-            kms_key_arn=args["kms_key_arn"],
-            replication_subnet_group_id=subnets.replication_subnet_group_id,
-            vpc_security_group_ids=[args["security_group_id"]],
-            tags=checks.tags_for(self._tags, f"{name}-instance"),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=account_roles, ignore_changes=["engineVersion"]),
-        )
+        return {"arn": made.replication_instance_arn, "id": made.replication_instance_id}
 
     def _access_role(self) -> pulumi.Output[str]:
         """Make the role through which DMS reads the two secrets; its ARN is known once it may read them."""
@@ -250,7 +230,7 @@ class DmsPipeline(pulumi.ComponentResource):
         self,
         purpose: str,
         migration_type: str,
-        instance: aws.dms.ReplicationInstance,
+        instance: DmsInstance,
         source: aws.dms.Endpoint,
         target: aws.dms.Endpoint,
         mappings: str,
@@ -261,7 +241,7 @@ class DmsPipeline(pulumi.ComponentResource):
             name,
             replication_task_id=name,
             migration_type=migration_type,
-            replication_instance_arn=instance.replication_instance_arn,
+            replication_instance_arn=instance["arn"],
             source_endpoint_arn=source.endpoint_arn,
             target_endpoint_arn=target.endpoint_arn,
             table_mappings=mappings,

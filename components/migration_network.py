@@ -6,7 +6,8 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, policies
+from components import checks, policies, site_to_site_vpn
+from components.site_to_site_vpn import VpnArgs
 
 TIERS = ("public", "application", "database")
 """One /24 a zone each, in this order: public holds NAT, application holds functions and DMS, database the target."""
@@ -52,6 +53,8 @@ class MigrationNetworkArgs(TypedDict):
     """Days the flow logs are kept. Default 30."""
     kms_key_arn: pulumi.Input[str]
     """Key that encrypts the flow logs."""
+    vpn: NotRequired[VpnArgs | None]
+    """A Site-to-Site VPN whose routes every private route table learns. Default none."""
     tags: NotRequired[dict[str, str]]
     """Tags for every resource."""
 
@@ -75,6 +78,8 @@ class MigrationNetwork(pulumi.ComponentResource):
     """Security group of the replication instance."""
     function_security_group_id: pulumi.Output[str]
     """Security group of the functions."""
+    vpn_connection_id: pulumi.Output[str] | None
+    """Id of the VPN connection, where there is one."""
 
     def __init__(self, name: str, args: MigrationNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("migration:index:MigrationNetwork", name, None, opts)
@@ -107,6 +112,8 @@ class MigrationNetwork(pulumi.ComponentResource):
         private_tables = self._routes(subnets, nat)
         self._groups()
         self._endpoints(subnets["application"], private_tables)
+        vpn = args.get("vpn")
+        self.vpn_connection_id = self._vpn(vpn, private_tables).id if vpn is not None else None
         if args.get("flow_logs", True):
             self._flow_logs()
 
@@ -124,6 +131,7 @@ class MigrationNetwork(pulumi.ComponentResource):
                 "application_security_group_id": self.application_security_group_id,
                 "replication_security_group_id": self.replication_security_group_id,
                 "function_security_group_id": self.function_security_group_id,
+                "vpn_connection_id": self.vpn_connection_id,
             }
         )
 
@@ -295,6 +303,18 @@ class MigrationNetwork(pulumi.ComponentResource):
                 tags=checks.tags_for(self._tags, f"{self._name}-{service}"),
                 opts=self._child,
             )
+
+    def _vpn(self, vpn: VpnArgs, tables: list[aws.ec2.RouteTable]) -> aws.ec2.VpnConnection:
+        given = site_to_site_vpn.Declaration(
+            name=self._name,
+            parent=self,
+            vpc_id=self._vpc_id,
+            tables={table._name: table.id for table in tables},
+            kms_key_arn=self._args["kms_key_arn"],
+            log_retention_days=int(self._args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
+            tags=self._tags,
+        )
+        return site_to_site_vpn.declare(given, vpn)
 
     def _flow_logs(self) -> None:
         group = aws.cloudwatch.LogGroup(

@@ -1,19 +1,16 @@
 """The edge between Lambda and a step: clients, config, logging. Nothing here is reached by the steps themselves."""
 
 import functools
-import json
 import logging
 import os
 from collections.abc import Callable
 from typing import Any
 
-import boto3
-from botocore.config import Config as ClientConfig
-
 from handlers import config
 from handlers.adapters.cloud import Endpoints, Machine, Names, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
 from handlers.adapters.tracking import Tracking
+from handlers.clients import client, log, say
 from handlers.clock import Clock
 from handlers.migration import Migration
 
@@ -22,22 +19,7 @@ CONFIG_PARAMETER = "CONFIG_PARAMETER"
 MARGIN_SECONDS = 30.0
 """Time kept back from a function's own limit, so that it can still undo."""
 
-log = logging.getLogger("migration")
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
-
-
-@functools.cache
-def client(service: str) -> Any:
-    """Return a client that retries what AWS asks to retry, made once. Endpoints come from the environment."""
-    return boto3.client(
-        service,
-        config=ClientConfig(
-            connect_timeout=5,
-            read_timeout=20,
-            retries={"mode": "standard", "max_attempts": 5},
-            user_agent_extra="migration",
-        ),
-    )
 
 
 def open_migration() -> Migration:
@@ -70,17 +52,13 @@ def handler(step: Callable[[Migration, dict[str, Any], float], dict[str, Any]]) 
     @functools.wraps(step)
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
         log.setLevel(logging.INFO)
-        _say("begins", step, execution=event.get("execution"))
+        say("begins", step.__module__, execution=event.get("execution"))
         try:
             result = step(open_migration(), event, seconds_left(context))
         except Exception as error:
-            _say("failed", step, error=type(error).__name__, reason=str(error))
+            say("failed", step.__module__, error=type(error).__name__, reason=str(error))
             raise
-        _say("ended", step, outcome=result.get("outcome"))
+        say("ended", step.__module__, outcome=result.get("outcome"))
         return result
 
     return handle
-
-
-def _say(what: str, step: Callable[..., Any], **fields: Any) -> None:
-    log.info(json.dumps({"step": step.__module__.rsplit(".", maxsplit=1)[-1], "event": what, **fields}))

@@ -13,6 +13,8 @@ from handlers.core.readiness import TaskState
 LATENCIES = ("CDCLatencySource", "CDCLatencyTarget")
 METRIC_SECONDS = 300
 """How far back a latency counts: DMS reports once a minute."""
+COMMENT_LIMIT = 256
+"""Characters of a change batch's comment."""
 ERRORED_STATES = frozenset({"Table error", "Error", "Suspended", "Table cancelled"})
 
 
@@ -52,6 +54,36 @@ class Names:
     def in_sync(self, change_id: str) -> bool:
         """Say whether a change is in force on every name server of Route 53."""
         return bool(self._client.get_change(Id=change_id)["ChangeInfo"]["Status"] == "INSYNC")
+
+
+class NameGroup:
+    """The weighted records of several names of one zone, which move together or not at all."""
+
+    def __init__(self, client: Any, zone_id: str, group: Sequence[str]) -> None:
+        self._client = client
+        self._zone_id = zone_id
+        self._names = {name: Names(client, zone_id, name) for name in group}
+
+    def weights(self) -> dict[str, dict[str, int]]:
+        """Return the weight of each side of every name as Route 53 has them now."""
+        return {name: names.weights(one.read()) for name, one in self._names.items()}
+
+    def shift(self, weights: Mapping[str, Mapping[str, int]], why: str) -> str:
+        """Give every name its weights in one change batch, read back, and return the change's id.
+
+        Times to live stay as they are. Raises NamesError if the read-back differs.
+        """
+        changes = []
+        for name, one in self._names.items():
+            found = one.read()
+            changes += names.shift(found, weights[name], names.ttl(found))
+        answer = self._client.change_resource_record_sets(
+            HostedZoneId=self._zone_id, ChangeBatch={"Comment": why[:COMMENT_LIMIT], "Changes": changes}
+        )
+        found_weights = self.weights()
+        if found_weights != {name: dict(wanted) for name, wanted in weights.items()}:
+            raise names.NamesError(f"the names read back {found_weights} after they were set to {weights}")
+        return str(answer["ChangeInfo"]["Id"])
 
 
 class Task:
@@ -165,14 +197,12 @@ class Endpoints:
         return [arn for arn in self._endpoint_arns if status.get(arn, {}).get("Status") != "successful"]
 
 
-class Notices:
-    """Messages to people, and the state parameter that shows them where the migration stands."""
+class Topic:
+    """Messages to people."""
 
-    def __init__(self, sns: Any, ssm: Any, topic_arn: str, parameter: str) -> None:
+    def __init__(self, sns: Any, topic_arn: str) -> None:
         self._sns = sns
-        self._ssm = ssm
         self._topic_arn = topic_arn
-        self._parameter = parameter
 
     def tell(self, subject: str, detail: Mapping[str, Any]) -> None:
         """Send a message to everybody who subscribed."""
@@ -181,6 +211,15 @@ class Notices:
             Subject=subject[:100],
             Message=json.dumps(detail, indent=2, sort_keys=True, default=str),
         )
+
+
+class Notices(Topic):
+    """Messages to people, and the state parameter that shows them where the migration stands."""
+
+    def __init__(self, sns: Any, ssm: Any, topic_arn: str, parameter: str) -> None:
+        super().__init__(sns, topic_arn)
+        self._ssm = ssm
+        self._parameter = parameter
 
     def show(self, state: Mapping[str, Any]) -> None:
         """Overwrite the state parameter."""

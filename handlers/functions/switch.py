@@ -3,9 +3,9 @@
 from typing import Any
 
 from handlers import compensation
+from handlers.clients import log
 from handlers.core.record import Record, Superseded, fence_to_open_seconds
 from handlers.edge import handler as edge
-from handlers.edge import log
 from handlers.fenced import SWITCHED, FencedSection
 from handlers.migration import Migration
 

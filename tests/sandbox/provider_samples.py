@@ -154,6 +154,38 @@ SAMPLES: dict[str, Sample] = {
         },
         replace={"trafficType": "REJECT"},
     ),
+    "aws:ec2/vpnGateway:VpnGateway": Sample(
+        lambda make: {"vpcId": make("aws:ec2/vpc:Vpc"), "amazonSideAsn": "64512"}, replace={"amazonSideAsn": "64513"}
+    ),
+    "aws:ec2/customerGateway:CustomerGateway": Sample(
+        lambda make: {"ipAddress": "198.51.100.7", "bgpAsn": "65010", "type": "ipsec.1"},
+        replace={"ipAddress": "198.51.100.8"},
+    ),
+    "aws:ec2/vpnConnection:VpnConnection": Sample(
+        lambda make: {
+            "customerGatewayId": make("aws:ec2/customerGateway:CustomerGateway"),
+            "vpnGatewayId": make("aws:ec2/vpnGateway:VpnGateway"),
+            "type": "ipsec.1",
+            "staticRoutesOnly": False,
+            "presharedKeyStorage": "SecretsManager",
+            "tunnel1LogOptions": {
+                "cloudwatchLogOptions": {
+                    "logEnabled": True,
+                    "logGroupArn": make("aws:cloudwatch/logGroup:LogGroup.arn"),
+                    "logOutputFormat": "json",
+                }
+            },
+        },
+        replace={"staticRoutesOnly": True},
+    ),
+    "aws:ec2/vpnGatewayRoutePropagation:VpnGatewayRoutePropagation": Sample(
+        lambda make: {
+            "vpnGatewayId": make("aws:ec2/vpnGateway:VpnGateway"),
+            "routeTableId": make("aws:ec2/routeTable:RouteTable"),
+        },
+        replace={"routeTableId": "rtb-other"},
+        tags=False,
+    ),
     "aws:iam/role:Role": Sample(
         lambda make: {"assumeRolePolicy": TRUST, "description": "unit"},
         {"assumeRolePolicy": TRUST.replace("lambda", "states")},

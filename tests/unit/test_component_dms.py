@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from components import DmsPipeline, DmsPipelineArgs
+from components import DmsPipeline, DmsPipelineArgs, ReplicationInstance, ReplicationInstanceArgs
 from components.checks import ArgumentError
 from components.dms_settings import table_mappings, task_settings
 from tests.support.pulumi_mocks import Recorder, deploy
@@ -157,3 +157,46 @@ def test_bad_arguments() -> None:
         pipeline(target={"engine_name": "postgres", "database_name": "x", "secret_arn": "y", "ssl_mode": "maybe"})
     with pytest.raises(ArgumentError, match="storage_gb is 1"):
         pipeline(storage_gb=1)
+
+
+def shared(**changes: object) -> Recorder:
+    instance = {"arn": "arn:aws:dms:x:1:rep:SHARED", "id": "shared-instance"}
+    args = {key: value for key, value in ARGS.items() if key not in ("subnet_ids", "security_group_id")}
+    return deploy(lambda: DmsPipeline("dms", {**args, "instance": instance, **changes}))  # type: ignore[typeddict-item]
+
+
+def test_a_database_can_run_on_an_instance_that_is_there() -> None:
+    recorder = shared()
+    assert not recorder.of("aws:dms/replicationInstance:ReplicationInstance")
+    assert set(recorder.of("aws:iam/role:Role")) == {"dms-access-role"}
+    tasks = recorder.of("aws:dms/replicationTask:ReplicationTask")
+    assert {task["replicationInstanceArn"] for task in tasks.values()} == {"arn:aws:dms:x:1:rep:SHARED"}
+    assert recorder.outputs["dms"]["replication_instance_id"] == "shared-instance"
+
+
+def test_without_an_instance_it_must_be_known_where_to_make_one() -> None:
+    args = {key: value for key, value in ARGS.items() if key != "subnet_ids"}
+    with pytest.raises(ArgumentError, match="instance is missing: give one, or subnet_ids and security_group_id"):
+        deploy(lambda: DmsPipeline("dms", args))  # type: ignore[arg-type]
+
+
+def test_an_instance_of_its_own_is_what_many_share() -> None:
+    args: ReplicationInstanceArgs = {
+        "subnet_ids": ["subnet-1", "subnet-2"],
+        "security_group_id": "sg-1",
+        "kms_key_arn": "arn:key",
+        "instance_class": "dms.t3.medium",
+        "multi_az": True,
+    }
+    recorder = deploy(lambda: ReplicationInstance("shared", args))
+    kinds = recorder.kinds()
+    assert set(kinds) == {
+        *("shared-vpc-role", "shared-vpc-policy", "shared-logs-role", "shared-logs-policy"),
+        *("shared-subnets", "shared-instance"),
+    }
+    assert {recorder.parents()[name] for name in kinds} == {"shared"}
+    instance = recorder.named("shared-instance").inputs
+    assert (instance["replicationInstanceClass"], instance["allocatedStorage"]) == ("dms.t3.medium", 100)
+    assert instance["multiAz"] is True and instance["publiclyAccessible"] is False
+    assert "engineVersion" not in instance and instance["kmsKeyArn"] == "arn:key"
+    assert {"shared-vpc-policy", "shared-logs-policy"} <= recorder.named("shared-instance").depends_on

@@ -1,0 +1,55 @@
+"""The edge between Lambda and a step of the fleet: config, clients, log, and refusals as answers."""
+
+import functools
+import json
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from handlers.adapters.cloud import NameGroup, Topic
+from handlers.adapters.fleet_tracking import FleetTracking, Superseded
+from handlers.clients import client, log, say
+from handlers.clock import Clock
+from handlers.core.fleet import Config, Refused
+from handlers.fleet import Fleet
+
+CONFIG_PARAMETER = "CONFIG_PARAMETER"
+"""Environment variable that names the config parameter."""
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+def open_fleet() -> Fleet:
+    """Read the config parameter, as the stack writes it, and return the fleet."""
+    text = client("ssm").get_parameter(Name=os.environ[CONFIG_PARAMETER])["Parameter"]["Value"]
+    found = json.loads(text)
+    config = Config(**{**found, "databases": tuple(found["databases"])})
+    return Fleet(
+        config=config,
+        tracking=FleetTracking(client("dynamodb"), config.tracking_table),
+        group=lambda names: NameGroup(client("route53"), config.zone_id, names),
+        topic=Topic(client("sns"), config.topic_arn),
+        clock=Clock(),
+    )
+
+
+def handler(step: Callable[[Fleet, dict[str, Any]], dict[str, Any]]) -> Handler:
+    """Make a Lambda handler of a step. What is refused is an answer with the reason; what fails is an error."""
+
+    @functools.wraps(step)
+    def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
+        log.setLevel(logging.INFO)
+        say("begins", step.__module__, database=str(event.get("database")))
+        try:
+            result = step(open_fleet(), event)
+        except (Refused, Superseded) as refusal:
+            say("refused", step.__module__, reason=str(refusal))
+            return {"outcome": "refused", "reason": str(refusal)}
+        except Exception as error:
+            say("failed", step.__module__, error=type(error).__name__, reason=str(error))
+            raise
+        say("ended", step.__module__, outcome=result["outcome"])
+        return result
+
+    return handle

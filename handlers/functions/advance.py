@@ -1,0 +1,26 @@
+"""Move a database of the fleet on to its next phase, and its names with it. Can be repeated."""
+
+from typing import Any
+
+from handlers.core import fleet as core
+from handlers.fleet import Fleet
+from handlers.fleet_edge import handler as edge
+
+
+def step(fleet: Fleet, event: dict[str, Any]) -> dict[str, Any]:
+    """Move `database` on to `phase`.
+
+    `shifting` sends `reader_percent` of the reads to green; `switched` moves both names whole and wants the caller's
+    word, `writers_stopped`. The other phases are recorded and leave the names alone.
+    """
+    asked = core.request(event)
+    return fleet.carry_out(
+        asked.database,
+        lambda record: core.advanced(
+            record, asked.phase, reader_percent=asked.reader_percent, writers_stopped=asked.writers_stopped
+        ),
+        asked.reason,
+    )
+
+
+handler = edge(step)
