@@ -6,9 +6,11 @@ import pulumi
 import pulumi_aws as aws
 
 from components import checks
+from components.database_engines import AURORA_POSTGRESQL
 from components.database_server import BACKUP_TAG, DatabaseServer, Declaration
 
-ENGINE = "aurora-postgresql"
+ENGINE = AURORA_POSTGRESQL.name
+INSTANCE_CLASS = "db.serverless"
 DEFAULT_MINIMUM_CAPACITY = 0.5
 DEFAULT_MAXIMUM_CAPACITY = 2.0
 DEFAULT_READERS = 2
@@ -60,13 +62,13 @@ def _cluster(given: Declaration, args: AuroraArgs) -> aws.rds.Cluster:
         f"{name}-parameters",
         name=f"{name}-parameters",
         description="Settings that replication and fail-back need",
-        family=given.family(ENGINE),
+        family=given.family(),
         parameters=given.parameter_list(),
         tags=given.tagged(f"{name}-parameters"),
         opts=given.child,
     )
     identifier = f"{name}-cluster"
-    logs = given.log_group(f"cluster/{identifier}")
+    logs = given.log_groups(f"cluster/{identifier}", name)
     return aws.rds.Cluster(
         f"{name}-cluster",
         cluster_identifier=identifier,
@@ -84,7 +86,7 @@ def _cluster(given: Declaration, args: AuroraArgs) -> aws.rds.Cluster:
         },
         **given.protection(),
         tags={**given.tagged(identifier), **BACKUP_TAG},
-        opts=pulumi.ResourceOptions(parent=given.parent, depends_on=[logs], ignore_changes=["engineVersion"]),
+        opts=pulumi.ResourceOptions(parent=given.parent, depends_on=logs, ignore_changes=["engineVersion"]),
     )
 
 
@@ -100,9 +102,8 @@ def _instances(given: Declaration, cluster: aws.rds.Cluster, count: int) -> list
             identifier=name,
             cluster_identifier=cluster.id,
             engine=aws.rds.EngineType.AURORA_POSTGRESQL,
-            instance_class="db.serverless",
             promotion_tier=min(number, 1),
-            **given.observation(role),
+            **given.observation(role, INSTANCE_CLASS),
             tags=given.tagged(name),
             opts=pulumi.ResourceOptions(parent=given.parent, depends_on=before),
         )

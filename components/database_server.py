@@ -9,31 +9,27 @@ import pulumi_aws as aws
 import pulumi_random as random
 
 from components import checks, policies
+from components.database_engines import Engine
 
 MONITORING_SECONDS = 60
 MONITORING_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 BACKUP_TAG = {"Purpose": "database-migration"}
 
-PARAMETERS = {
-    # Fail-back reads the target's changes. Static, so it must be there before the first start, not on the day of need.
-    "rds.logical_replication": ("1", "pending-reboot"),
-    # Statements slower than a second are worth a line: a cold target shows here first.
-    "log_min_duration_statement": ("1000", "immediate"),
-    # DDL on the target during replication breaks it; the log says who did it.
-    "log_statement": ("ddl", "immediate"),
-}
-TLS = {"rds.force_ssl": ("1", "pending-reboot")}
-
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a target of any kind is made of; `name` is the component's, whose child everything becomes."""
+    """What a target of any kind is made of; `name` is the component's, whose child everything becomes.
+
+    RDS makes and manages the administrator's password where `master_password` is None.
+    """
 
     name: str
     parent: pulumi.Resource
+    engine: Engine
     engine_version: pulumi.Input[str]
     database_name: pulumi.Input[str]
     master_username: str
+    master_password: pulumi.Output[str] | None
     port: int
     subnet_ids: pulumi.Input[list[str]]
     security_group_id: pulumi.Input[str]
@@ -57,45 +53,45 @@ class Declaration:
         """Return the tags of a child called `name`."""
         return checks.tags_for(dict(self.tags), name)
 
-    def family(self, engine: str) -> pulumi.Output[str]:
-        """Return the parameter group family of this version of `engine`."""
-        return pulumi.Output.from_input(self.engine_version).apply(
-            lambda version: f"{engine}{str(version).split('.', maxsplit=1)[0]}"
-        )
+    def family(self) -> pulumi.Output[str]:
+        """Return the parameter group family of this version."""
+        return pulumi.Output.from_input(self.engine_version).apply(lambda version: self.engine.family(str(version)))
 
     def parameter_list(self) -> Any:
         """Return all parameters. What the configuration adds waits for a restart: that is right for every kind."""
         own = {key: (value, "pending-reboot") for key, value in self.parameters.items()}
-        every = {**PARAMETERS, **(TLS if self.require_tls else {}), **own}
+        every = {**self.engine.parameters, **(self.engine.tls if self.require_tls else {}), **own}
         return [{"name": key, "value": value, "apply_method": method} for key, (value, method) in every.items()]
 
     def protection(self) -> dict[str, Any]:
         """Return what a cluster and an instance take under the same names: encryption, access, logs, what is kept."""
+        managed = {"manage_master_user_password": True, "master_user_secret_kms_key_id": self.kms_key_arn}
         return {
+            **(managed if self.master_password is None else {"password": self.master_password}),
             "engine_version": self.engine_version,
             "port": self.port,
-            "manage_master_user_password": True,
-            "master_user_secret_kms_key_id": self.kms_key_arn,
             "vpc_security_group_ids": [self.security_group_id],
             "storage_encrypted": True,
             "kms_key_id": self.kms_key_arn,
             "backup_retention_period": self.backup_retention_days,
             "copy_tags_to_snapshot": True,
-            "enabled_cloudwatch_logs_exports": ["postgresql"],
+            "enabled_cloudwatch_logs_exports": list(self.engine.logs),
             "iam_database_authentication_enabled": True,
             "deletion_protection": self.deletion_protection,
             "skip_final_snapshot": not self.final_snapshot,
             "final_snapshot_identifier": self._snapshot_identifier(),
         }
 
-    def observation(self, role: aws.iam.Role) -> dict[str, Any]:
+    def observation(self, role: aws.iam.Role, instance_class: str) -> dict[str, Any]:
         """Return what every instance takes, a cluster's or one alone: private, watched, upgraded."""
+        insights = self.engine.has_insights(instance_class)
         return {
+            "instance_class": instance_class,
             "publicly_accessible": False,
             "monitoring_interval": MONITORING_SECONDS,
             "monitoring_role_arn": role.arn,
-            "performance_insights_enabled": True,
-            "performance_insights_kms_key_id": self.kms_key_arn,
+            "performance_insights_enabled": insights,
+            "performance_insights_kms_key_id": self.kms_key_arn if insights else None,
             "auto_minor_version_upgrade": True,
             "copy_tags_to_snapshot": True,
         }
@@ -112,16 +108,20 @@ class Declaration:
             opts=self.child,
         )
 
-    def log_group(self, place: str) -> aws.cloudwatch.LogGroup:
-        """Make the log's group under `place`: else RDS makes it, without a key and without an end."""
-        return aws.cloudwatch.LogGroup(
-            f"{self.name}-log",
-            name=f"/aws/rds/{place}/postgresql",
-            retention_in_days=self.log_retention_days,
-            kms_key_id=self.kms_key_arn,
-            tags=self.tagged(f"{self.name}-log"),
-            opts=self.child,
-        )
+    def log_groups(self, place: str, name: str) -> list[pulumi.Resource]:
+        """Make the logs' groups under `place`: else RDS makes them, without a key and without an end."""
+        names = {log: f"{name}-log" if len(self.engine.logs) == 1 else f"{name}-{log}-log" for log in self.engine.logs}
+        return [
+            aws.cloudwatch.LogGroup(
+                title,
+                name=f"/aws/rds/{place}/{log}",
+                retention_in_days=self.log_retention_days,
+                kms_key_id=self.kms_key_arn,
+                tags=self.tagged(title),
+                opts=self.child,
+            )
+            for log, title in names.items()
+        ]
 
     def _snapshot_identifier(self) -> pulumi.Output[str] | None:
         """Return a name for the final snapshot that no earlier stack has used, None where none is taken."""
@@ -147,7 +147,10 @@ class Declaration:
 
 @dataclass(frozen=True)
 class DatabaseServer:
-    """A target that was declared. `dimension` is the one its metrics carry, with `identifier` as value."""
+    """A target that was declared. `dimension` is the one its metrics carry, with `identifier` as value.
+
+    `master_secret_arn` is the secret that RDS manages, empty where it manages none.
+    """
 
     dimension: str
     identifier: pulumi.Output[str]

@@ -1,4 +1,4 @@
-"""The database that is migrated to: an Aurora cluster or an RDS instance, its users' secrets and its backups."""
+"""The database that is migrated to: an Aurora cluster or an RDS instance, its secrets with rotation, its backups."""
 
 from typing import Any, NotRequired, TypedDict
 
@@ -6,18 +6,19 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from components import aurora_cluster, checks, policies, rds_instance
+from components import aurora_cluster, checks, database_engines, policies, rds_instance
 from components.aurora_cluster import AuroraArgs
+from components.database_engines import Engine
 from components.database_server import BACKUP_TAG, DatabaseServer, Declaration
 from components.rds_instance import InstanceArgs
 
-DEFAULT_PORT = 5432
 DEFAULT_MASTER_USERNAME = "migration_admin"
 DEFAULT_BACKUP_RETENTION_DAYS = 7
 DEFAULT_BACKUP_WINDOW = "03:00-04:00"
 DEFAULT_MAINTENANCE_WINDOW = "sun:06:00-sun:07:00"
 DEFAULT_LOG_RETENTION_DAYS = 30
 DEFAULT_SECRET_RECOVERY_DAYS = 7
+DEFAULT_MASTER_ROTATION_DAYS = 30
 BACKUP_SCHEDULE = "cron(0 5 * * ? *)"
 BACKUP_POLICY = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
 PASSWORD_LENGTH = 32
@@ -28,7 +29,7 @@ class TargetDatabaseArgs(TypedDict):
     """What TargetDatabase needs."""
 
     engine_version: pulumi.Input[str]
-    """Version of PostgreSQL, for example 17.5. Minor upgrades by AWS are not undone."""
+    """Version of the engine, for example 17.5, or 8.0 for MySQL. Minor upgrades by AWS are not undone."""
     database_name: pulumi.Input[str]
     """Name of the database to create."""
     subnet_ids: pulumi.Input[list[str]]
@@ -37,10 +38,12 @@ class TargetDatabaseArgs(TypedDict):
     """Security group of the instances."""
     kms_key_arn: pulumi.Input[str]
     """Key that encrypts storage, secrets, logs and backups."""
-    application_username: pulumi.Input[str]
-    """Login role that applications use on the target."""
-    replication_username: pulumi.Input[str]
-    """Login role that DMS uses on the target."""
+    application_username: NotRequired[pulumi.Input[str] | None]
+    """Login role that applications use on the target: a secret is made for it. Default none."""
+    replication_username: NotRequired[pulumi.Input[str] | None]
+    """Login role that DMS uses on the target: a secret is made for it. Default none."""
+    engine: NotRequired[str]
+    """Engine: aurora-postgresql, or for an instance postgres or mysql. Default the first one of the kind."""
     aurora: NotRequired[AuroraArgs | None]
     """An Aurora cluster: what is made, with the cluster's own defaults, where neither this nor `instance` is given."""
     instance: NotRequired[InstanceArgs | None]
@@ -48,13 +51,20 @@ class TargetDatabaseArgs(TypedDict):
     require_tls: NotRequired[bool]
     """Refuse connections without TLS. Default true."""
     parameters: NotRequired[dict[str, str]]
-    """Settings of PostgreSQL beside those the migration needs, or in their place. Default none."""
+    """Settings of the engine beside those the migration needs, or in their place. Default none."""
     port: NotRequired[int]
-    """Port to listen on. Default 5432."""
+    """Port to listen on. Default the engine's own: 5432, or 3306 for MySQL."""
     master_username: NotRequired[str]
     """Name of the administrator; its password is made and kept by RDS. Default migration_admin."""
+    master_rotation_days: NotRequired[int]
+    """Days after which RDS changes the administrator's password, 1 to 1000. Default 30.
+
+    Not for an instance with read replicas: RDS does not manage its password.
+    """
     backup_retention_days: NotRequired[int]
     """Days of point-in-time recovery and of daily backups, 1 to 35. Default 7."""
+    backup_vault: NotRequired[bool]
+    """Keep daily backups in a vault of their own, beside RDS's. Default true."""
     backup_window: NotRequired[str]
     """Daily window for snapshots, UTC. Default 03:00-04:00."""
     maintenance_window: NotRequired[str]
@@ -72,10 +82,10 @@ class TargetDatabaseArgs(TypedDict):
 
 
 class TargetDatabase(pulumi.ComponentResource):
-    """An Aurora cluster or an RDS instance for PostgreSQL, its users' secrets and a backup plan."""
+    """An Aurora cluster or an RDS instance, its administrator's rotation, its users' secrets and a backup plan."""
 
     engine: str
-    """Engine as DMS and RDS call it: aurora-postgresql or postgres."""
+    """Engine as DMS and RDS call it: aurora-postgresql, postgres or mysql."""
     dimension: str
     """Dimension of its metrics: DBClusterIdentifier or DBInstanceIdentifier."""
     identifier: pulumi.Output[str]
@@ -85,7 +95,7 @@ class TargetDatabase(pulumi.ComponentResource):
     endpoint: pulumi.Output[str]
     """Host name of the writer."""
     reader_endpoint: pulumi.Output[str]
-    """Host name of the readers, the writer's where there are none."""
+    """Host name of the readers, the writer's where there are none; an instance's first replica."""
     reader_identifiers: list[str]
     """Instance identifiers of the readers: dimensions of their metrics."""
     port: pulumi.Output[int]
@@ -93,13 +103,13 @@ class TargetDatabase(pulumi.ComponentResource):
     database_name: pulumi.Output[str]
     """Name of the database."""
     master_secret_arn: pulumi.Output[str]
-    """Secret of the administrator, managed by RDS."""
+    """Secret of the administrator, managed and rotated by RDS unless the instance has read replicas."""
     application_secret_arn: pulumi.Output[str]
-    """Secret of the application's user."""
+    """Secret of the application's user, empty where none was asked for."""
     replication_secret_arn: pulumi.Output[str]
-    """Secret of DMS's user."""
+    """Secret of DMS's user, empty where none was asked for."""
     backup_vault_name: pulumi.Output[str]
-    """Vault of the daily backups."""
+    """Vault of the daily backups, empty where there is none."""
 
     def __init__(self, name: str, args: TargetDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("migration:index:TargetDatabase", name, None, opts)
@@ -108,13 +118,17 @@ class TargetDatabase(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.get("tags", {})
         check(args)
-        server = self._server()
+        engine = engine_of(args)
+        # RDS refuses read replicas of an instance whose master password it manages.
+        password = self._password("master") if (args.get("instance") or {}).get("read_replicas") else None
+        server = self._server(engine, password)
         endpoint = pulumi.Output.all(host=server.endpoint, port=server.port, database=server.database_name)
-        application = self._secret("application", args["application_username"], endpoint)
-        replication = self._secret("replication", args["replication_username"], endpoint)
-        vault = self._backups()
+        master = self._master_secret(server, password, engine, endpoint)
+        application = self._user("application", args.get("application_username"), engine, endpoint)
+        replication = self._user("replication", args.get("replication_username"), engine, endpoint)
+        vault = self._backups() if args.get("backup_vault", True) else pulumi.Output.from_input("")
 
-        self.engine = aurora_cluster.ENGINE if args.get("instance") is None else rds_instance.ENGINE
+        self.engine = engine.name
         self.dimension = server.dimension
         self.identifier = server.identifier
         self.arn = server.arn
@@ -123,10 +137,10 @@ class TargetDatabase(pulumi.ComponentResource):
         self.reader_identifiers = list(server.reader_identifiers)
         self.port = server.port
         self.database_name = server.database_name
-        self.master_secret_arn = server.master_secret_arn
-        self.application_secret_arn = application.arn
-        self.replication_secret_arn = replication.arn
-        self.backup_vault_name = vault.name
+        self.master_secret_arn = master
+        self.application_secret_arn = application
+        self.replication_secret_arn = replication
+        self.backup_vault_name = vault
         self.register_outputs(
             {
                 "engine": self.engine,
@@ -145,15 +159,17 @@ class TargetDatabase(pulumi.ComponentResource):
             }
         )
 
-    def _server(self) -> DatabaseServer:
+    def _server(self, engine: Engine, master_password: pulumi.Output[str] | None) -> DatabaseServer:
         args = self._args
         given = Declaration(
             name=self._name,
             parent=self,
+            engine=engine,
             engine_version=args["engine_version"],
             database_name=args["database_name"],
             master_username=args.get("master_username", DEFAULT_MASTER_USERNAME),
-            port=int(args.get("port", DEFAULT_PORT)),
+            master_password=master_password,
+            port=int(args.get("port", engine.port)),
             subnet_ids=args["subnet_ids"],
             security_group_id=args["security_group_id"],
             kms_key_arn=args["kms_key_arn"],
@@ -172,17 +188,55 @@ class TargetDatabase(pulumi.ComponentResource):
             return rds_instance.declare(given, instance)
         return aurora_cluster.declare(given, args.get("aurora") or {})
 
-    def _secret(
-        self, purpose: str, username: pulumi.Input[str], endpoint: pulumi.Output[dict[str, Any]]
-    ) -> aws.secretsmanager.Secret:
-        """Make a secret in the shape that DMS, rotation and applications all read."""
-        name = self._name
+    def _master_secret(
+        self,
+        server: DatabaseServer,
+        password: pulumi.Output[str] | None,
+        engine: Engine,
+        endpoint: pulumi.Output[dict[str, Any]],
+    ) -> pulumi.Output[str]:
+        """Return the administrator's secret: RDS's own, whose password RDS changes by itself, or one made here."""
+        if password is not None:
+            username = self._args.get("master_username", DEFAULT_MASTER_USERNAME)
+            return self._secret("master", username, password, engine, endpoint)
+        days = int(self._args.get("master_rotation_days", DEFAULT_MASTER_ROTATION_DAYS))
+        aws.secretsmanager.SecretRotation(
+            f"{self._name}-master-rotation",
+            secret_id=server.master_secret_arn,  # a secret that RDS manages needs no function to rotate it
+            rotate_immediately=False,  # it has just been made
+            rotation_rules={"automatically_after_days": days},
+            opts=self._child,
+        )
+        return server.master_secret_arn
+
+    def _password(self, purpose: str) -> pulumi.Output[str]:
+        """Make a user's password."""
         password = random.RandomPassword(
-            f"{name}-{purpose}-password",
+            f"{self._name}-{purpose}-password",
             length=PASSWORD_LENGTH,
             override_special=PASSWORD_SPECIALS,
             opts=self._child,
         )
+        return password.result
+
+    def _user(
+        self, purpose: str, username: pulumi.Input[str] | None, engine: Engine, endpoint: pulumi.Output[dict[str, Any]]
+    ) -> pulumi.Output[str]:
+        """Make a user's password and secret, if there is to be one, and return the secret's ARN."""
+        if username is None:
+            return pulumi.Output.from_input("")
+        return self._secret(purpose, username, self._password(purpose), engine, endpoint)
+
+    def _secret(
+        self,
+        purpose: str,
+        username: pulumi.Input[str],
+        password: pulumi.Output[str],
+        engine: Engine,
+        endpoint: pulumi.Output[dict[str, Any]],
+    ) -> pulumi.Output[str]:
+        """Make a secret in the shape that DMS, rotation and applications all read, and return its ARN."""
+        name = self._name
         secret = aws.secretsmanager.Secret(
             f"{name}-{purpose}-secret",
             name=f"{name}/{purpose}",
@@ -194,12 +248,12 @@ class TargetDatabase(pulumi.ComponentResource):
         )
         text = pulumi.Output.json_dumps(
             {
-                "engine": "postgres",
+                "engine": engine.kind,
                 "host": endpoint["host"],
                 "port": endpoint["port"],
                 "dbname": endpoint["database"],
                 "username": username,
-                "password": password.result,
+                "password": password,
             },
             sort_keys=True,
         )
@@ -209,9 +263,10 @@ class TargetDatabase(pulumi.ComponentResource):
             secret_string=text,  # secret, as the password in it is
             opts=self._child,
         )
-        return secret
+        return secret.arn
 
-    def _backups(self) -> aws.backup.Vault:
+    def _backups(self) -> pulumi.Output[str]:
+        """Make the vault, the plan and what is backed up, and return the vault's name."""
         name = self._name
         vault = aws.backup.Vault(
             f"{name}-vault",
@@ -256,7 +311,16 @@ class TargetDatabase(pulumi.ComponentResource):
             selection_tags=[{"type": "STRINGEQUALS", "key": key, "value": value}],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[attached]),
         )
-        return vault
+        return vault.name
+
+
+def engine_of(args: TargetDatabaseArgs) -> Engine:
+    """Return the engine that is asked for, or the default one of its kind. Raises ArgumentError where it can't be."""
+    if args.get("instance") is None:
+        checks.one_of("engine", args.get("engine", aurora_cluster.ENGINE), [aurora_cluster.ENGINE])
+        return database_engines.AURORA_POSTGRESQL
+    known = database_engines.INSTANCES
+    return known[checks.one_of("engine of an instance", args.get("engine", database_engines.POSTGRES.name), known)]
 
 
 def check(args: TargetDatabaseArgs) -> None:
@@ -266,7 +330,9 @@ def check(args: TargetDatabaseArgs) -> None:
         raise checks.ArgumentError("aurora and instance are both given: give the one that is wanted")
     aurora_cluster.check(aurora or {})
     rds_instance.check(instance or {})
-    checks.whole("port", args.get("port", DEFAULT_PORT), 1150, 65535)
+    checks.whole("port", args.get("port", engine_of(args).port), 1150, 65535)
+    rotation = args.get("master_rotation_days", DEFAULT_MASTER_ROTATION_DAYS)
+    checks.whole("master_rotation_days", rotation, 1, 1000)
     days = args.get("backup_retention_days", DEFAULT_BACKUP_RETENTION_DAYS)
     checks.whole("backup_retention_days", days, 1, 35)
     recovery = args.get("secret_recovery_days", DEFAULT_SECRET_RECOVERY_DAYS)

@@ -45,9 +45,18 @@ def network(
 
 
 def target(
-    config: Stack, wanted: Target, network: MigrationNetwork, key: EncryptionKey, *, database: pulumi.Input[str]
+    config: Stack,
+    wanted: Target,
+    network: MigrationNetwork,
+    key: EncryptionKey,
+    *,
+    database: pulumi.Input[str],
+    with_users: bool = True,
 ) -> TargetDatabase:
-    """Declare the database the stack's settings want, in the network's database subnets."""
+    """Declare the database the stack's settings want, in the network's database subnets.
+
+    `with_users` makes the secrets of the application's and of DMS's user, which a migration then creates.
+    """
     return TargetDatabase(
         f"{config.prefix}-target",
         {
@@ -56,13 +65,16 @@ def target(
             "subnet_ids": network.database_subnet_ids,
             "security_group_id": network.database_security_group_id,
             "kms_key_arn": key.arn,
-            "application_username": wanted.application_username,
-            "replication_username": wanted.replication_username,
+            "application_username": wanted.application_username if with_users else None,
+            "replication_username": wanted.replication_username if with_users else None,
+            "engine": wanted.engine,
             "require_tls": wanted.ssl_mode != "none",
             "port": wanted.port,
             "aurora": wanted.kind("aurora"),
             "instance": wanted.kind("instance"),
             "parameters": dict(wanted.parameters),
+            "master_rotation_days": wanted.master_rotation_days,
+            "backup_vault": wanted.backup_vault,
             "backup_retention_days": wanted.backup_retention_days,
             "backup_window": wanted.backup_window,
             "maintenance_window": wanted.maintenance_window,

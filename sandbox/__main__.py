@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox import instance as instances
 from sandbox import lifecycle, setup, stack
+from sandbox.databases import mariadb_programs
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
 from sandbox.lifecycle import Options
@@ -119,6 +120,10 @@ def _tell(line: str) -> None:
 
 def _setup(_: argparse.Namespace) -> int:
     ready = setup.prepare(_tell)
+    try:
+        mariadb_programs.fetch()
+    except SandboxError as error:
+        _tell(f"stacks with a MySQL target can't be deployed here: {error}")
     print(ready.engine.line("stand-in (sandbox)"))
     return 0
 
@@ -157,6 +162,8 @@ def _status(args: argparse.Namespace) -> int:
         print(f"{name:<18} 127.0.0.1:{port} {'answers' if listens(port) else 'is silent'}")
     for server in (instance.source, instance.target):
         print(f"{server.name:<18} {server.address}:{server.port} PostgreSQL {server.version}")
+    if instance.mysql is not None:
+        print(f"{'mysql':<18} {instance.mysql.address}:{instance.mysql.port} MariaDB {instance.mysql.version}")
     print(f"logs               {instance.logs}")
     return 0
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.databases import ServerInfo
+from sandbox.databases import MariaDbInfo, ServerInfo
 
 SOURCE_HOST_SUFFIX = "onprem.example"
 Values = dict[str, dict[str, Any]]
@@ -14,7 +14,10 @@ Values = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class World:
-    """What is known of a sandbox before its stack is deployed. `secrets` are ARNs by purpose."""
+    """What is known of a sandbox before its stack is deployed. `secrets` are ARNs by purpose.
+
+    `mysql` is there where the stack's target is MySQL.
+    """
 
     source: ServerInfo
     target: ServerInfo
@@ -22,6 +25,7 @@ class World:
     schemas: Sequence[str]
     secrets: Mapping[str, str]
     application_role: str
+    mysql: MariaDbInfo | None = None
 
 
 def values(composition: str, world: World) -> Values:

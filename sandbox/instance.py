@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 
 from sandbox.cloud import routes
-from sandbox.databases import ServerInfo
+from sandbox.databases import MariaDbInfo, ServerInfo
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
 from sandbox.paths import BUILD, REPOSITORY
@@ -37,7 +37,10 @@ class Ports:
 
 @dataclass(frozen=True)
 class Instance:
-    """One sandbox. `folder` holds logs, stack state and this description; `room` is scratch space that goes with it."""
+    """One sandbox. `folder` holds logs, stack state and this description; `room` is scratch space that goes with it.
+
+    `mysql` is there where the stack's target is MySQL.
+    """
 
     name: str
     pid: int
@@ -49,6 +52,7 @@ class Instance:
     passphrase: str
     processes: tuple[tuple[str, int], ...]
     engine: dict[str, Any]
+    mysql: MariaDbInfo | None = None
 
     @property
     def logs(self) -> Path:
@@ -108,6 +112,7 @@ class Instance:
                 "ports": Ports(**raw["ports"]),
                 "source": ServerInfo(**raw["source"]),
                 "target": ServerInfo(**raw["target"]),
+                "mysql": MariaDbInfo(**raw["mysql"]) if raw.get("mysql") else None,
                 "processes": tuple((name, pid) for name, pid in raw["processes"]),
             }
         )

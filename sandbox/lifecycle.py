@@ -34,10 +34,11 @@ def start(options: Options, tell: Tell) -> Instance:
     """Set up what is missing and start the processes. Raises SandboxError with one line if they do not all start."""
     refuse_second(options.name)
     stack.check(options.stack_config)
-    ready = setup.prepare(tell)
+    wants_mysql = stack.wants_mysql(stack.load(options.stack_config))
+    ready = setup.prepare(tell, mariadb=wants_mysql)
     tell(ready.engine.line("stand-in (sandbox)"))
     with claimed(instances.folder_of(options.name), _is_running(options.name)) as claim:
-        return _started(options, ready, claim)
+        return _started(options, ready, wants_mysql, claim)
 
 
 def refuse_second(name: str) -> None:
@@ -53,7 +54,7 @@ def _is_running(name: str) -> str:
     )
 
 
-def _started(options: Options, ready: setup.Ready, claim: int) -> Instance:
+def _started(options: Options, ready: setup.Ready, wants_mysql: bool, claim: int) -> Instance:
     """Start the supervisor, who inherits `claim`, and wait until everything runs."""
     folder = instances.folder_of(options.name)
     for left in folder.iterdir():  # by an earlier one of this name: logs and a stack without a cloud
@@ -72,6 +73,7 @@ def _started(options: Options, ready: setup.Ready, claim: int) -> Instance:
     told = {
         "database_port": options.database_port,
         "end_with_parent": options.end_with_parent,
+        "mysql": wants_mysql,
         "cloud_python": str(ready.cloud_python),
         "engine": ready.engine.to_dict(),
     }
@@ -97,7 +99,7 @@ def declare(instance: Instance, options: Options, database: str, application_rol
     arns = source.prepare(instance, database)
     schemas = source.schemas(instance, database)
     base = stack.load(options.stack_config)
-    world = World(instance.source, instance.target, database, schemas, arns, application_role)
+    world = World(instance.source, instance.target, database, schemas, arns, application_role, instance.mysql)
     instance.folder.joinpath("state").mkdir(parents=True, exist_ok=True)
     stack.write_config(instance, stack.derived(base, world))
     stack.initialise(instance)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox import databases, engine
+from sandbox.databases import mariadb_programs
 from sandbox.errors import SandboxError
 from sandbox.paths import REPOSITORY, cache_folder, locked
 
@@ -26,15 +27,21 @@ class Ready:
     cloud_python: Path
 
 
-def prepare(tell: Callable[[str], None]) -> Ready:
-    """Make everything that is missing and return it. `tell` gets lines of progress."""
+def prepare(tell: Callable[[str], None], *, mariadb: bool = False) -> Ready:
+    """Make everything that is missing and return it. `tell` gets lines of progress.
+
+    `mariadb` is wanted where a stack's target is MySQL. Raises SandboxError where something can't be had.
+    """
     began = time.monotonic()
-    with ThreadPoolExecutor(max_workers=3) as work:
+    with ThreadPoolExecutor(max_workers=4) as work:
         found = work.submit(engine.find_or_install, tell)
         emulators = work.submit(_emulators, tell)
         servers = work.submit(databases.fetch)
+        mysql = work.submit(mariadb_programs.fetch) if mariadb else None
         ready = Ready(found.result(), emulators.result())
         servers.result()
+        if mysql is not None:
+            mysql.result()
     took = time.monotonic() - began
     if took > 5:
         tell(f"set-up took {took:.0f} s; the next one finds it in the cache")

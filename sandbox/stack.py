@@ -13,7 +13,7 @@ import yaml
 
 from sandbox import adaptation
 from sandbox.adaptation import World
-from sandbox.databases import ServerInfo
+from sandbox.databases import MariaDbInfo, ServerInfo
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
 from sandbox.paths import REPOSITORY
@@ -38,6 +38,11 @@ def composition(config: Mapping[str, Any]) -> str:
     return str(config.get(f"{PROJECT}:composition", DEFAULT_COMPOSITION))
 
 
+def wants_mysql(config: Mapping[str, Any]) -> bool:
+    """Say whether a stack's target is MySQL: then the sandbox needs a server for it."""
+    return (config.get(f"{PROJECT}:target") or {}).get("engine") == "mysql"
+
+
 def check(name_or_path: str) -> None:
     """Raise SandboxError, in one line with every bad key, where the program would refuse this configuration."""
     written = load(name_or_path)
@@ -47,8 +52,9 @@ def check(name_or_path: str) -> None:
     source, target = (ServerInfo("", version, "127.0.0.1", 5432, "", "") for version in ("16", "18"))
     secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:any"  # noqa: S105 - a name, not a secret
     secrets = {"replication": secret, "operator": secret}
+    mysql = MariaDbInfo("", "10.11", "127.0.0.1", 3306, "", "", "", "") if wants_mysql(written) else None
     known = composition(written) in settings.COMPOSITIONS
-    config = derived(written, World(source, target, "any", ["any"], secrets, "any")) if known else written
+    config = derived(written, World(source, target, "any", ["any"], secrets, "any", mysql)) if known else written
     prefix = f"{PROJECT}:"
     try:
         settings.load({key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)})

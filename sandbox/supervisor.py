@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 from sandbox.cloud import routes
-from sandbox.databases import Server
+from sandbox.databases import MariaDbServer, Server
 from sandbox.databases.metrics import REPLICATION, Watched
 from sandbox.errors import SandboxError
 from sandbox.instance import RESOLVER, Instance, Ports, folder_of, stack_config
@@ -28,6 +28,7 @@ from sandbox.processes import Processes, end_with_parent, free_port, is_free, li
 SOURCE, TARGET = ("16", "127.0.0.2"), ("18", "127.0.0.3")
 """Version and address of the two servers. One port for both, so that a changed name alone moves a client."""
 FIRST_CHOICE = 5432
+MYSQL_ADDRESS, MYSQL_FIRST_CHOICE = "127.0.0.4", 3306
 _RESERVED: list[socket.socket] = []
 CLOUD = REPOSITORY / "sandbox" / "cloud"
 
@@ -81,6 +82,9 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
     target = Server("target", *TARGET, port, room)
     servers = room / "servers.json"
     _write(servers, json.dumps([source.info.to_dict(), target.info.to_dict()]))
+    mysql = _mysql(room) if options.get("mysql") else None
+    mariadb = room / "mariadb.json"
+    _write(mariadb, json.dumps([mysql.info.to_dict()] if mysql else []))
     (room / "tmp").mkdir()
 
     aws = routes.environment(ports.ministack, ports.moto, ports.dms)
@@ -101,6 +105,7 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
         "IOT_MTLS_ENABLED": "0",
         "S3_DATA_DIR": str(room / "tmp" / "s3"),
         "SANDBOX_SERVERS": str(servers),
+        "SANDBOX_MARIADB": str(mariadb),
     }
     ours = {**base, **aws, **dns, "PYTHONPATH": str(REPOSITORY)}
     emulators, python = Path(options["cloud_python"]), Path(sys.executable)
@@ -118,9 +123,10 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
     waiting = []
     for title, (command, env, listening) in started.items():
         waiting.append((processes.spawn(title, command, env=env, cwd=room), listening))
+    servers_to_start: list[Server | MariaDbServer] = [source, target, *([mysql] if mysql else [])]
     watched = [
-        Watched(server.info.address, port, server.start(processes).popen.pid, str(server.folder))
-        for server in (source, target)
+        Watched(server.info.address, server.info.port, server.start(processes).popen.pid, str(server.folder))
+        for server in servers_to_start
     ]
     replication = next(process for process in processes.running if process.name == "dms")
     watched.append(Watched(REPLICATION, ports.dms, replication.popen.pid, str(room)))
@@ -140,7 +146,15 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
         passphrase=secrets.token_urlsafe(18),
         processes=tuple((process.name, process.popen.pid) for process in processes.running),
         engine=options["engine"],
+        mysql=mysql.info if mysql else None,
     )
+
+
+def _mysql(room: Path) -> MariaDbServer:
+    """Return the server that stands for MySQL, on MySQL's own port if that is free."""
+    own = is_free(MYSQL_FIRST_CHOICE, MYSQL_ADDRESS) and _reserve(MYSQL_FIRST_CHOICE)
+    port = MYSQL_FIRST_CHOICE if own else free_port(MYSQL_ADDRESS)
+    return MariaDbServer("mysql", MYSQL_ADDRESS, port, room)
 
 
 def _database_port(wanted: int | None) -> int:

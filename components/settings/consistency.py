@@ -34,9 +34,17 @@ def target(found: sections.Target, where: str = "target") -> Iterator[str]:
             f"{where}.aurora.minimumCapacity {aurora.minimum_capacity} is above {where}.aurora.maximumCapacity "
             f"{aurora.maximum_capacity}: lower it"
         )
-    for section, engine in sections.KINDS.items():
-        if section in found.model_fields_set and found.engine != engine:
-            yield f"{where}.{section} is given, but {where}.engine is {found.engine}: leave it out, or write {engine}"
+    for section, engines in sections.KINDS.items():
+        if section in found.model_fields_set and found.engine not in engines:
+            known = " or ".join(engines)
+            yield f"{where}.{section} is given, but {where}.engine is {found.engine}: leave it out, or write {known}"
+    if found.instance.read_replicas and "master_rotation_days" in found.model_fields_set:
+        yield (
+            f"{where}.masterRotationDays is given, but RDS manages no master password of an instance with read "
+            "replicas: leave it out, and change the password by hand"
+        )
+    if found.engine == "mysql" and found.engine_version.count(".") == 0:
+        yield f"{where}.engineVersion {found.engine_version} names no MySQL: write its major version, for example 8.0"
     if 0 < found.secret_recovery_days < 7:
         yield f"{where}.secretRecoveryDays is {found.secret_recovery_days}: write 0, or days from 7 to 30"
     if windows.overlap(found.backup_window, found.maintenance_window):

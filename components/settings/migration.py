@@ -28,6 +28,11 @@ class Migration(Stack):
         yield from super().contradictions()
         yield from consistency.reach(self.network, SERVICES)
         yield from consistency.target(self.target)
+        if self.target.engine == "mysql":
+            yield (
+                "target.engine is mysql, but a migration's functions and DMS settings know PostgreSQL alone: write "
+                "aurora-postgresql or postgres, or choose composition database"
+            )
         yield from consistency.dns(self.dns)
         yield from consistency.switchover(self.switchover)
 

@@ -43,6 +43,8 @@ def load(raw: Mapping[str, Any]) -> Stack:
             for problem in error.errors()
             # A list with a bad element is reported as too short as well: the element says it better.
             if not any(place[: len(problem["loc"])] == problem["loc"] != place for place in places)
+            # A default that follows another key was not made because something else is bad: that is said already.
+            and problem["type"] != "default_factory_not_called"
         )
         raise SettingsError(
             "the stack configuration can't be used:\n" + "\n".join(f"  {line}" for line in lines)

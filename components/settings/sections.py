@@ -14,8 +14,13 @@ WEEKLY = r"^(mon|tue|wed|thu|fri|sat|sun):\d\d:\d\d-(mon|tue|wed|thu|fri|sat|sun
 CLASS = r"^dms\.[a-z0-9]+\.[a-z0-9]+$"
 DB_CLASS = r"^db\.[a-z0-9-]+\.[a-z0-9]+$"
 PARAMETER = r"^[a-z][a-z0-9_.]*$"
-KINDS = {"aurora": "aurora-postgresql", "instance": "postgres"}
-"""Sections of the target that belong to one engine."""
+KINDS = {"aurora": ("aurora-postgresql",), "instance": ("postgres", "mysql")}
+"""Sections of the target and the engines they belong to."""
+ENGINE_DEFAULTS = {
+    "aurora-postgresql": {"version": "17.5", "port": 5432},
+    "postgres": {"version": "17.5", "port": 5432},
+    "mysql": {"version": "8.0", "port": 3306},
+}
 LOG_RETENTION = (
     1,
     3,
@@ -119,25 +124,35 @@ class Instance(Section):
     instance_class: str = Field("db.t3.medium", pattern=DB_CLASS, description="a class, for example db.m6g.large")
     storage_gb: int = Field(100, ge=20, le=65536, description="GB from 20 to 65536")
     multi_az: bool = Field(True, description="true or false")
+    read_replicas: int = Field(0, ge=0, le=15, description="a number of read replicas from 0 to 15")
+
+
+def _default(key: str) -> Any:
+    """Return what fills in a key of the target by its engine, which stands before it."""
+    return lambda known: ENGINE_DEFAULTS[known.get("engine", "postgres")][key]
 
 
 class Target(Section):
     """The database that is migrated to."""
 
-    engine: Literal["aurora-postgresql", "postgres"] = Field(
-        "aurora-postgresql", description="aurora-postgresql or postgres"
+    engine: Literal["aurora-postgresql", "postgres", "mysql"] = Field(
+        "aurora-postgresql", description="aurora-postgresql, postgres or mysql"
     )
     aurora: Aurora = Field(default_factory=Aurora)
     instance: Instance = Field(default_factory=Instance)
     parameters: dict[Annotated[str, Field(pattern=PARAMETER)], str] = Field(
-        default_factory=dict, description='a map of PostgreSQL settings to text, for example {max_connections: "200"}'
+        default_factory=dict, description="a map of the engine's settings to text, for example {max_connections: '200'}"
     )
 
-    engine_version: str = Field("17.5", pattern=r"^\d+(\.\d+)?$", description='a version, for example "17.5"')
+    engine_version: str = Field(
+        default_factory=_default("version"),
+        pattern=r"^\d+(\.\d+){0,2}$",
+        description='a version, for example "17.5", or "8.0" for MySQL',
+    )
     database: str | None = Field(
         None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$", description="a name; leave it out to use the source's"
     )
-    port: int = Field(5432, ge=1150, le=65535, description="a port from 1150 to 65535")
+    port: int = Field(default_factory=_default("port"), ge=1150, le=65535, description="a port from 1150 to 65535")
     application_username: str = Field("application", pattern=ROLE, description="a role name in lower case")
     replication_username: str = Field("dms_replication", pattern=ROLE, description="a role name in lower case")
     backup_retention_days: int = Field(7, ge=1, le=35, description="days from 1 to 35")
@@ -145,6 +160,8 @@ class Target(Section):
     maintenance_window: str = Field(
         "sun:06:00-sun:07:00", pattern=WEEKLY, description="ddd:hh:mm-ddd:hh:mm in UTC, for example sun:06:00-sun:07:00"
     )
+    backup_vault: bool = Field(True, description="true or false")
+    master_rotation_days: int = Field(30, ge=1, le=1000, description="days from 1 to 1000")
     deletion_protection: bool = Field(True, description="true or false")
     final_snapshot: bool = Field(True, description="true or false")
     secret_recovery_days: int = Field(7, ge=0, le=30, description="0, or days from 7 to 30")
@@ -152,7 +169,7 @@ class Target(Section):
 
     def kind(self, section: str) -> Any:
         """Return a kind's section, `aurora` or `instance`, as plain data if the engine is of that kind, else None."""
-        return getattr(self, section).model_dump() if KINDS[section] == self.engine else None
+        return getattr(self, section).model_dump() if self.engine in KINDS[section] else None
 
 
 class Table(Section):

@@ -1,17 +1,20 @@
 """What MiniStack lacks for the sandbox, repaired in its own process. Each repair says what AWS does instead."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
-from ministack.services import backup, cloudwatch
+import boto3
+from ministack.services import backup, cloudwatch, secretsmanager
 
 
 def repair() -> None:
     """Apply every repair."""
     _rules_have_windows()
     _alarms_are_whole()
+    _secrets_rotate()
 
 
 def _rules_have_windows() -> None:
@@ -43,6 +46,58 @@ def _alarms_are_whole() -> None:
         return cloudwatch._xml(200, "DescribeAlarmsResponse", f"<DescribeAlarmsResult>{inner}</DescribeAlarmsResult>")
 
     cloudwatch._describe_alarms = describe
+
+
+def _secrets_rotate() -> None:
+    """AWS has RDS rotate what RDS manages, rotates at once only if told so, and can stop; MiniStack does none of it."""
+    handled, rotated = secretsmanager.handle_request, secretsmanager._rotate_secret
+
+    def rotate(data: Any) -> Any:
+        """Take note of the rules; a new version made of the old one's value would be no rotation."""
+        _, secret = secretsmanager._resolve(data.get("SecretId"))
+        if secret is None or secret.get("DeletedDate"):
+            return rotated(data)
+        managed = secret["Name"].startswith("rds!")
+        function = data.get("RotationLambdaARN") or secret.get("RotationLambdaARN")
+        if not managed and not function:
+            reason = "No Lambda rotation function ARN is associated with this secret."
+            return secretsmanager.error_response_json("InvalidRequestException", reason, 400)
+        given = {"RotationLambdaARN": function, "RotationRules": data.get("RotationRules")}
+        secret |= {key: value for key, value in given.items() if value} | {"RotationEnabled": True}
+        return secretsmanager.json_response({"ARN": secret["ARN"], "Name": secret["Name"]})
+
+    def cancel(data: Any) -> Any:
+        _, secret = secretsmanager._resolve(data.get("SecretId"))
+        if secret is None:
+            return rotated(data)  # which says that there is none
+        secret["RotationEnabled"] = False
+        return secretsmanager.json_response({"ARN": secret["ARN"], "Name": secret["Name"]})
+
+    async def handle(method: str, path: str, headers: Any, body: Any, query_params: Any) -> Any:
+        action = headers.get("x-amz-target", "").split(".")[-1]
+        if action == "CancelRotateSecret":
+            return cancel(json.loads(body))
+        answer = await handled(method, path, headers, body, query_params)
+        if action == "RotateSecret" and answer[0] == 200 and json.loads(body).get("RotateImmediately", True):
+            _, secret = secretsmanager._resolve(json.loads(body)["SecretId"])
+            if secret["Name"].startswith("rds!"):
+                await asyncio.to_thread(_rotate_by_rds, secret)  # it calls back here
+        return answer
+
+    secretsmanager._rotate_secret = rotate
+    secretsmanager.handle_request = handle
+
+
+def _rotate_by_rds(secret: Any) -> None:
+    """Have RDS change the password of the secret's cluster or instance."""
+    owner = next(tag["Value"] for tag in secret["Tags"] if tag["Key"].startswith("aws:rds:primary"))
+    *_, kind, name = owner.split(":")
+    at_once = {"RotateMasterUserPassword": True, "ApplyImmediately": True}
+    client = boto3.client("rds")
+    if kind == "cluster":
+        client.modify_db_cluster(DBClusterIdentifier=name, **at_once)
+    else:
+        client.modify_db_instance(DBInstanceIdentifier=name, **at_once)
 
 
 def _from_form(params: Any) -> dict[str, Any]:

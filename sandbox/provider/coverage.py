@@ -36,7 +36,7 @@ def page() -> str:
 def _row(entry: Entry) -> str:
     calls: Iterable[str] = dict.fromkeys(
         call.operation
-        for call in (entry.create, entry.read.call, *entry.also, entry.update, entry.delete)
+        for call in (entry.create, *entry.instead.values(), entry.read.call, *entry.also, entry.update, entry.delete)
         if call is not None
     )
     return f"| `{entry.type}` | {_server(entry.service)} | {', '.join(calls)} | {entry.truth} |"

@@ -75,6 +75,7 @@ class Entry:
     `id` is a template of the resource's values, or JMESPath over the creation's answer, or a function of that.
     `outputs` are JMESPath over what `read` finds, or functions of the cloud, the resource and that. `also` are calls
     made for the properties they name, after creation where the creation does not carry them, and when one changes.
+    `instead` are calls that create it where the property they are under is given; `update` then carries the rest.
     `update` is called when any other property changes.
     `replace` are properties AWS can't change; `local` ones are used by functions here, or by the real provider only.
     `prepare` completes the request of `create` and `update`; `change` handles properties no call can, and says which.
@@ -89,6 +90,7 @@ class Entry:
     delete: Call | None
     id: str | Callable[[Any], str]
     outputs: Mapping[str, str | Callable[["Api", Resource, Any], Any]] = field(default_factory=dict)
+    instead: Mapping[str, Call] = field(default_factory=dict)
     also: tuple[Call, ...] = ()
     update: Call | None = None
     replace: frozenset[str] = frozenset()
@@ -106,6 +108,10 @@ class Entry:
     tagging: Tagging | None = None
     secrets: frozenset[str] = frozenset()
     truth: str = ""
+
+    def creation(self, inputs: Json) -> Call:
+        """Return the call that creates a resource with these inputs."""
+        return next((call for prop, call in self.instead.items() if inputs.get(prop) is not None), self.create)
 
 
 class Api:

@@ -50,12 +50,15 @@ def check(entry: Entry, inputs: Json, *, name: str, old: Json, seed: bytes) -> t
     problems: list[Problem] = []
     handled: set[str] = set()
     resource = Resource(name, checked, id=UNKNOWN)
-    for call in (entry.create, *entry.also, *([entry.update] if entry.update else [])):
-        if call is not entry.create and not _concerned(call, checked):
+    creation = entry.creation(checked)
+    if creation is not entry.create:  # what that call does not take, the source has
+        handled |= build(entry, entry.create, resource, [], preview=True)[1]
+    for call in (creation, *entry.also, *([entry.update] if entry.update else [])):
+        if call is not creation and not _concerned(call, checked):
             continue
         request, sent = build(entry, call, resource, problems, preview=True)
         handled |= sent
-        if call is entry.create or call.only is not None:
+        if call is creation or call.only is not None:
             shape = input_shape(call.service or entry.service, call.operation)
             problems += [_named(call, problem) for problem in violations(shape, request, "")]
     for prop in checked.keys() - handled - entry.local - ALWAYS_LOCAL:
@@ -82,11 +85,14 @@ def difference(entry: Entry, old: Json, new: Json, ignored: Iterable[str] = ()) 
 
 def create(entry: Entry, api: Api, resource: Resource) -> Resource:
     """Create the resource and everything that belongs to it, and return it as it was read back."""
-    request, sent = build(entry, entry.create, resource, [], preview=False)
-    _add_tags(entry, entry.create, resource, request)
-    answer = _call(entry, api, entry.create, request)
+    creation = entry.creation(resource.inputs)
+    request, sent = build(entry, creation, resource, [], preview=False)
+    _add_tags(entry, creation, resource, request)
+    answer = _call(entry, api, creation, request)
     resource.outputs = dict(answer) if isinstance(answer, Mapping) else {}
     resource.id = _identify(entry, resource, answer)
+    if creation is not entry.create and entry.update:
+        _make(entry, api, entry.update, resource)
     for call in entry.also:
         if _concerned(call, resource.inputs, besides=sent):
             _make(entry, api, call, resource)

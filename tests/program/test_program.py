@@ -21,6 +21,7 @@ UNTAGGED = (
     "aws:iam/rolePolicy",
     "aws:kms/alias:",
     "aws:secretsmanager/secretVersion:",
+    "aws:secretsmanager/secretRotation:",
     "aws:backup/selection:",
     "aws:route53/record:",
     "aws:sns/topicPolicy:",

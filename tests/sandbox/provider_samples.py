@@ -222,6 +222,17 @@ SAMPLES: dict[str, Sample] = {
         replace={"secretString": "two"},
         tags=False,
     ),
+    "aws:secretsmanager/secretRotation:SecretRotation": Sample(
+        lambda make: {
+            "secretId": make("aws:secretsmanager/secret:Secret"),
+            "rotationLambdaArn": make("aws:lambda/function:Function.arn"),
+            "rotateImmediately": False,
+            "rotationRules": {"automaticallyAfterDays": 30},
+        },
+        {"rotationRules": {"automaticallyAfterDays": 7}},
+        {"secretId": "other"},
+        tags=False,
+    ),
     "aws:ssm/parameter:Parameter": Sample(
         lambda make: {"name": "/sample/parameter", "type": "String", "value": "one", "description": "unit"},
         {"value": "two"},
@@ -275,7 +286,7 @@ SAMPLES: dict[str, Sample] = {
     ),
     "aws:rds/instance:Instance": Sample(
         lambda make: {
-            "engine": "mysql",  # as above
+            "engine": "mariadb",  # neither PostgreSQL nor MySQL, which would want a server
             "instanceClass": "db.t3.micro",
             "allocatedStorage": 20,
             "username": "admin",

@@ -33,6 +33,7 @@ def test_children_are_exactly_these() -> None:
         "db-writer": "aws:rds/clusterInstance:ClusterInstance",
         "db-reader-1": "aws:rds/clusterInstance:ClusterInstance",
         "db-reader-2": "aws:rds/clusterInstance:ClusterInstance",
+        "db-master-rotation": "aws:secretsmanager/secretRotation:SecretRotation",
         **{
             f"db-{purpose}-{part}": kind
             for purpose in ("application", "replication")
@@ -210,9 +211,101 @@ def test_outputs_of_an_instance() -> None:
     assert outputs["master_secret_arn"].endswith("db-instance-master")
 
 
+MYSQL = {"engine": "mysql", "engine_version": "8.0.43", "instance": {"instance_class": "db.t3.micro", "storage_gb": 20}}
+
+
+def test_mysql_has_its_own_port_settings_and_logs() -> None:
+    recorder = target(**MYSQL)
+    instance = recorder.one("aws:rds/instance:Instance")
+    assert (instance["engine"], instance["port"], instance["instanceClass"]) == ("mysql", 3306, "db.t3.micro")
+    assert instance["enabledCloudwatchLogsExports"] == ["error", "slowquery"]
+    assert {g["name"] for g in recorder.of("aws:cloudwatch/logGroup:LogGroup").values()} == {
+        "/aws/rds/instance/db-instance/error",
+        "/aws/rds/instance/db-instance/slowquery",
+    }
+    group = recorder.one("aws:rds/parameterGroup:ParameterGroup")
+    values = {p["name"]: p["value"] for p in group["parameters"]}
+    assert group["family"] == "mysql8.0"
+    assert values["require_secure_transport"] == "1"
+    assert values["binlog_format"] == "ROW"
+    assert values["character_set_server"] == "utf8mb4"
+    assert not [name for name in values if name.startswith(("rds.", "log_min"))]
+    secret = json.loads(recorder.named("db-application-secret-value").inputs["secretString"])
+    assert (secret["engine"], secret["port"]) == ("mysql", 3306)
+    assert recorder.outputs["db"]["engine"] == "mysql"
+
+
+@pytest.mark.parametrize(("instance_class", "insights"), [("db.t3.micro", False), ("db.t3.medium", True)])
+def test_performance_insights_are_left_out_where_rds_refuses_them(instance_class: str, insights: bool) -> None:
+    changes = {**MYSQL, "instance": {"instance_class": instance_class}}
+    instance = target(**changes).one("aws:rds/instance:Instance")
+    assert instance["performanceInsightsEnabled"] is insights
+    assert ("performanceInsightsKmsKeyId" in instance) is insights
+    small = target(instance={"instance_class": "db.t3.micro"}).one("aws:rds/instance:Instance")
+    assert small["performanceInsightsEnabled"] is True, "PostgreSQL has them on every class"
+
+
+def test_read_replicas_follow_the_instance_and_are_watched() -> None:
+    recorder = target(**{**MYSQL, "instance": {"instance_class": "db.m6g.large", "read_replicas": 2}})
+    replica = recorder.named("db-replica-2").inputs
+    expected = {
+        "identifier": "db-replica-2",
+        "replicateSourceDb": "db-instance",
+        "instanceClass": "db.m6g.large",
+        "storageEncrypted": True,
+        "publiclyAccessible": False,
+        "monitoringInterval": 60,
+        "skipFinalSnapshot": True,
+        "deletionProtection": True,
+    }
+    assert {key: replica[key] for key in expected} == expected
+    # What RDS takes from the source, and refuses beside it.
+    assert not {"engine", "dbName", "username", "kmsKeyId", "dbSubnetGroupName", "backupWindow"} & set(replica)
+    assert {"db-replica-2-error-log", "db-replica-2-slowquery-log"} <= set(recorder.kinds())
+    outputs = recorder.outputs["db"]
+    assert outputs["endpoint"] == "db-instance.instance.example"
+    assert outputs["reader_endpoint"] == "db-replica-1.instance.example"
+    assert outputs["reader_identifiers"] == ["db-replica-1", "db-replica-2"]
+
+
+def test_read_replicas_cost_the_managed_password_which_rds_would_refuse_beside_them() -> None:
+    recorder = target(**{**MYSQL, "instance": {"read_replicas": 1}})
+    instance = recorder.named("db-instance")
+    assert "manageMasterUserPassword" not in instance.inputs
+    assert instance.inputs["password"] == "password of db-master-password"
+    assert "password" in instance.secret_inputs
+    assert not recorder.of("aws:secretsmanager/secretRotation:SecretRotation")
+    secret = json.loads(recorder.named("db-master-secret-value").inputs["secretString"])
+    assert (secret["username"], secret["password"]) == ("migration_admin", "password of db-master-password")
+    assert recorder.outputs["db"]["master_secret_arn"].endswith("db-master-secret")
+
+
+def test_rds_changes_the_administrator_s_password_without_a_function() -> None:
+    rotation = target(master_rotation_days=14).one("aws:secretsmanager/secretRotation:SecretRotation")
+    assert rotation["secretId"].endswith("db-cluster-master")
+    assert rotation["rotationRules"] == {"automaticallyAfterDays": 14}
+    assert rotation["rotateImmediately"] is False
+    assert "rotationLambdaArn" not in rotation
+
+
+def test_users_and_vault_are_made_only_where_they_are_asked_for() -> None:
+    recorder = target(application_username=None, replication_username=None, backup_vault=False)
+    assert not recorder.of("aws:secretsmanager/secret:Secret")
+    assert not recorder.of("random:index/randomPassword:RandomPassword")
+    assert not [kind for kind in recorder.kinds().values() if kind.startswith("aws:backup/")]
+    outputs = recorder.outputs["db"]
+    for name in ("application_secret_arn", "replication_secret_arn", "backup_vault_name"):
+        assert outputs[name] == ""
+    assert outputs["master_secret_arn"]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"engine": "mysql"}, "engine is 'mysql': write one of aurora-postgresql"),
+        ({"engine": "oracle", "instance": {}}, "engine of an instance is 'oracle': write one of mysql, postgres"),
+        ({"instance": {"read_replicas": 16}}, "instance.read_replicas is 16: write a number from 0 to 15"),
+        ({"master_rotation_days": 0}, "master_rotation_days is 0: write a number from 1 to 1000"),
         ({"aurora": {"minimum_capacity": 0}}, "aurora.minimum_capacity is 0: write a number from 0.5 to 256"),
         ({"aurora": {"minimum_capacity": 8}}, "minimum_capacity is 8, above aurora.maximum_capacity 2.0: lower it"),
         ({"aurora": {"maximum_capacity": 500}}, "aurora.maximum_capacity is 500"),

@@ -105,12 +105,21 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
         ),
         (
             {"target": {"instance": {"multiAz": False}}},
-            "target.instance is given, but target.engine is aurora-postgresql: leave it out, or write postgres",
+            "target.instance is given, but target.engine is aurora-postgresql: leave it out, or write postgres or my",
         ),
         ({"target": {"secretRecoveryDays": 3}}, "target.secretRecoveryDays is 3: write 0, or days from 7 to 30"),
         (
             {"dns": {"ttlSeconds": 5, "switchoverTtlSeconds": 10}},
             "dns.switchoverTtlSeconds 10 is above dns.ttlSeconds 5",
+        ),
+        (
+            {"target": {"engine": "postgres", "instance": {"readReplicas": 1}, "masterRotationDays": 14}},
+            "target.masterRotationDays is given, but RDS manages no master password of an instance with read replicas",
+        ),
+        ({"target": {"engine": "mysql"}}, "target.engine is mysql, but a migration's functions and DMS settings know"),
+        (
+            {"target": {"engine": "mysql", "engineVersion": "8"}},
+            "target.engineVersion 8 names no MySQL: write its major version, for example 8.0",
         ),
         ({"dns": {"zoneId": "Z1", "private": True}}, "dns.private is true for the existing zone"),
         ({"network": {"cidr": "10.0.0.0/24"}}, "network.cidr is 10.0.0.0/24: write a block from /16 to /18"),
@@ -122,6 +131,13 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
 )
 def test_contradictions(changes: dict[str, Any], said: str) -> None:
     assert any(said in line for line in complaints(with_(**changes)))
+
+
+def test_port_and_version_follow_the_engine() -> None:
+    for engine, port, version in (("postgres", 5432, "17.5"), ("mysql", 3306, "8.0")):
+        target = settings.Target(engine=engine)
+        assert (target.port, target.engine_version) == (port, version)
+    assert settings.Target(engine="mysql", port=3307).port == 3307
 
 
 def test_windows_that_only_touch_are_fine() -> None:

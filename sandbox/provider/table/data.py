@@ -35,6 +35,7 @@ SERVER = {
     "enabledCloudwatchLogsExports": "EnableCloudwatchLogsExports",
     "iamDatabaseAuthenticationEnabled": "EnableIAMDatabaseAuthentication",
 }
+REPLICA = {**SERVER, "replicateSourceDb": "SourceDBInstanceIdentifier"}
 LOCAL = frozenset({"skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups", "applyImmediately"})
 
 
@@ -248,6 +249,7 @@ ENTRIES = (
         type="aws:rds/instance:Instance",
         service="rds",
         create=Call("create_db_instance", renames=SERVER),
+        instead={"replicateSourceDb": Call("create_db_instance_read_replica", renames=REPLICA)},
         update=Call("modify_db_instance", {"ApplyImmediately": True}, {**SERVER, "port": "DBPortNumber"}),
         change=_logs_change("modify_db_instance", "DBInstanceIdentifier"),
         read=Reading(Call("describe_db_instances", {"DBInstanceIdentifier": "$id"}), "DBInstances[0]"),
@@ -274,12 +276,15 @@ ENTRIES = (
             "engineVersionActual": "EngineVersion",
             "masterUserSecrets": _master_secret,
         },
-        replace=frozenset({"identifier", "engine", "dbName", "username", "storageEncrypted", "kmsKeyId"}),
+        replace=frozenset(
+            {"identifier", "engine", "dbName", "username", "storageEncrypted", "kmsKeyId", "replicateSourceDb"}
+        ),
         local=LOCAL,
         name="identifier",
         secrets=frozenset({"password"}),
         tagging=RDS_TAGGING,
-        truth="a PostgreSQL server on this machine; no standby, and the storage is the machine's",
+        truth="a PostgreSQL server on this machine, or MariaDB for MySQL; no standby, a read replica is a view of it, "
+        "and the storage is the machine's",
     ),
     Entry(
         type="aws:rds/eventSubscription:EventSubscription",

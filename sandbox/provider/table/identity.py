@@ -24,6 +24,11 @@ def _delete_secret(api: Api, secret: Resource) -> None:
     api.call("secretsmanager", "delete_secret", SecretId=secret.id, **how)
 
 
+def _rotation(request: Json, rotation: Resource) -> Json:
+    """Say whether to rotate at once: AWS does where it is not told."""
+    return {**request, "RotateImmediately": rotation.inputs.get("rotateImmediately") is not False}
+
+
 def _local_change(*names: str) -> Any:
     """Return a change that only the real provider's later actions depend on."""
     return lambda _api, _resource, _old, changed: changed & set(names)
@@ -130,6 +135,23 @@ ENTRIES = (
         outputs={"arn": "ARN", "versionId": "VersionId"},
         replace=frozenset({"secretId", "secretString"}),
         secrets=frozenset({"secretString"}),
+    ),
+    Entry(
+        type="aws:secretsmanager/secretRotation:SecretRotation",
+        service="secretsmanager",
+        create=Call("rotate_secret"),
+        update=Call("rotate_secret"),
+        read=Reading(
+            Call("describe_secret", {"SecretId": "$secretId"}),
+            "[@] | [?RotationEnabled && !DeletedDate] | [0]",
+        ),
+        delete=Call("cancel_rotate_secret", {"SecretId": "$secretId"}),
+        id="$secretId",
+        outputs={"rotationEnabled": "RotationEnabled"},
+        replace=frozenset({"secretId"}),
+        local=frozenset({"rotateImmediately"}),
+        prepare=_rotation,
+        truth="nothing rotates by the clock, a secret that RDS manages only when asked to; a function is not called",
     ),
     Entry(
         type="aws:ssm/parameter:Parameter",
