@@ -26,6 +26,8 @@ class World:
     secrets: Mapping[str, str]
     application_role: str
     mysql: MariaDbInfo | None = None
+    excluded: Sequence[Mapping[str, str]] = ()
+    """Rules of the config that leave tables out; what it includes is another database's."""
 
 
 def values(composition: str, world: World) -> Values:
@@ -54,7 +56,7 @@ def _migration(world: World) -> Values:
             "applicationUsername": f"{world.application_role}_next",
             **DISPOSABLE,
         },
-        "replication": {"tables": [{"schema": schema} for schema in world.schemas]},
+        "replication": {"tables": [*({"schema": schema} for schema in world.schemas), *world.excluded]},
         "dns": {"ttlSeconds": 3},
         "switchover": {"bakeSeconds": 1, **machine()},
     }

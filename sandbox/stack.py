@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,19 @@ DEFAULT_COMPOSITION = "migration"
 def derived(config: Mapping[str, Any], world: World) -> dict[str, Any]:
     """Return a stack's configuration with what must differ in a sandbox replaced, key by key, nothing else touched."""
     changed = dict(config)
+    world = replace(world, excluded=excluded(config))
     for section, keys in adaptation.values(composition(config), world).items():
         full = f"{PROJECT}:{section}"
         before = config.get(full) or {}
         changed[full] = {**before, **keys} if isinstance(before, Mapping) else before
     return changed
+
+
+def excluded(config: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    """Return the rules of a configuration that leave tables out of the replication."""
+    section = config.get(f"{PROJECT}:replication")
+    rules = section.get("tables") if isinstance(section, Mapping) else None
+    return [rule for rule in rules or [] if isinstance(rule, Mapping) and rule.get("action") == "exclude"]
 
 
 def composition(config: Mapping[str, Any]) -> str:

@@ -29,6 +29,8 @@ class Facts:
     gap: Gap | None
     verification: Verification
     by_table: Sequence[Mapping[str, Any]]
+    left_out: Sequence[str] = ()
+    """What the stack's configuration leaves out of the replication, as schema.table with DMS's wildcards."""
 
 
 def report(facts: Facts) -> dict[str, Any]:
@@ -75,6 +77,7 @@ def report(facts: Facts) -> dict[str, Any]:
             "mismatches": len(differences),
             "differences": differences,
             "by_table": list(facts.by_table),
+            "left_out": list(facts.left_out),
         },
         "verification": facts.verification.to_dict(),
     }
@@ -85,7 +88,9 @@ def line(found: Mapping[str, Any]) -> str:
     validation, verification = found["validation"], found["verification"]
     wrong = [*verification["lost"], *verification["duplicated"], *validation["differences"]]
     more = [f"and {len(wrong) - SAID} more"] if len(wrong) > SAID else []
-    return "\n".join([_numbers(found), *(f"wrong: {one}" for one in wrong[:SAID]), *more])
+    left_out = validation["left_out"]
+    said = [f"left out by the stack's configuration: {', '.join(left_out)}"] if left_out else []
+    return "\n".join([_numbers(found), *said, *(f"wrong: {one}" for one in wrong[:SAID]), *more])
 
 
 def _numbers(found: Mapping[str, Any]) -> str:

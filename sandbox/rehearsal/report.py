@@ -34,9 +34,9 @@ def write(folder: Path, report: Mapping[str, Any], series: Series) -> None:
     validation {tables, rows, mismatches}; what lacks is shown as such, and the verdict is not a good one then.
     `mismatches` is a number or a list of lines.
     Shown as well: ambiguous_writes, client_errors_by_class {class: number}, verification {lost: [line], duplicated:
-    [line]}, validation.differences [line], validation.by_table (as verify.compare_all returns it), switchover {steps:
-    {name: [begin, end]}}, resources {type: number}, versions {name: version}, host, provider; and any other key, at
-    the end of the page.
+    [line]}, validation.differences [line], validation.by_table (as verify.compare_all returns it), validation.left_out
+    [text], switchover {steps: {name: [begin, end]}}, resources {type: number}, versions {name: version}, host,
+    provider; and any other key, at the end of the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "report.json", json.dumps(_plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -178,6 +178,9 @@ def _validation(report: Mapping[str, Any]) -> str:
     verification = _mapping(report.get("verification"))
     examples = [*_list(found), *_list(validation.get("differences"))]
     examples += [*_list(verification.get("lost")), *_list(verification.get("duplicated"))]
+    left_out = [_text(rule) for rule in _list(validation.get("left_out"))]
+    if left_out:
+        parts.append(f"<p>Left out by the stack's configuration: {', '.join(left_out)}.</p>")
     if examples:
         parts.append(_table(["what is wrong"], [[("bad", _text(line))] for line in examples]))
     if tables:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sandbox import lifecycle, stack
 from sandbox.databases import ServerInfo
+from sandbox.dms import mappings
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
@@ -114,6 +115,8 @@ class Rehearsal:
         self._ledger = Ledger(request.output / "ledger.jsonl")
         self._watch = Watch(instance, progress_path(self._ledger.path))
         self._events: list[tuple[float, str]] = []
+        rules = stack.excluded(stack.load(request.stack_config))
+        self._excluded = [mappings.Rule("exclude", rule["schema"], rule.get("table", "%")) for rule in rules]
         console.status = self._watch.line
 
     def run(self) -> tuple[dict[str, Any], Series]:
@@ -158,6 +161,7 @@ class Rehearsal:
                 said=said,
                 summary=load.summary,
                 gap=gap,
+                left_out=[f"{rule.schema}.{rule.table}" for rule in self._excluded],
                 **facts,
             )
         )
@@ -200,13 +204,17 @@ class Rehearsal:
         with opened.superuser(source.database) as connection:
             verification = verify(self._ledger, connection, source.mode)
         with instance.source.superuser(source.database) as old, instance.target.superuser(source.database) as new:
-            tables = compare_all(old, new)["by_table"]
+            tables = compare_all(old, new, self._is_left_out)["by_table"]
         still = [t for t in tables if not any(fnmatchcase(t["table"], p) for p in TOUCHED[source.mode])]
         return {
             "verification": verification,
             "record": operator.record(),
             "by_table": still,
         }
+
+    def _is_left_out(self, schema: str, table: str) -> bool:
+        """Say whether the stack's configuration leaves a table out of the replication."""
+        return any(rule.matches(schema, table) for rule in self._excluded)
 
     def _fill(self, tell: Callable[[str], None]) -> Source:
         """Make the source: the shop, or a person's own dump beside which the load gets a table of its own."""

@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -215,14 +215,15 @@ TEXT_SETTINGS = (
 )
 
 
-def compare_all(source: Any, target: Any, schemas: Sequence[str] | None = None) -> Comparison:
-    """Compare number and content of the rows of all user tables, or of those in `schemas`, on both sides at once.
+def compare_all(source: Any, target: Any, is_left_out: Callable[[str, str], bool] = lambda *_: False) -> Comparison:
+    """Compare number and content of the rows of all user tables on both sides at once.
 
+    `is_left_out` says of a schema and a table in it whether it is none of the migration's.
     `source` and `target` are autocommit superuser connections. Only meaningful while nobody writes.
     """
     sides = (_Side(source), _Side(target))
     with ThreadPoolExecutor(2) as pool:
-        here, there = pool.map(lambda side: side.tables(schemas), sides)
+        here, there = pool.map(lambda side: side.tables(is_left_out), sides)
         test_here, test_there = pool.map(_Side.self_test, sides)
         alike = test_here is not None and test_here == test_there
         rows_here, rows_there = pool.map(
@@ -264,7 +265,7 @@ class _Side:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    def tables(self, schemas: Sequence[str] | None) -> dict[Table, list[Column]]:
+    def tables(self, is_left_out: Callable[[str, str], bool]) -> dict[Table, list[Column]]:
         """Return the tables that hold rows themselves, with their columns by name."""
         found: dict[Table, list[Column]] = {}
         with self._connection.cursor() as cursor:
@@ -274,12 +275,14 @@ class _Side:
                 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                 LEFT JOIN pg_type t ON t.oid = a.atttypid
                 WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_'
-                AND n.nspname <> ALL(%(not_compared)s) AND (%(schemas)s IS NULL OR n.nspname = ANY(%(schemas)s))
+                AND n.nspname <> ALL(%s)
                 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
                 ORDER BY 1, 2, 3""",
-                {"not_compared": list(NOT_COMPARED), "schemas": None if schemas is None else list(schemas)},
+                (list(NOT_COMPARED),),
             )
             for schema, table, column, type_name in cursor:
+                if is_left_out(schema, table):
+                    continue
                 columns = found.setdefault(Table(schema, table), [])
                 if column is not None:
                     columns.append(Column(column, type_name))
