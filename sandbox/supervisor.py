@@ -73,7 +73,7 @@ def main(name: str) -> int:
 
 def start(name: str, folder: Path, room: Path, processes: Processes, options: dict[str, Any]) -> Instance:
     """Start everything and return its description."""
-    ports = Ports(*(free_port() for _ in range(5)))
+    ports = Ports(*(free_port() for _ in range(6)))
     port = _database_port(options.get("database_port"))
     source = Server("source", *SOURCE, port, room)
     target = Server("target", *TARGET, port, room)
@@ -81,7 +81,7 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
     _write(servers, json.dumps([source.info.to_dict(), target.info.to_dict()]))
     (room / "tmp").mkdir()
 
-    aws = routes.environment(ports.ministack, ports.moto, ports.dms)
+    aws = routes.environment(ports.ministack, ports.moto, ports.dms, ports.mgn)
     base = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(room),
@@ -112,6 +112,7 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
             ports.dms,
         ),
         "dns": ([python, "-m", "sandbox.dns.server", str(ports.dns)], ours, ports.dns),
+        "mgn": ([python, "-m", "sandbox.mgn.server", str(ports.mgn)], ours, ports.mgn),
     }
     waiting = []
     for title, (command, env, listening) in started.items():
