@@ -7,9 +7,13 @@ stack configuration, calls AWS or starts anything: what moves data is started by
 from components.blue_green_dns import BlueGreenDns, BlueGreenDnsArgs
 from components.dms_pipeline import DmsPipeline, DmsPipelineArgs
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
+from components.fleet_control import FleetControl, FleetControlArgs
+from components.fleet_monitoring import FleetMonitoring, FleetMonitoringArgs
 from components.migration_network import MigrationNetwork, MigrationNetworkArgs
 from components.monitoring_suite import MonitoringSuite, MonitoringSuiteArgs
+from components.private_zone import PrivateZone, PrivateZoneArgs
 from components.replication_instance import ReplicationInstance, ReplicationInstanceArgs
+from components.server_migration import ServerMigration, ServerMigrationArgs
 from components.switchover import Switchover, SwitchoverArgs
 from components.target_database import TargetDatabase, TargetDatabaseArgs
 
@@ -20,12 +24,20 @@ __all__ = [
     "DmsPipelineArgs",
     "EncryptionKey",
     "EncryptionKeyArgs",
+    "FleetControl",
+    "FleetControlArgs",
+    "FleetMonitoring",
+    "FleetMonitoringArgs",
     "MigrationNetwork",
     "MigrationNetworkArgs",
     "MonitoringSuite",
     "MonitoringSuiteArgs",
+    "PrivateZone",
+    "PrivateZoneArgs",
     "ReplicationInstance",
     "ReplicationInstanceArgs",
+    "ServerMigration",
+    "ServerMigrationArgs",
     "Switchover",
     "SwitchoverArgs",
     "TargetDatabase",

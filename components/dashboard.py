@@ -61,7 +61,7 @@ def dashboard(
         *own,
         ("Replication instance", [instance("CPUUtilization"), instance("FreeStorageSpace", yAxis="right")]),
     ]
-    widgets = [_chart(region, number, title, metrics) for number, (title, metrics) in enumerate(charts)]
+    widgets = [chart(region, number, title, metrics) for number, (title, metrics) in enumerate(charts)]
     widgets.append(_log(region, len(charts), task_log))
     return {"widgets": widgets}
 
@@ -70,7 +70,8 @@ def _place(number: int) -> dict[str, int]:
     return {"x": WIDTH * (number % 2), "y": HEIGHT * (number // 2), "width": WIDTH, "height": HEIGHT}
 
 
-def _chart(region: str, number: int, title: str, metrics: list[Metric]) -> dict[str, Any]:
+def chart(region: str, number: int, title: str, metrics: list[Metric]) -> dict[str, Any]:
+    """Return a chart of metrics at its place, two to a row."""
     return {
         "type": "metric",
         **_place(number),

@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, policies
+from components import checks, topics
 from components.dashboard import dashboard
 
 DEFAULT_LAG_SECONDS = 60
@@ -82,7 +82,14 @@ class MonitoringSuite(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.get("tags", {})
-        topic = self._topic()
+        topic = topics.declare(
+            name,
+            parent=self,
+            account_id=args["account_id"],
+            kms_key_arn=args["kms_key_arn"],
+            emails=args.get("emails", []),
+            tags=self._tags,
+        )
         self._events(topic)
         alarms = self._alarms(topic)
         safe = self._safe_to_switch(alarms, topic)
@@ -100,54 +107,6 @@ class MonitoringSuite(pulumi.ComponentResource):
                 "alarm_names": self.alarm_names,
             }
         )
-
-    def _topic(self) -> aws.sns.Topic:
-        name, args = self._name, self._args
-        topic = aws.sns.Topic(
-            f"{name}-topic",
-            name=f"{name}-topic",
-            display_name="Database migration",
-            kms_master_key_id=args["kms_key_arn"],
-            tags=checks.tags_for(self._tags, f"{name}-topic"),
-            opts=self._child,
-        )
-        aws.sns.TopicPolicy(
-            f"{name}-topic-policy",
-            arn=topic.arn,
-            policy=policies.document(
-                [
-                    {
-                        "Sid": "ServicesPublish",
-                        "Effect": "Allow",
-                        "Principal": {
-                            "Service": [
-                                "cloudwatch.amazonaws.com",
-                                "dms.amazonaws.com",
-                                "events.amazonaws.com",
-                                "events.rds.amazonaws.com",
-                            ]
-                        },
-                        "Action": "sns:Publish",
-                        "Resource": topic.arn,
-                        "Condition": {"StringEquals": {"aws:SourceAccount": args["account_id"]}},
-                    },
-                    {
-                        "Sid": "OnlyTls",
-                        "Effect": "Deny",
-                        "Principal": "*",
-                        "Action": "sns:Publish",
-                        "Resource": topic.arn,
-                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                    },
-                ]
-            ),
-            opts=self._child,
-        )
-        for number, address in enumerate(args.get("emails", []), start=1):
-            aws.sns.TopicSubscription(
-                f"{name}-email-{number}", topic=topic.arn, protocol="email", endpoint=address, opts=self._child
-            )
-        return topic
 
     def _events(self, topic: aws.sns.Topic) -> None:
         """Send to the topic what DMS and RDS report: by their own subscriptions and, for task states, by rule."""

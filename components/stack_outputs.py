@@ -38,7 +38,32 @@ MIGRATION = {
     "prepare_function_name": "Function that makes both databases ready, called once before the replication starts",
 }
 
-OUTPUTS = {"migration": MIGRATION}
+FLEET = {
+    "kms_key_arn": "Key that encrypts everything",
+    "vpc_id": "VPC of the fleet",
+    "public_subnet_ids": "Subnets with a route to the internet",
+    "application_subnet_ids": "Subnets of functions, DMS and replication servers",
+    "database_subnet_ids": "Subnets for targets",
+    "database_security_group_id": "Security group for targets: reached by DMS, functions, applications, on premises",
+    "application_security_group_id": "Security group applications attach to reach the targets",
+    "vpn_connection_id": "Site-to-Site VPN to the network on premises",
+    "replication_instance_arn": "DMS replication instance of all databases",
+    "hosted_zone_id": "Private zone of the names",
+    "databases": "By database: its names, and the ARNs of its tasks and endpoints",
+    "tracking_table_name": "Table with every database's state and history",
+    "topic_arn": "Topic of every message",
+    "dashboard_name": "Dashboard",
+    "config_parameter_name": "Parameter the functions of the fleet read",
+    "advance_function_name": "Function that moves a database on to its next phase",
+    "rollback_function_name": "Function that takes a database back",
+    "validation_document_name": "Document that validates a database after its load",
+    "server_replication_role_arn": "Role of Application Migration Service's replication servers",
+    "server_security_group_id": "Security group of the replication servers",
+    "server_settings_parameter_name": "Parameter with the settings of Application Migration Service",
+    "servers_function_name": "Function that applies them to the account",
+}
+
+OUTPUTS = {"migration": MIGRATION, "fleet": FLEET}
 """Every output and what it is, by composition. A name never changes: others depend on it."""
 
 

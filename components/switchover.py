@@ -7,17 +7,14 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, function_archives, policies
+from components import checks, function_archives, policies, vpc_function
 from components.policies import Statement, allow
 from components.switchover_machine import SECONDS, STEPS, definition
+from components.vpc_function import DEFAULT_ARCHITECTURE, DEFAULT_RUNTIME
 
-DEFAULT_RUNTIME = "python3.13"
-DEFAULT_ARCHITECTURE = "x86_64"
 DEFAULT_LOG_RETENTION_DAYS = 30
 DEFAULT_BAKE_SECONDS = 300
-MEMORY_MB = 512
 OBSERVE_SCHEDULE = "rate(1 minute)"
-VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
 FUNCTIONS = {**SECONDS, "prepare": 600, "observe": 60}
 """Every function and its timeout in seconds."""
 CONFIG_PARAMETER = "CONFIG_PARAMETER"
@@ -194,62 +191,31 @@ class Switchover(pulumi.ComponentResource):
             compatible_architectures=[self._architecture],
             opts=self._child,
         )
+        args = self._args
+        around = vpc_function.Surroundings(
+            parent=self,
+            subnet_ids=args["subnet_ids"],
+            security_group_id=args["security_group_id"],
+            kms_key_arn=args["kms_key_arn"],
+            runtime=self._runtime,
+            architecture=self._architecture,
+            log_retention_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
+            tags=self._tags,
+        )
         rights = self._rights(config_name, table, state)
         return {
-            purpose: self._function(purpose, seconds, config_name, layer, rights[purpose], dead_letters)
+            purpose: vpc_function.declare(
+                f"{self._name}-{purpose}",
+                around,
+                module=purpose,
+                seconds=seconds,
+                rights=rights[purpose],
+                environment={CONFIG_PARAMETER: config_name},
+                layers=[layer.arn],
+                dead_letters=dead_letters.arn,
+            )
             for purpose, seconds in FUNCTIONS.items()
         }
-
-    def _function(
-        self,
-        purpose: str,
-        seconds: int,
-        config_name: str,
-        layer: aws.lambda_.LayerVersion,
-        rights: list[Statement],
-        dead_letters: aws.sqs.Queue,
-    ) -> aws.lambda_.Function:
-        name, args = f"{self._name}-{purpose}", self._args
-        logs = self._log_group(purpose, f"/aws/lambda/{name}")
-        role = aws.iam.Role(
-            f"{name}-role",
-            name=name,
-            assume_role_policy=policies.trust("lambda.amazonaws.com"),
-            tags=checks.tags_for(self._tags, name),
-            opts=self._child,
-        )
-        vpc = aws.iam.RolePolicyAttachment(f"{name}-vpc", role=role.name, policy_arn=VPC_POLICY, opts=self._child)
-        common = [
-            allow("kms:Decrypt", "kms:GenerateDataKey", on=args["kms_key_arn"]),
-            allow("sqs:SendMessage", on=dead_letters.arn),
-        ]
-        policy = aws.iam.RolePolicy(
-            f"{name}-policy",
-            name="what-it-calls",
-            role=role.name,
-            policy=policies.document([*rights, *common]),
-            opts=self._child,
-        )
-        return aws.lambda_.Function(
-            name,
-            name=name,
-            description=f"Migration step: {purpose}",
-            runtime=self._runtime,
-            architectures=[self._architecture],
-            handler=f"handlers.functions.{purpose}.handler",
-            code=function_archives.code_archive(),
-            layers=[layer.arn],
-            role=role.arn,
-            timeout=seconds,
-            memory_size=MEMORY_MB,
-            environment={"variables": {CONFIG_PARAMETER: config_name}},
-            kms_key_arn=args["kms_key_arn"],
-            dead_letter_config={"target_arn": dead_letters.arn},
-            tracing_config={"mode": "PassThrough"},
-            vpc_config={"subnet_ids": args["subnet_ids"], "security_group_ids": [args["security_group_id"]]},
-            tags=checks.tags_for(self._tags, name),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[vpc, policy, logs]),
-        )
 
     def _log_group(self, purpose: str, path: str) -> aws.cloudwatch.LogGroup:
         return aws.cloudwatch.LogGroup(

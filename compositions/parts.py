@@ -4,6 +4,7 @@ import pulumi
 
 from components import EncryptionKey, MigrationNetwork, TargetDatabase
 from components.settings import Stack, Target
+from components.site_to_site_vpn import VpnArgs
 from compositions.place import Place
 
 
@@ -22,7 +23,13 @@ def encryption_key(config: Stack, place: Place) -> EncryptionKey:
 
 
 def network(
-    config: Stack, place: Place, key: EncryptionKey, *, database_port: int, source_port: int | None = None
+    config: Stack,
+    place: Place,
+    key: EncryptionKey,
+    *,
+    database_port: int,
+    source_port: int | None = None,
+    vpn: VpnArgs | None = None,
 ) -> MigrationNetwork:
     """Declare the stack's network. `source_port` is where a database on premises listens, the target's by default."""
     return MigrationNetwork(
@@ -39,6 +46,7 @@ def network(
             "flow_logs": config.network.flow_logs,
             "log_retention_days": config.monitoring.log_retention_days,
             "kms_key_arn": key.arn,
+            "vpn": vpn,
             "tags": config.all_tags,
         },
     )

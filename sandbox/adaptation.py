@@ -62,6 +62,11 @@ def _migration(world: World) -> Values:
     }
 
 
+def _fleet(world: World) -> Values:  # noqa: ARG001
+    """A fleet's databases stay as they are written: declared whole, started never, so their hosts need not exist."""
+    return {"dns": {"ttlSeconds": 3}, "functions": machine()}
+
+
 DISPOSABLE = {"deletionProtection": False, "finalSnapshot": False, "secretRecoveryDays": 0}
 """What lets a target go with its sandbox."""
 
@@ -74,4 +79,4 @@ def machine() -> dict[str, str]:
     }
 
 
-_VALUES: dict[str, Callable[[World], Values]] = {"migration": _migration}
+_VALUES: dict[str, Callable[[World], Values]] = {"migration": _migration, "fleet": _fleet}

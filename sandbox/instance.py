@@ -33,6 +33,7 @@ class Ports:
     dms: int
     provider: int
     dns: int
+    mgn: int
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Instance:
 
     def aws(self) -> dict[str, str]:
         """Return the variables that send AWS SDKs here."""
-        return routes.environment(self.ports.ministack, self.ports.moto, self.ports.dms)
+        return routes.environment(self.ports.ministack, self.ports.moto, self.ports.dms, self.ports.mgn)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of this sandbox's cloud, for code that runs outside its environment."""

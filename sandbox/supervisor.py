@@ -76,7 +76,7 @@ def main(name: str) -> int:
 
 def start(name: str, folder: Path, room: Path, processes: Processes, options: dict[str, Any]) -> Instance:
     """Start everything and return its description."""
-    ports = Ports(*(free_port() for _ in range(5)))
+    ports = Ports(*(free_port() for _ in range(6)))
     port = _database_port(options.get("database_port"))
     source = Server("source", *SOURCE, port, room)
     target = Server("target", *TARGET, port, room)
@@ -87,7 +87,7 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
     _write(mariadb, json.dumps([mysql.info.to_dict()] if mysql else []))
     (room / "tmp").mkdir()
 
-    aws = routes.environment(ports.ministack, ports.moto, ports.dms)
+    aws = routes.environment(ports.ministack, ports.moto, ports.dms, ports.mgn)
     base = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(room),
@@ -119,6 +119,7 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
             ports.dms,
         ),
         "dns": ([python, "-m", "sandbox.dns.server", str(ports.dns)], ours, ports.dns),
+        "mgn": ([python, "-m", "sandbox.mgn.server", str(ports.mgn)], ours, ports.mgn),
     }
     waiting = []
     for title, (command, env, listening) in started.items():

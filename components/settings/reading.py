@@ -7,12 +7,13 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from components.settings.fleet import Fleet
 from components.settings.migration import Migration
 from components.settings.sections import Section
 from components.settings.stack import Stack
 
 DEFAULT = "migration"
-COMPOSITIONS: dict[str, type[Stack]] = {"migration": Migration}
+COMPOSITIONS: dict[str, type[Stack]] = {"migration": Migration, "fleet": Fleet}
 
 
 class SettingsError(ValueError):
@@ -22,18 +23,23 @@ class SettingsError(ValueError):
 def load(raw: Mapping[str, Any]) -> Stack:
     """Return the settings in `raw`, a map of configuration keys (without the project's name) to plain values.
 
-    An empty section counts as not given: that is how the engine hands on a key of the schema nobody wrote. Raises
-    SettingsError listing every bad key at once, with its value and what to write instead.
+    An empty section, or another composition's empty list, counts as not given: that is how the engine hands on a key of
+    the schema nobody wrote. Raises SettingsError listing every bad key at once, with its value and the remedy.
     """
-    known = {field.alias for root in COMPOSITIONS.values() for field in root.model_fields.values()}
-    given = {key: value for key, value in raw.items() if value != {} or key not in known}
-    name = given.get("composition", DEFAULT)
+    name = raw.get("composition", DEFAULT)
     if name not in COMPOSITIONS:
         raise SettingsError(
             "the stack configuration can't be used:\n"
             f"  composition is {name!r}: write one of {', '.join(sorted(COMPOSITIONS))}"
         )
     root = COMPOSITIONS[name]
+    known = {field.alias for one in COMPOSITIONS.values() for field in one.model_fields.values()}
+    foreign = known - {field.alias for field in root.model_fields.values()}
+    given = {
+        key: value
+        for key, value in raw.items()
+        if not (value == {} and key in known) and not (value == [] and key in foreign)
+    }
     try:
         return root.model_validate(given)
     except ValidationError as error:

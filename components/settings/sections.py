@@ -180,8 +180,8 @@ class Table(Section):
     action: Literal["include", "exclude"] = Field("include", description="include or exclude")
 
 
-class Replication(Section):
-    """DMS."""
+class ReplicationInstance(Section):
+    """The DMS instance, and what holds for every task on it."""
 
     instance_class: str = Field("dms.r5.large", pattern=CLASS, description="a class, for example dms.r5.large")
     storage_gb: int = Field(100, ge=5, le=6144, description="GB from 5 to 6144")
@@ -189,6 +189,11 @@ class Replication(Section):
     engine_version: str | None = Field(None, pattern=r"^\d+\.\d+\.\d+$", description='a version, for example "3.5.4"')
     lob_maximum_kb: int = Field(1024, ge=1, le=102400, description="KB from 1 to 102400")
     create_account_roles: bool = Field(True, description="false where the account has dms-vpc-role already")
+
+
+class Replication(ReplicationInstance):
+    """DMS."""
+
     tables: tuple[Table, ...] = Field(
         (Table(schema="public"),), min_length=1, description='a list of rules, for example [{"schema": "public"}]'
     )
@@ -214,7 +219,16 @@ class Monitoring(Section):
     log_retention_days: Retention = Field(30, description=f"one of {', '.join(map(str, LOG_RETENTION))}")
 
 
-class Switchover(Section):
+class Functions(Section):
+    """What functions run on."""
+
+    runtime: Literal["python3.11", "python3.12", "python3.13", "python3.14"] = Field(
+        "python3.13", description="python3.11 to python3.14"
+    )
+    architecture: Literal["x86_64", "arm64"] = Field("x86_64", description="x86_64 or arm64")
+
+
+class Switchover(Functions):
     """How the switchover behaves."""
 
     mode: Literal["manual", "automatic"] = Field("manual", description="manual or automatic")
@@ -223,7 +237,3 @@ class Switchover(Section):
     drain_seconds: int = Field(60, ge=1, le=600, description="seconds from 1 to 600")
     compare_seconds: int = Field(240, ge=1, le=600, description="seconds from 1 to 600")
     bake_seconds: int = Field(300, ge=0, le=86400, description="seconds from 0 to 86400")
-    runtime: Literal["python3.11", "python3.12", "python3.13", "python3.14"] = Field(
-        "python3.13", description="python3.11 to python3.14"
-    )
-    architecture: Literal["x86_64", "arm64"] = Field("x86_64", description="x86_64 or arm64")

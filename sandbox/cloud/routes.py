@@ -10,15 +10,16 @@ VARIABLES = {
     "iam": "IAM",
     "ssm": "SSM",
     "dms": "DATABASE_MIGRATION_SERVICE",
+    "mgn": "MGN",
 }
 """The SDK's suffixes of AWS_ENDPOINT_URL_, where it is not the service's own name in capitals."""
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
 
-def environment(ministack: int, moto: int, dms: int) -> dict[str, str]:
+def environment(ministack: int, moto: int, dms: int, mgn: int) -> dict[str, str]:
     """Return the variables that send every AWS SDK to the emulators on these ports."""
-    ports: Mapping[str, int] = {**dict.fromkeys(MOTO, moto), "dms": dms}
+    ports: Mapping[str, int] = {**dict.fromkeys(MOTO, moto), "dms": dms, "mgn": mgn}
     return {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ministack}",
         **{f"AWS_ENDPOINT_URL_{VARIABLES[s]}": f"http://127.0.0.1:{port}" for s, port in sorted(ports.items())},

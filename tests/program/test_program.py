@@ -10,6 +10,7 @@ import pytest
 from components.settings import COMPOSITIONS, SettingsError
 from components.stack_outputs import OUTPUTS, composition_of
 from handlers import config as handlers_config
+from handlers.core import fleet, servers
 from tests.program.graphs import graph, path
 from tests.program.programs import EXAMPLES, STACKS, program, run_program, without_layer
 from tests.support.pulumi_mocks import REPOSITORY, Recorder, deploy, stack_config
@@ -18,6 +19,7 @@ UNTAGGED = (
     "random:",
     "aws:ec2/route:",
     "aws:ec2/routeTableAssociation:",
+    "aws:ec2/vpnGatewayRoutePropagation:",
     "aws:iam/rolePolicy",
     "aws:kms/alias:",
     "aws:secretsmanager/secretVersion:",
@@ -33,6 +35,8 @@ UNTAGGED = (
     "aws:lambda/permission:",
 )
 """Types that AWS knows no tags for."""
+FIXED = ("dms-", "AWSApplicationMigration", "what-it-calls")
+"""How names begin that AWS fixes, or that count within their role alone."""
 NAMED_BY = (
     "name",
     "identifier",
@@ -96,7 +100,7 @@ def test_every_name_carries_the_environment_suffix(stack: str) -> None:
     for resource in recorder.resources:
         assert resource.name.startswith(f"migration-{environment}-"), resource.name
         for prop in NAMED_BY:
-            if prop in resource.inputs and not resource.inputs[prop].startswith(("dms-", "what-it-calls")):
+            if prop in resource.inputs and not resource.inputs[prop].startswith(FIXED):
                 assert environment in str(resource.inputs[prop]), (resource.name, prop, resource.inputs[prop])
 
 
@@ -202,3 +206,44 @@ def test_the_schema_in_the_project_file_names_the_same_keys_as_the_settings() ->
     schema = yaml.safe_load(Path(REPOSITORY / "Pulumi.yaml").read_text())["config"]
     fields = [field for root in COMPOSITIONS.values() for field in root.model_fields.values()]
     assert set(schema) == {field.alias for field in fields}
+
+
+def test_a_fleet_shares_one_instance_one_zone_and_one_table() -> None:
+    recorder, databases = program("fleet-orchestration"), 3
+    assert len(recorder.of("aws:dms/replicationTask:ReplicationTask")) == 2 * databases
+    assert len(recorder.of("aws:dms/endpoint:Endpoint")) == 4 * databases
+    assert len(recorder.of("aws:route53/record:Record")) == 4 * databases
+    instance = recorder.one("aws:dms/replicationInstance:ReplicationInstance")
+    assert (instance["replicationInstanceClass"], instance["allocatedStorage"], instance["multiAz"]) == (
+        "dms.t3.medium",
+        100,
+        True,
+    )
+    assert "engineVersion" not in instance and instance["publiclyAccessible"] is False
+    assert recorder.one("aws:route53/zone:Zone")["vpcs"]
+    table = recorder.one("aws:dynamodb/table:Table")
+    assert (table["hashKey"], table["rangeKey"]) == ("serverId", "timestamp")
+    [index] = table["globalSecondaryIndexes"]
+    assert (index["name"], index["hashKey"], index["rangeKey"]) == (
+        *("MigrationPhaseIndex", "migrationPhase", "timestamp"),
+    )
+    assert set(recorder.exports["databases"]) == {"orders", "billing", "stock"}
+
+
+def test_the_fleet_s_functions_can_read_the_config_they_are_given() -> None:
+    text = program("fleet-orchestration").named("migration-fleet-fleet-config").inputs["value"]
+    raw = json.loads(text)
+    config = fleet.Config(**{**raw, "databases": tuple(raw["databases"])})
+    assert config.names("orders") == {
+        "writer": "orders-writer.fleet.example.com",
+        "reader": "orders-reader.fleet.example.com",
+    }
+    names = {record["name"] for record in program("fleet-orchestration").of("aws:route53/record:Record").values()}
+    assert names == {name for database in config.databases for name in config.names(database).values()}
+
+
+def test_the_servers_function_can_read_the_settings_it_is_given() -> None:
+    text = program("fleet-orchestration").named("migration-fleet-servers-settings").inputs["value"]
+    found = servers.settings(text)
+    assert found["replication"]["bandwidthThrottling"] == 200
+    assert found["replication"]["createPublicIP"] is False

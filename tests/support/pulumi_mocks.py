@@ -58,6 +58,8 @@ def _computed(registered: Registered) -> dict[str, Any]:
             added |= {"replicationTaskArn": f"{arn}:task:RESOURCEID"}
         case "aws:route53/zone:Zone":
             added |= {"zoneId": "ZMOCK", "nameServers": ["ns-1.example"]}
+        case "aws:ec2/vpnConnection:VpnConnection":
+            added |= {f"tunnel{n}PresharedKey": f"password of {name}" for n in (1, 2)}
         case "aws:kms/key:Key":
             added |= {"keyId": f"{name}-key-id"}
         case "random:index/randomPassword:RandomPassword":
@@ -149,8 +151,9 @@ def deploy(program: Callable[[], Any], config: Mapping[str, Any] | None = None, 
     set_all_config(plain, [])
 
     def body() -> pulumi.Output[None]:
-        program()
         stack = get_root_resource()
+        getattr(stack, "outputs", {}).clear()  # the root is one for all programs of this process
+        program()
         return pulumi.Output.all(**getattr(stack, "outputs", {})).apply(recorder.exports.update)
 
     pulumi.runtime.test(body)()

@@ -1,0 +1,94 @@
+"""A Lambda function inside the VPC with a role of its own that may do what its code calls, and nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components import checks, function_archives, policies
+from components.policies import Statement, allow
+
+DEFAULT_RUNTIME = "python3.13"
+DEFAULT_ARCHITECTURE = "x86_64"
+MEMORY_MB = 512
+VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all functions of a component have in common."""
+
+    parent: pulumi.Resource
+    subnet_ids: pulumi.Input[list[str]]
+    security_group_id: pulumi.Input[str]
+    kms_key_arn: pulumi.Input[str]
+    runtime: str
+    architecture: str
+    log_retention_days: int
+    tags: Mapping[str, str]
+
+
+def declare(
+    name: str,
+    around: Surroundings,
+    *,
+    module: str,
+    seconds: int,
+    rights: Sequence[Statement],
+    environment: Mapping[str, pulumi.Input[str]],
+    layers: Sequence[pulumi.Input[str]] = (),
+    dead_letters: pulumi.Input[str] | None = None,
+) -> aws.lambda_.Function:
+    """Make the function of `handlers/functions/<module>.py`, its log and its role.
+
+    `rights` are added to those every function has: to write its log, to be in the VPC, to use the key, and to send to
+    the queue `dead_letters` (an ARN).
+    """
+    child = pulumi.ResourceOptions(parent=around.parent)
+    logs = aws.cloudwatch.LogGroup(
+        f"{name}-log",
+        name=f"/aws/lambda/{name}",
+        retention_in_days=around.log_retention_days,
+        kms_key_id=around.kms_key_arn,
+        tags=checks.tags_for(around.tags, name),
+        opts=child,
+    )
+    role = aws.iam.Role(
+        f"{name}-role",
+        name=name,
+        assume_role_policy=policies.trust("lambda.amazonaws.com"),
+        tags=checks.tags_for(around.tags, name),
+        opts=child,
+    )
+    vpc = aws.iam.RolePolicyAttachment(f"{name}-vpc", role=role.name, policy_arn=VPC_POLICY, opts=child)
+    common = [allow("kms:Decrypt", "kms:GenerateDataKey", on=around.kms_key_arn)]
+    if dead_letters is not None:
+        common.append(allow("sqs:SendMessage", on=dead_letters))
+    policy = aws.iam.RolePolicy(
+        f"{name}-policy",
+        name="what-it-calls",
+        role=role.name,
+        policy=policies.document([*rights, *common]),
+        opts=child,
+    )
+    return aws.lambda_.Function(
+        name,
+        name=name,
+        description=f"Migration step: {module}",
+        runtime=around.runtime,
+        architectures=[around.architecture],
+        handler=f"handlers.functions.{module}.handler",
+        code=function_archives.code_archive(),
+        layers=list(layers) or None,
+        role=role.arn,
+        timeout=seconds,
+        memory_size=MEMORY_MB,
+        environment={"variables": dict(environment)},
+        kms_key_arn=around.kms_key_arn,
+        dead_letter_config={"target_arn": dead_letters} if dead_letters is not None else None,
+        tracing_config={"mode": "PassThrough"},
+        vpc_config={"subnet_ids": around.subnet_ids, "security_group_ids": [around.security_group_id]},
+        tags=checks.tags_for(around.tags, name),
+        opts=pulumi.ResourceOptions(parent=around.parent, depends_on=[vpc, policy, logs]),
+    )
