@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from components.settings import Migration, Stack
-from compositions import migration
+from components.settings import Database, Migration, Stack
+from compositions import database, migration
 
 Outputs = dict[str, Any]
 
-_DECLARE: dict[type[Stack], Callable[[Any], Outputs]] = {Migration: migration.declare}
+_DECLARE: dict[type[Stack], Callable[[Any], Outputs]] = {Migration: migration.declare, Database: database.declare}
 
 
 def declare(config: Stack) -> Outputs:

@@ -7,12 +7,13 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from components.settings.database import Database
 from components.settings.migration import Migration
 from components.settings.sections import Section
 from components.settings.stack import Stack
 
 DEFAULT = "migration"
-COMPOSITIONS: dict[str, type[Stack]] = {"migration": Migration}
+COMPOSITIONS: dict[str, type[Stack]] = {"database": Database, "migration": Migration}
 
 
 class SettingsError(ValueError):

@@ -149,8 +149,9 @@ def deploy(program: Callable[[], Any], config: Mapping[str, Any] | None = None, 
     set_all_config(plain, [])
 
     def body() -> pulumi.Output[None]:
-        program()
         stack = get_root_resource()
+        getattr(stack, "outputs", {}).clear()  # it is the same one for every program of a process
+        program()
         return pulumi.Output.all(**getattr(stack, "outputs", {})).apply(recorder.exports.update)
 
     pulumi.runtime.test(body)()
