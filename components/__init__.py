@@ -5,6 +5,8 @@ stack configuration, calls AWS or starts anything: what moves data is started by
 """
 
 from components.blue_green_dns import BlueGreenDns, BlueGreenDnsArgs
+from components.database_monitoring import DatabaseMonitoring, DatabaseMonitoringArgs
+from components.database_validation import DatabaseValidation, DatabaseValidationArgs
 from components.dms_pipeline import DmsPipeline, DmsPipelineArgs
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from components.fleet_control import FleetControl, FleetControlArgs
@@ -20,6 +22,10 @@ from components.target_database import TargetDatabase, TargetDatabaseArgs
 __all__ = [
     "BlueGreenDns",
     "BlueGreenDnsArgs",
+    "DatabaseMonitoring",
+    "DatabaseMonitoringArgs",
+    "DatabaseValidation",
+    "DatabaseValidationArgs",
     "DmsPipeline",
     "DmsPipelineArgs",
     "EncryptionKey",

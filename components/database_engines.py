@@ -11,13 +11,16 @@ Parameters = Mapping[str, tuple[str, str]]
 class Engine:
     """One engine as RDS calls it.
 
-    `kind` is what drivers and secrets call it: postgres or mysql. `version_parts` is how many parts of a version name
-    its parameter group family: postgres17, but mysql8.0. `logs` are exported. `without_insights` are the classes that
-    RDS refuses to make with Performance Insights, as too small.
+    `kind` is what drivers and secrets call it: postgres or mysql. `product` is what it calls itself, `character_set`
+    its word for all of Unicode. `version_parts` is how many parts of a version name its parameter group family:
+    postgres17, but mysql8.0. `logs` are exported. `without_insights` are the classes that RDS refuses to make with
+    Performance Insights, as too small.
     """
 
     name: str
     kind: str
+    product: str
+    character_set: str
     port: int
     version_parts: int
     logs: tuple[str, ...]
@@ -28,6 +31,10 @@ class Engine:
     def family(self, version: str) -> str:
         """Return the parameter group family of a version."""
         return self.name + ".".join(version.split(".")[: self.version_parts])
+
+    def server(self, version: str) -> str:
+        """Return product and major version of a version, as a person says it: MySQL 8.0."""
+        return f"{self.product} {self.family(version).removeprefix(self.name)}"
 
     def has_insights(self, instance_class: str) -> bool:
         """Say whether RDS offers Performance Insights for this engine on a class."""
@@ -57,9 +64,11 @@ _MYSQL: Parameters = {
 _MYSQL_TLS: Parameters = {"require_secure_transport": ("1", "immediate")}
 _SMALL = tuple(f"db.{family}.{size}" for family in ("t2", "t3", "t4g") for size in ("micro", "small"))
 
-AURORA_POSTGRESQL = Engine("aurora-postgresql", "postgres", 5432, 1, ("postgresql",), _POSTGRES, _POSTGRES_TLS)
-POSTGRES = Engine("postgres", "postgres", 5432, 1, ("postgresql",), _POSTGRES, _POSTGRES_TLS)
-MYSQL = Engine("mysql", "mysql", 3306, 2, ("error", "slowquery"), _MYSQL, _MYSQL_TLS, _SMALL)
+AURORA_POSTGRESQL = Engine(
+    "aurora-postgresql", "postgres", "PostgreSQL", "UTF8", 5432, 1, ("postgresql",), _POSTGRES, _POSTGRES_TLS
+)
+POSTGRES = Engine("postgres", "postgres", "PostgreSQL", "UTF8", 5432, 1, ("postgresql",), _POSTGRES, _POSTGRES_TLS)
+MYSQL = Engine("mysql", "mysql", "MySQL", "utf8mb4", 3306, 2, ("error", "slowquery"), _MYSQL, _MYSQL_TLS, _SMALL)
 
 INSTANCES = {engine.name: engine for engine in (POSTGRES, MYSQL)}
 """Engines of an RDS instance. A cluster's is aurora-postgresql."""

@@ -7,9 +7,9 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks
+from components import alerting, checks
 from components.fleet_dashboard import dashboard
-from components.monitoring_suite import ALARM_PERIOD_SECONDS, ALARM_PERIODS, TASK_EVENTS
+from components.monitoring_suite import TASK_EVENTS
 
 DEFAULT_LAG_SECONDS = 60
 DEFAULT_LOG_RETENTION_DAYS = 30
@@ -107,7 +107,7 @@ class FleetMonitoring(pulumi.ComponentResource):
             metric_name=metric[1],
             dimensions=dict(dimensions),
             statistic="Average",
-            period=ALARM_PERIOD_SECONDS,
+            period=alerting.PERIOD_SECONDS,
             alarm_actions=[topic],
             ok_actions=[topic],
             tags=checks.tags_for(self._tags, name),
@@ -130,7 +130,7 @@ class FleetMonitoring(pulumi.ComponentResource):
                     dimensions,
                     comparison_operator="GreaterThanThreshold",
                     threshold=threshold,
-                    evaluation_periods=ALARM_PERIODS,
+                    evaluation_periods=alerting.PERIODS,
                     # Databases wait for their turn: one that does not replicate yet, or any more, is no alarm.
                     treat_missing_data="notBreaching",
                 )
@@ -143,7 +143,7 @@ class FleetMonitoring(pulumi.ComponentResource):
             {"VpnId": self._args["vpn_connection_id"]},
             comparison_operator="LessThanThreshold",
             threshold=BOTH_TUNNELS,
-            evaluation_periods=ALARM_PERIODS,
+            evaluation_periods=alerting.PERIODS,
             treat_missing_data="breaching",
         )
 

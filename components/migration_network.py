@@ -44,9 +44,14 @@ class MigrationNetworkArgs(TypedDict):
     on_premises_cidr_blocks: NotRequired[list[str]]
     """IPv4 blocks on premises that may reach the target, and that functions and DMS may reach."""
     nat: NotRequired[str]
-    """NAT gateways: none, one, or per_zone. With none, whatever functions call needs an endpoint. Default one."""
+    """NAT gateways: none, one, or per_zone. With none, whatever functions call needs an endpoint. Default one.
+
+    A network without any has neither public subnets nor an internet gateway: nothing in it has a way out.
+    """
     interface_endpoints: NotRequired[list[str]]
     """AWS services to reach privately, for example secretsmanager, route53. Each costs some 7 USD a month and zone."""
+    endpoint_zones: NotRequired[int | None]
+    """Number of zones that have the interface endpoints; the others reach them there. Default all."""
     flow_logs: NotRequired[bool]
     """Record accepted and rejected traffic. Default true."""
     log_retention_days: NotRequired[int]
@@ -65,7 +70,7 @@ class MigrationNetwork(pulumi.ComponentResource):
     vpc_id: pulumi.Output[str]
     """Id of the VPC."""
     public_subnet_ids: pulumi.Output[list[str]]
-    """Ids of the public subnets, one a zone."""
+    """Ids of the public subnets, one a zone; none without NAT."""
     application_subnet_ids: pulumi.Output[list[str]]
     """Ids of the application subnets, one a zone."""
     database_subnet_ids: pulumi.Output[list[str]]
@@ -108,7 +113,9 @@ class MigrationNetwork(pulumi.ComponentResource):
             tags=checks.tags_for(self._tags, f"{name}-default"),
             opts=self._child,
         )
-        subnets = {tier: self._subnets(tier, blocks[tier]) for tier in TIERS}
+        self._isolated = nat == "none"
+        tiers = TIERS[1:] if self._isolated else TIERS
+        subnets = {tier: self._subnets(tier, blocks[tier]) for tier in tiers}
         private_tables = self._routes(subnets, nat)
         self._groups()
         self._endpoints(subnets["application"], private_tables)
@@ -118,7 +125,7 @@ class MigrationNetwork(pulumi.ComponentResource):
             self._flow_logs()
 
         self.vpc_id = vpc.id
-        self.public_subnet_ids = _ids(subnets["public"])
+        self.public_subnet_ids = _ids(subnets.get("public", []))
         self.application_subnet_ids = _ids(subnets["application"])
         self.database_subnet_ids = _ids(subnets["database"])
         self.register_outputs(
@@ -151,22 +158,8 @@ class MigrationNetwork(pulumi.ComponentResource):
 
     def _routes(self, subnets: dict[str, list[aws.ec2.Subnet]], nat: str) -> list[aws.ec2.RouteTable]:
         """Route the tiers: public to the internet gateway, application through NAT, database nowhere outside."""
-        gateway = aws.ec2.InternetGateway(
-            f"{self._name}-internet-gateway",
-            vpc_id=self._vpc_id,
-            tags=checks.tags_for(self._tags, f"{self._name}-internet-gateway"),
-            opts=self._child,
-        )
-        public = self._table("public", subnets["public"])
-        aws.ec2.Route(
-            f"{self._name}-public-internet",
-            route_table_id=public.id,
-            destination_cidr_block=ANYWHERE,
-            gateway_id=gateway.id,
-            opts=self._child,
-        )
+        nats = [] if self._isolated else self._way_out(subnets["public"], 1 if nat == "one" else len(self._zones))
         tables = [self._table("database", subnets["database"])]
-        nats = self._nat_gateways(subnets["public"], {"none": 0, "one": 1}.get(nat, len(self._zones)), gateway)
         if len(nats) < 2:
             application = [self._table("application", subnets["application"])]
         else:
@@ -180,6 +173,24 @@ class MigrationNetwork(pulumi.ComponentResource):
                 opts=self._child,
             )
         return tables + application
+
+    def _way_out(self, subnets: list[aws.ec2.Subnet], nat_gateways: int) -> list[aws.ec2.NatGateway]:
+        """Make the internet gateway, the public tier's route to it, and the NAT gateways, which are returned."""
+        gateway = aws.ec2.InternetGateway(
+            f"{self._name}-internet-gateway",
+            vpc_id=self._vpc_id,
+            tags=checks.tags_for(self._tags, f"{self._name}-internet-gateway"),
+            opts=self._child,
+        )
+        public = self._table("public", subnets)
+        aws.ec2.Route(
+            f"{self._name}-public-internet",
+            route_table_id=public.id,
+            destination_cidr_block=ANYWHERE,
+            gateway_id=gateway.id,
+            opts=self._child,
+        )
+        return self._nat_gateways(subnets, nat_gateways, gateway)
 
     def _table(self, purpose: str, subnets: list[aws.ec2.Subnet]) -> aws.ec2.RouteTable:
         table = aws.ec2.RouteTable(
@@ -242,6 +253,7 @@ class MigrationNetwork(pulumi.ComponentResource):
         port = int(self._args["database_port"])
         source_port = int(self._args.get("source_port", port))
         on_premises = self._args.get("on_premises_cidr_blocks", [])
+        services = self._args["cidr_block"] if self._isolated else ANYWHERE  # the endpoints are all there is
         for number, block in enumerate(on_premises, start=1):
             checks.cidr(f"on_premises_cidr_blocks[{number - 1}]", block)
             self._rule(Ingress, database, f"database-from-on-premises-{number}", port, block)
@@ -249,7 +261,7 @@ class MigrationNetwork(pulumi.ComponentResource):
             self._rule(Ingress, database, f"database-from-{purpose}", port, client)
             self._rule(Egress, client, f"{purpose}-to-database", port, database)
         for purpose, client in (("replication", replication), ("function", function)):
-            self._rule(Egress, client, f"{purpose}-to-services", HTTPS, ANYWHERE)
+            self._rule(Egress, client, f"{purpose}-to-services", HTTPS, services)
             for number, block in enumerate(on_premises, start=1):
                 self._rule(Egress, client, f"{purpose}-to-on-premises-{number}", source_port, block)
         self.database_security_group_id = database.id
@@ -286,6 +298,7 @@ class MigrationNetwork(pulumi.ComponentResource):
         services = self._args.get("interface_endpoints", [])
         if not services:
             return
+        zones = int(self._args.get("endpoint_zones") or len(subnets))
         group = self._group("endpoints", "Interface endpoints of AWS services")
         self._rule(Ingress, group, "endpoints-from-vpc", HTTPS, self._args["cidr_block"])
         for service in services:
@@ -297,7 +310,7 @@ class MigrationNetwork(pulumi.ComponentResource):
                 else pulumi.Output.concat("com.amazonaws.", self._args["region"], ".", service),
                 service_region=GLOBAL_SERVICES.get(service),
                 vpc_endpoint_type="Interface",
-                subnet_ids=[subnet.id for subnet in subnets],
+                subnet_ids=[subnet.id for subnet in subnets[:zones]],
                 security_group_ids=[group.id],
                 private_dns_enabled=True,
                 tags=checks.tags_for(self._tags, f"{self._name}-{service}"),

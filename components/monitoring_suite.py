@@ -6,31 +6,15 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, topics
+from components import alerting, checks
+from components.alerting import ABOVE, INSTANCE, Watch, WatchedDatabase
 from components.dashboard import dashboard
 
 DEFAULT_LAG_SECONDS = 60
-DEFAULT_CPU_PERCENT = 80
-DEFAULT_CONNECTIONS = 800
 DEFAULT_LOG_RETENTION_DAYS = 30
-ALARM_PERIOD_SECONDS = 60
-ALARM_PERIODS = 2
 TASK_EVENTS = ["configuration change", "creation", "deletion", "failure", "state change"]
 DATABASE_EVENTS = ["configuration change", "failover", "failure", "maintenance", "notification"]
-INSTANCE = "DBInstanceIdentifier"
-FREE_STORAGE_BYTES = 10 * 2**30
-"""An instance with less free storage raises the alarm. A cluster's storage grows by itself."""
-
-
-class WatchedDatabase(TypedDict):
-    """A database whose metrics are watched."""
-
-    dimension: str
-    """Dimension of its metrics: DBClusterIdentifier or DBInstanceIdentifier."""
-    identifier: pulumi.Input[str]
-    """Identifier of the cluster or the instance."""
-    readers: NotRequired[list[str]]
-    """Instance identifiers of its readers."""
+PUBLISHERS = ("cloudwatch.amazonaws.com", "dms.amazonaws.com", "events.amazonaws.com", "events.rds.amazonaws.com")
 
 
 class MonitoringSuiteArgs(TypedDict):
@@ -56,6 +40,8 @@ class MonitoringSuiteArgs(TypedDict):
     """CPU use of the target that raises the alarm. Default 80."""
     connections: NotRequired[int]
     """Connections to the target that raise the alarm. Default 800."""
+    free_storage_gb: NotRequired[int]
+    """GB of free storage below which an instance raises the alarm. Default 10."""
     emails: NotRequired[list[str]]
     """Addresses that get every message; each has to confirm."""
     log_retention_days: NotRequired[int]
@@ -82,14 +68,8 @@ class MonitoringSuite(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.get("tags", {})
-        topic = topics.declare(
-            name,
-            parent=self,
-            account_id=args["account_id"],
-            kms_key_arn=args["kms_key_arn"],
-            emails=args.get("emails", []),
-            tags=self._tags,
-        )
+        self._owner = alerting.Owner(self, name, self._tags)
+        topic = self._topic()
         self._events(topic)
         alarms = self._alarms(topic)
         safe = self._safe_to_switch(alarms, topic)
@@ -106,6 +86,17 @@ class MonitoringSuite(pulumi.ComponentResource):
                 "safe_to_switch_alarm": self.safe_to_switch_alarm,
                 "alarm_names": self.alarm_names,
             }
+        )
+
+    def _topic(self) -> aws.sns.Topic:
+        args = self._args
+        return alerting.topic(
+            self._owner,
+            title="Database migration",
+            publishers=PUBLISHERS,
+            account_id=args["account_id"],
+            kms_key_arn=args["kms_key_arn"],
+            emails=args.get("emails", []),
         )
 
     def _events(self, topic: aws.sns.Topic) -> None:
@@ -158,43 +149,20 @@ class MonitoringSuite(pulumi.ComponentResource):
             "ReplicationInstanceIdentifier": args["replication_instance_id"],
             "ReplicationTaskIdentifier": _resource_id(args["replication_task_arn"]),
         }
-        database = {args["database"]["dimension"]: args["database"]["identifier"]}
         lag = int(args.get("lag_seconds", DEFAULT_LAG_SECONDS))
-        cpu = int(args.get("cpu_percent", DEFAULT_CPU_PERCENT))
-        connections = int(args.get("connections", DEFAULT_CONNECTIONS))
-        # No lag reported means no replication: that is not safe. A quiet target reports all the same.
-        above, below = "GreaterThanThreshold", "LessThanThreshold"
-        wanted = [
-            ("lag-source", task, "CDCLatencySource", above, lag, "Changes are read too late"),
-            ("lag-target", task, "CDCLatencyTarget", above, lag, "Changes are applied too late"),
-            ("cpu", database, "CPUUtilization", above, cpu, "The target is busy"),
-            ("connections", database, "DatabaseConnections", above, connections, "Many connections"),
+        read, applied = "Changes are read too late", "Changes are applied too late"
+        watches = [
+            # No lag reported means no replication: that is not safe. A quiet target reports all the same.
+            Watch("lag-source", "AWS/DMS", "CDCLatencySource", task, ABOVE, lag, read, "breaching"),
+            Watch("lag-target", "AWS/DMS", "CDCLatencyTarget", task, ABOVE, lag, applied, "breaching"),
+            *alerting.database_watches(
+                args["database"],
+                cpu_percent=int(args.get("cpu_percent", alerting.DEFAULT_CPU_PERCENT)),
+                connections=int(args.get("connections", alerting.DEFAULT_CONNECTIONS)),
+                free_storage_gb=int(args.get("free_storage_gb", alerting.DEFAULT_FREE_STORAGE_GB)),
+            ),
         ]
-        if INSTANCE in database:
-            wanted.append(
-                ("storage", database, "FreeStorageSpace", below, FREE_STORAGE_BYTES, "The target's storage runs out")
-            )
-        return [
-            aws.cloudwatch.MetricAlarm(
-                f"{self._name}-{purpose}",
-                name=f"{self._name}-{purpose}",
-                alarm_description=description,
-                namespace="AWS/DMS" if dimensions is task else "AWS/RDS",
-                metric_name=metric,
-                dimensions=dimensions,
-                statistic="Average",
-                comparison_operator=comparison,
-                threshold=threshold,
-                period=ALARM_PERIOD_SECONDS,
-                evaluation_periods=ALARM_PERIODS,
-                treat_missing_data="breaching" if dimensions is task else "notBreaching",
-                alarm_actions=[topic.arn],
-                ok_actions=[topic.arn],
-                tags=checks.tags_for(self._tags, f"{self._name}-{purpose}"),
-                opts=self._child,
-            )
-            for purpose, dimensions, metric, comparison, threshold, description in wanted
-        ]
+        return alerting.alarms(self._owner, topic, watches)
 
     def _safe_to_switch(
         self, alarms: list[aws.cloudwatch.MetricAlarm], topic: aws.sns.Topic

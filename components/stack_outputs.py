@@ -63,7 +63,26 @@ FLEET = {
     "servers_function_name": "Function that applies them to the account",
 }
 
-OUTPUTS = {"migration": MIGRATION, "fleet": FLEET}
+DATABASE = {
+    "kms_key_arn": "Key that encrypts everything",
+    "vpc_id": "VPC of the database",
+    "private_subnet_ids": "Subnets of the database",
+    "application_subnet_ids": "Subnets of the validation function and of applications",
+    "database_security_group_id": "Security group of the database",
+    "application_security_group_id": "Security group applications attach to reach the database",
+    "rds_instance_id": "The instance",
+    "rds_endpoint": "Host of the instance",
+    "rds_reader_endpoint": "Host to read from: the first read replica's, the instance's where there is none",
+    "rds_port": "Port of the instance",
+    "rds_database_name": "Database on the instance",
+    "db_secret_arn": "Secret of the administrator",
+    "validation_lambda_arn": "Function that checks the database",
+    "validation_rule_name": "Rule that calls it after events of the instance",
+    "topic_arn": "Topic of alarms and failed checks",
+    "alarm_names": "Alarms on the instance",
+}
+
+OUTPUTS = {"database": DATABASE, "fleet": FLEET, "migration": MIGRATION}
 """Every output and what it is, by composition. A name never changes: others depend on it."""
 
 

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from components.settings import Fleet, Migration, Stack
-from compositions import fleet, migration
+from components.settings import Database, Fleet, Migration, Stack
+from compositions import database, fleet, migration
 
 Outputs = dict[str, Any]
 
-_DECLARE: dict[type[Stack], Callable[[Any], Outputs]] = {Migration: migration.declare, Fleet: fleet.declare}
+_DECLARE: dict[type[Stack], Callable[[Any], Outputs]] = {
+    Database: database.declare,
+    Fleet: fleet.declare,
+    Migration: migration.declare,
+}
 
 
 def declare(config: Stack) -> Outputs:

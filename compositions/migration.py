@@ -149,6 +149,7 @@ def _monitoring(
             "lag_seconds": config.monitoring.lag_seconds,
             "cpu_percent": config.monitoring.cpu_percent,
             "connections": config.monitoring.connections,
+            "free_storage_gb": config.monitoring.free_storage_gb,
             "emails": list(config.monitoring.emails),
             "log_retention_days": config.monitoring.log_retention_days,
             "tags": config.all_tags,

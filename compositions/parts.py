@@ -43,6 +43,7 @@ def network(
             "on_premises_cidr_blocks": list(config.network.on_premises_cidrs),
             "nat": config.network.nat,
             "interface_endpoints": list(config.network.interface_endpoints),
+            "endpoint_zones": config.network.endpoint_zones,
             "flow_logs": config.network.flow_logs,
             "log_retention_days": config.monitoring.log_retention_days,
             "kms_key_arn": key.arn,

@@ -74,15 +74,44 @@ class Config:
     state_machine_arn: str
 
 
+@dataclass(frozen=True)
+class Validation:
+    """What the validation function knows of the database and of what is promised of it.
+
+    `engine` is postgres or mysql, `server` a product and the head of its version, such as MySQL 8.0.
+    """
+
+    engine: str
+    host: str
+    port: int
+    database: str
+    ssl_mode: str
+    secret_arn: str
+    topic_arn: str
+    server: str
+    character_set: str
+    lag_seconds: int
+
+
 def parse(text: str) -> Config:
     """Return the config in `text`, JSON. Raises ConfigError naming a missing, unknown or mistyped field."""
-    try:
-        raw = json.loads(text)
-    except ValueError as error:
-        raise ConfigError(f"the config parameter is not JSON: {error}") from None
-    config = _build(Config, raw, "config")
+    config = _build(Config, _loaded(text, "the config parameter"), "config")
     assert isinstance(config, Config)  # noqa: S101 - for the type checker
     return config
+
+
+def parse_validation(text: str) -> Validation:
+    """Return what the validation function knows, JSON in `text`. Raises ConfigError as `parse` does."""
+    config = _build(Validation, _loaded(text, "the function's VALIDATION"), "validation")
+    assert isinstance(config, Validation)  # noqa: S101 - for the type checker
+    return config
+
+
+def _loaded(text: str, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{what} is not JSON: {error}") from None
 
 
 def _build(kind: type, raw: Any, where: str) -> Any:

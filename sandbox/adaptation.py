@@ -67,6 +67,21 @@ def _fleet(world: World) -> Values:  # noqa: ARG001
     return {"dns": {"ttlSeconds": 3}, "functions": machine()}
 
 
+def _database(world: World) -> Values:
+    if world.mysql is None:
+        version = world.target.version
+        target = {"engineVersion": f"{version}.3", "port": world.target.port, "sslMode": "none"}  # as above
+        return {"target": {**target, **DISPOSABLE}, "validation": machine()}
+    return {
+        "target": {"port": world.mysql.port, **DISPOSABLE},
+        "validation": {
+            "server": f"MariaDB {world.mysql.version}",  # what it is; the check would not take it for MySQL
+            "certificateBundle": world.mysql.certificate,
+            **machine(),
+        },
+    }
+
+
 DISPOSABLE = {"deletionProtection": False, "finalSnapshot": False, "secretRecoveryDays": 0}
 """What lets a target go with its sandbox."""
 
@@ -79,4 +94,4 @@ def machine() -> dict[str, str]:
     }
 
 
-_VALUES: dict[str, Callable[[World], Values]] = {"migration": _migration, "fleet": _fleet}
+_VALUES: dict[str, Callable[[World], Values]] = {"database": _database, "fleet": _fleet, "migration": _migration}

@@ -1,9 +1,10 @@
 """A stack's configuration as one frozen, typed tree, checked whole before anything is declared."""
 
+from components.settings.database import Database
 from components.settings.fleet import Fleet
 from components.settings.migration import Migration
 from components.settings.reading import COMPOSITIONS, SettingsError, load
 from components.settings.sections import Target
 from components.settings.stack import Stack
 
-__all__ = ["COMPOSITIONS", "Fleet", "Migration", "SettingsError", "Stack", "Target", "load"]
+__all__ = ["COMPOSITIONS", "Database", "Fleet", "Migration", "SettingsError", "Stack", "Target", "load"]

@@ -7,13 +7,14 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from components.settings.database import Database
 from components.settings.fleet import Fleet
 from components.settings.migration import Migration
 from components.settings.sections import Section
 from components.settings.stack import Stack
 
 DEFAULT = "migration"
-COMPOSITIONS: dict[str, type[Stack]] = {"migration": Migration, "fleet": Fleet}
+COMPOSITIONS: dict[str, type[Stack]] = {"database": Database, "fleet": Fleet, "migration": Migration}
 
 
 class SettingsError(ValueError):

@@ -69,6 +69,7 @@ def _retention(value: int) -> int:
 Block = Annotated[str, AfterValidator(_block)]
 Host = Annotated[str, Field(max_length=253, pattern=HOST), AfterValidator(_host)]
 Retention = Annotated[int, AfterValidator(_retention)]
+Runtime = Literal["python3.11", "python3.12", "python3.13", "python3.14"]
 SslMode = Literal["require", "verify-full", "none"]
 
 
@@ -88,6 +89,9 @@ class Network(Section):
         (), description='a list of IPv4 blocks, for example ["192.168.0.0/16"]'
     )
     interface_endpoints: tuple[str, ...] = Field((), description='a list of services, for example ["secretsmanager"]')
+    endpoint_zones: int | None = Field(
+        None, ge=1, le=6, description="a number of zones with interface endpoints; leave it out for all"
+    )
     flow_logs: bool = Field(True, description="true or false")
 
 
@@ -215,6 +219,7 @@ class Monitoring(Section):
     lag_seconds: int = Field(60, ge=1, le=86400, description="seconds from 1 to 86400")
     cpu_percent: int = Field(80, ge=1, le=100, description="percent from 1 to 100")
     connections: int = Field(800, ge=1, description="a number of connections")
+    free_storage_gb: int = Field(10, ge=1, le=65536, description="GB from 1 to 65536")
     emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = Field((), description="mail addresses")
     log_retention_days: Retention = Field(30, description=f"one of {', '.join(map(str, LOG_RETENTION))}")
 
@@ -222,10 +227,24 @@ class Monitoring(Section):
 class Functions(Section):
     """What functions run on."""
 
-    runtime: Literal["python3.11", "python3.12", "python3.13", "python3.14"] = Field(
-        "python3.13", description="python3.11 to python3.14"
-    )
+    runtime: Runtime = Field("python3.13", description="python3.11 to python3.14")
     architecture: Literal["x86_64", "arm64"] = Field("x86_64", description="x86_64 or arm64")
+
+
+class Validation(Functions):
+    """How a database is checked."""
+
+    server: str | None = Field(
+        None,
+        pattern=r"^(MySQL|MariaDB|PostgreSQL) \d+(\.\d+)*$",
+        description="a product and its version, for example MySQL 8.0; leave it out to expect target.engineVersion",
+    )
+    character_set: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9_]+$", description="a character set; leave it out to expect all of Unicode"
+    )
+    certificate_bundle: str | None = Field(
+        None, min_length=1, description="a PEM file with the authorities that target.sslMode verify-full trusts"
+    )
 
 
 class Switchover(Functions):

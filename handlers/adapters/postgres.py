@@ -1,6 +1,7 @@
 """A PostgreSQL database as the migration needs it: catalogs read, access closed and opened, rows hashed."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -44,8 +45,13 @@ class Database:
         self.role = role
 
     @classmethod
-    def connect(cls, side: Side, credentials: Mapping[str, str], statement_seconds: float) -> "Database":
-        """Connect to `side`. `credentials` holds username and password; no statement may take longer than given."""
+    def connect(
+        cls, side: Side, credentials: Mapping[str, str], statement_seconds: float, authority: Path | None = None
+    ) -> "Database":
+        """Connect to `side`. `credentials` holds username and password; no statement may take longer than given.
+
+        `authority` is the file with the certificates that verify-full trusts, libpq's own where it is not given.
+        """
         settings = {**SESSION, "statement_timeout": str(int(statement_seconds * 1000))}
         connection = psycopg2.connect(
             host=side.host,
@@ -54,6 +60,7 @@ class Database:
             user=credentials["username"],
             password=credentials["password"],
             sslmode=SSL_MODES[side.ssl_mode],
+            sslrootcert=str(authority) if authority and side.ssl_mode == "verify-full" else None,
             connect_timeout=CONNECT_SECONDS,
             application_name="migration",
             options=" ".join(f"-c {key}={_escape(value)}" for key, value in settings.items()),

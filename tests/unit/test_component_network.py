@@ -117,13 +117,34 @@ def test_groups_are_born_without_rules() -> None:
         assert "egress" not in group
 
 
-@pytest.mark.parametrize(("nat", "gateways", "tables"), [("none", 0, 3), ("one", 1, 3), ("per_zone", 2, 4)])
+@pytest.mark.parametrize(("nat", "gateways", "tables"), [("none", 0, 2), ("one", 1, 3), ("per_zone", 2, 4)])
 def test_nat_gateways(nat: str, gateways: int, tables: int) -> None:
     recorder = network(nat=nat)
     assert len(recorder.of("aws:ec2/natGateway:NatGateway")) == gateways
     assert len(recorder.of("aws:ec2/routeTable:RouteTable")) == tables
     routes = [r for r in recorder.of("aws:ec2/route:Route").values() if "natGatewayId" in r]
     assert len({route["natGatewayId"] for route in routes}) == gateways
+
+
+def test_a_network_without_nat_has_no_way_out() -> None:
+    recorder = network(nat="none")
+    assert not recorder.of("aws:ec2/internetGateway:InternetGateway")
+    assert not recorder.of("aws:ec2/route:Route")
+    assert {s["tags"]["Tier"] for s in recorder.of("aws:ec2/subnet:Subnet").values()} == {"application", "database"}
+    assert (
+        recorder.named("net-application-1").inputs["cidrBlock"]
+        == network().named("net-application-1").inputs["cidrBlock"]
+    )
+    assert recorder.named("net-function-to-services").inputs["cidrIpv4"] == "10.20.0.0/16"
+    assert network().named("net-function-to-services").inputs["cidrIpv4"] == "0.0.0.0/0"
+    assert recorder.outputs["net"]["public_subnet_ids"] == []
+
+
+def test_interface_endpoints_may_be_in_some_zones_only() -> None:
+    args = {"interface_endpoints": ["logs"]}
+    every, one = network(**args), network(**args, endpoint_zones=1)
+    assert every.named("net-logs-endpoint").inputs["subnetIds"] == ["net-application-1-id", "net-application-2-id"]
+    assert one.named("net-logs-endpoint").inputs["subnetIds"] == ["net-application-1-id"]
 
 
 def test_interface_endpoints_are_private_and_reached_from_the_vpc_only() -> None:

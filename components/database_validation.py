@@ -1,0 +1,221 @@
+"""The function that checks a database, after every event of RDS that may have changed it and whenever it is called."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from components import checks, function_archives, policies
+from components.database_engines import INSTANCES
+from components.policies import allow
+
+DEFAULT_RUNTIME = "python3.13"
+DEFAULT_ARCHITECTURE = "x86_64"
+DEFAULT_SSL_MODE = "require"
+DEFAULT_LAG_SECONDS = 60
+DEFAULT_LOG_RETENTION_DAYS = 30
+TIMEOUT_SECONDS = 300
+MEMORY_MB = 256
+VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
+SSL_MODES = ("none", "require", "verify-full")
+EVENTS = ("availability", "backup", "configuration change")
+"""Categories of an instance's events after which it is looked at."""
+
+
+class DatabaseValidationArgs(TypedDict):
+    """What DatabaseValidation needs."""
+
+    engine: str
+    """Engine of the instance: postgres or mysql."""
+    instance_arn: pulumi.Input[str]
+    """ARN of the instance whose events are followed."""
+    host: pulumi.Input[str]
+    """Host the function connects to."""
+    port: pulumi.Input[int]
+    """Port the function connects to."""
+    database_name: pulumi.Input[str]
+    """Name of the database."""
+    secret_arn: pulumi.Input[str]
+    """Secret with username and password, the only one the function may read."""
+    topic_arn: pulumi.Input[str]
+    """Topic that is told of a failed check, or that the function could not run."""
+    kms_key_arn: pulumi.Input[str]
+    """Key of secret and topic, which encrypts environment and log as well."""
+    subnet_ids: pulumi.Input[list[str]]
+    """Subnets of the function: the database, Secrets Manager and SNS must be reachable from them."""
+    security_group_id: pulumi.Input[str]
+    """Security group of the function."""
+    server: str
+    """What is expected: a product and the head of its version, for example MySQL 8.0."""
+    character_set: str
+    """Character set that server and database are expected to have."""
+    ssl_mode: NotRequired[str]
+    """TLS: require, verify-full or none. Default require."""
+    certificate_bundle: NotRequired[str | None]
+    """File with the certificates that verify-full trusts, PEM; it is deployed beside the code."""
+    lag_seconds: NotRequired[int]
+    """Replication lag that fails the check. Default 60."""
+    runtime: NotRequired[str]
+    """Lambda runtime. Default python3.13."""
+    architecture: NotRequired[str]
+    """x86_64 or arm64. Default x86_64."""
+    log_retention_days: NotRequired[int]
+    """Days the log is kept. Default 30."""
+    tags: NotRequired[dict[str, str]]
+    """Tags for every resource."""
+
+
+class DatabaseValidation(pulumi.ComponentResource):
+    """The validation function, its role, its log, and the rule that calls it."""
+
+    function_arn: pulumi.Output[str]
+    """ARN of the function."""
+    function_name: pulumi.Output[str]
+    """Name of the function."""
+    rule_name: pulumi.Output[str]
+    """Name of the rule that calls it."""
+
+    def __init__(self, name: str, args: DatabaseValidationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("migration:index:DatabaseValidation", name, None, opts)
+        self._name = name
+        self._args = args
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._tags = args.get("tags", {})
+        check(args)
+        function = self._function(self._role())
+        rule = self._rule(function)
+
+        self.function_arn = function.arn
+        self.function_name = function.name
+        self.rule_name = rule.name
+        self.register_outputs(
+            {"function_arn": self.function_arn, "function_name": self.function_name, "rule_name": self.rule_name}
+        )
+
+    def _role(self) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
+        """Make the role; the function has to wait for the rest."""
+        name, args = self._name, self._args
+        role = aws.iam.Role(
+            f"{name}-role",
+            name=name,
+            assume_role_policy=policies.trust("lambda.amazonaws.com"),
+            tags=checks.tags_for(self._tags, name),
+            opts=self._child,
+        )
+        vpc = aws.iam.RolePolicyAttachment(f"{name}-vpc", role=role.name, policy_arn=VPC_POLICY, opts=self._child)
+        policy = aws.iam.RolePolicy(
+            f"{name}-policy",
+            name="what-it-calls",
+            role=role.name,
+            policy=policies.document(
+                [
+                    allow("secretsmanager:GetSecretValue", on=args["secret_arn"]),
+                    allow("sns:Publish", on=args["topic_arn"]),
+                    allow("kms:Decrypt", "kms:GenerateDataKey", on=args["kms_key_arn"]),
+                ]
+            ),
+            opts=self._child,
+        )
+        return role, [vpc, policy]
+
+    def _function(self, given: tuple[aws.iam.Role, list[pulumi.Resource]]) -> aws.lambda_.Function:
+        name, args = self._name, self._args
+        role, rights = given
+        runtime = args.get("runtime", DEFAULT_RUNTIME)
+        architecture = args.get("architecture", DEFAULT_ARCHITECTURE)
+        kind = INSTANCES[args["engine"]].kind
+        log = aws.cloudwatch.LogGroup(
+            f"{name}-log",
+            name=f"/aws/lambda/{name}",
+            retention_in_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
+            kms_key_id=args["kms_key_arn"],
+            tags=checks.tags_for(self._tags, name),
+            opts=self._child,
+        )
+        layer = aws.lambda_.LayerVersion(
+            f"{name}-driver",
+            layer_name=f"{name}-driver",
+            description=f"The driver of {kind}",
+            code=function_archives.layer_archive(runtime, architecture, kind),
+            compatible_runtimes=[runtime],
+            compatible_architectures=[architecture],
+            opts=self._child,
+        )
+        config = {
+            "engine": kind,
+            "host": args["host"],
+            "port": args["port"],
+            "database": args["database_name"],
+            "ssl_mode": args.get("ssl_mode", DEFAULT_SSL_MODE),
+            "secret_arn": args["secret_arn"],
+            "topic_arn": args["topic_arn"],
+            "server": args["server"],
+            "character_set": args["character_set"],
+            "lag_seconds": int(args.get("lag_seconds", DEFAULT_LAG_SECONDS)),
+        }
+        return aws.lambda_.Function(
+            name,
+            name=name,
+            description="Checks the database: reachable, version, character set, replication status",
+            runtime=runtime,
+            architectures=[architecture],
+            handler="handlers.functions.validate.handler",
+            code=function_archives.code_archive(args.get("certificate_bundle")),
+            layers=[layer.arn],
+            role=role.arn,
+            timeout=TIMEOUT_SECONDS,
+            memory_size=MEMORY_MB,
+            environment={"variables": {"VALIDATION": pulumi.Output.json_dumps(config, sort_keys=True)}},
+            kms_key_arn=args["kms_key_arn"],
+            dead_letter_config={"target_arn": args["topic_arn"]},
+            tracing_config={"mode": "PassThrough"},
+            vpc_config={"subnet_ids": args["subnet_ids"], "security_group_ids": [args["security_group_id"]]},
+            tags=checks.tags_for(self._tags, name),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*rights, log]),
+        )
+
+    def _rule(self, function: aws.lambda_.Function) -> aws.cloudwatch.EventRule:
+        """Call the function on the instance's events."""
+        name = f"{self._name}-events"
+        rule = aws.cloudwatch.EventRule(
+            name,
+            name=name,
+            description="Events of the instance after which it is checked",
+            event_pattern=pulumi.Output.json_dumps(
+                {
+                    "source": ["aws.rds"],
+                    "detail-type": ["RDS DB Instance Event"],
+                    "resources": [self._args["instance_arn"]],
+                    "detail": {"EventCategories": list(EVENTS)},
+                },
+                sort_keys=True,
+            ),
+            tags=checks.tags_for(self._tags, name),
+            opts=self._child,
+        )
+        permission = aws.lambda_.Permission(
+            f"{name}-permission",
+            statement_id="events",
+            action="lambda:InvokeFunction",
+            function=function.name,
+            principal="events.amazonaws.com",
+            source_arn=rule.arn,
+            opts=self._child,
+        )
+        aws.cloudwatch.EventTarget(
+            f"{name}-target",
+            rule=rule.name,
+            target_id="validate",
+            arn=function.arn,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        )
+        return rule
+
+
+def check(args: DatabaseValidationArgs) -> None:
+    """Raise ArgumentError for what can't work."""
+    checks.one_of("engine", args["engine"], INSTANCES)
+    checks.one_of("architecture", args.get("architecture", DEFAULT_ARCHITECTURE), function_archives.PLATFORMS)
+    mode = checks.one_of("ssl_mode", args.get("ssl_mode", DEFAULT_SSL_MODE), SSL_MODES)
+    if mode == "verify-full" and not args.get("certificate_bundle"):
+        raise checks.ArgumentError("ssl_mode is verify-full, but no certificate_bundle is given: name the PEM file")

@@ -1,0 +1,46 @@
+"""Settings of one database that is made, watched and checked, without anything being moved to it."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from components.settings import consistency
+from components.settings.sections import KINDS, Switchover, Target, Validation
+from components.settings.stack import Stack
+
+SERVICES = ("secretsmanager", "sns")
+"""What the validation function calls; its log needs no way out of the network."""
+
+
+class Database(Stack):
+    """A database in a network of its own."""
+
+    composition: Literal["database"] = Field(description="database")
+    target: Target
+    validation: Validation = Field(default_factory=Validation)
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield what is wrong though every key alone is right."""
+        target, validation = self.target, self.validation
+        yield from super().contradictions()
+        yield from consistency.reach(self.network, SERVICES)
+        yield from consistency.target(target)
+        if target.engine not in KINDS["instance"]:
+            yield f"target.engine is {target.engine}, but a database stack makes an instance: write mysql or postgres"
+        if target.database is None:
+            yield "target.database: missing; write the name of the database to make"
+        for key, alias in (
+            ("application_username", "applicationUsername"),
+            ("replication_username", "replicationUsern"),
+        ):
+            if key in target.model_fields_set:
+                yield f"target.{alias} is given, but a database stack makes no users: leave it out"
+        if target.ssl_mode == "verify-full" and validation.certificate_bundle is None:
+            yield (
+                "target.sslMode is verify-full, but validation.certificateBundle is missing: download the bundle of "
+                "AWS's authorities (global-bundle.pem) and name the file"
+            )
+        if target.engine == "postgres":  # PyMySQL has no build
+            runs_on = Switchover(runtime=validation.runtime, architecture=validation.architecture)
+            yield from consistency.switchover(runs_on, "validation")
