@@ -4,15 +4,26 @@ Each component takes `(name, args, opts)`, makes its children under itself and e
 stack configuration, calls AWS or starts anything: what moves data is started by the handlers they deploy.
 """
 
+from components.access_log_bucket import AccessLogBucket, AccessLogBucketArgs
+from components.application_dns import ApplicationDns, ApplicationDnsArgs
+from components.application_service import ApplicationService, ApplicationServiceArgs
 from components.blue_green_dns import BlueGreenDns, BlueGreenDnsArgs
 from components.dms_pipeline import DmsPipeline, DmsPipelineArgs
 from components.encryption_key import EncryptionKey, EncryptionKeyArgs
 from components.migration_network import MigrationNetwork, MigrationNetworkArgs
 from components.monitoring_suite import MonitoringSuite, MonitoringSuiteArgs
+from components.network_peering import NetworkPeering, NetworkPeeringArgs
 from components.switchover import Switchover, SwitchoverArgs
 from components.target_database import TargetDatabase, TargetDatabaseArgs
+from components.transaction_logs import TransactionLogs, TransactionLogsArgs
 
 __all__ = [
+    "AccessLogBucket",
+    "AccessLogBucketArgs",
+    "ApplicationDns",
+    "ApplicationDnsArgs",
+    "ApplicationService",
+    "ApplicationServiceArgs",
     "BlueGreenDns",
     "BlueGreenDnsArgs",
     "DmsPipeline",
@@ -23,8 +34,12 @@ __all__ = [
     "MigrationNetworkArgs",
     "MonitoringSuite",
     "MonitoringSuiteArgs",
+    "NetworkPeering",
+    "NetworkPeeringArgs",
     "Switchover",
     "SwitchoverArgs",
     "TargetDatabase",
     "TargetDatabaseArgs",
+    "TransactionLogs",
+    "TransactionLogsArgs",
 ]

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from components.settings import Migration, Stack
-from compositions import migration
+from components.settings import Application, Migration, Root
+from compositions import application, migration
 
 Outputs = dict[str, Any]
 
-_DECLARE: dict[type[Stack], Callable[[Any], Outputs]] = {Migration: migration.declare}
+_DECLARE: dict[type[Root], Callable[[Any], Outputs]] = {
+    Application: application.declare,
+    Migration: migration.declare,
+}
 
 
-def declare(config: Stack) -> Outputs:
+def declare(config: Root) -> Outputs:
     """Declare everything a stack's settings ask for and return its outputs by name."""
     return _DECLARE[type(config)](config)

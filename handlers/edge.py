@@ -27,10 +27,14 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 @functools.cache
-def client(service: str) -> Any:
-    """Return a client that retries what AWS asks to retry, made once. Endpoints come from the environment."""
+def client(service: str, region: str | None = None) -> Any:
+    """Return a client that retries what AWS asks to retry, made once. Endpoints come from the environment.
+
+    `region` is given where it is not the function's own.
+    """
     return boto3.client(
         service,
+        region_name=region,
         config=ClientConfig(
             connect_timeout=5,
             read_timeout=20,
@@ -53,7 +57,7 @@ def open_migration() -> Migration:
         endpoints=Endpoints(client("dms"), replication.instance_arn, replication.endpoint_arns),
         machine=Machine(client("stepfunctions"), found.state_machine_arn),
         notices=Notices(client("sns"), client("ssm"), found.topic_arn, found.state_parameter),
-        secrets=Secrets(client("secretsmanager")),
+        secrets=Secrets(functools.partial(client, "secretsmanager")),
         clock=Clock(),
         connect=Database.connect,
     )

@@ -7,19 +7,20 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from components.settings.application import Application
 from components.settings.migration import Migration
 from components.settings.sections import Section
-from components.settings.stack import Stack
+from components.settings.stack import Root
 
 DEFAULT = "migration"
-COMPOSITIONS: dict[str, type[Stack]] = {"migration": Migration}
+COMPOSITIONS: dict[str, type[Root]] = {"application": Application, "migration": Migration}
 
 
 class SettingsError(ValueError):
     """The stack configuration can't be used. The message lists every bad key, its value and the remedy."""
 
 
-def load(raw: Mapping[str, Any]) -> Stack:
+def load(raw: Mapping[str, Any]) -> Root:
     """Return the settings in `raw`, a map of configuration keys (without the project's name) to plain values.
 
     An empty section counts as not given: that is how the engine hands on a key of the schema nobody wrote. Raises
