@@ -1,5 +1,6 @@
 """The migration's dashboard as data. Metrics with dimensions are flat arrays: namespace, name, dimension, value."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Metric = list[Any]
@@ -15,12 +16,14 @@ def dashboard(
     identifier: str,
     readers: list[str],
     task_log: str,
+    more: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return the body of a CloudWatch dashboard.
 
     `task_resource_id` is the last part of the task's ARN, which is what DMS puts into the dimension
     ReplicationTaskIdentifier. `dimension` is the one of the target's metrics, DBClusterIdentifier or
-    DBInstanceIdentifier, with `identifier` as value. `readers` are instance identifiers.
+    DBInstanceIdentifier, with `identifier` as value. `readers` are instance identifiers. `more` are charts beside the
+    migration's own, each {title, region, metrics}, a metric being {namespace, name, dimensions, statistic}.
     """
 
     def task(name: str, **options: Any) -> Metric:
@@ -62,12 +65,22 @@ def dashboard(
         ("Replication instance", [instance("CPUUtilization"), instance("FreeStorageSpace", yAxis="right")]),
     ]
     widgets = [chart(region, number, title, metrics) for number, (title, metrics) in enumerate(charts)]
-    widgets.append(_log(region, len(charts), task_log))
+    widgets += [
+        chart(wanted["region"], number, wanted["title"], [_metric(metric) for metric in wanted["metrics"]])
+        for number, wanted in enumerate(more, start=len(charts))
+    ]
+    widgets.append(_log(region, len(widgets), task_log))
     return {"widgets": widgets}
 
 
 def _place(number: int) -> dict[str, int]:
     return {"x": WIDTH * (number % 2), "y": HEIGHT * (number // 2), "width": WIDTH, "height": HEIGHT}
+
+
+def _metric(metric: Mapping[str, Any]) -> Metric:
+    """Write a metric as a dashboard has it."""
+    named = [part for pair in metric["dimensions"].items() for part in pair]
+    return [metric["namespace"], metric["name"], *named, {"stat": metric.get("statistic", "Average")}]
 
 
 def chart(region: str, number: int, title: str, metrics: list[Metric]) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class MigrationNetwork(pulumi.ComponentResource):
     """Ids of the application subnets, one a zone."""
     database_subnet_ids: pulumi.Output[list[str]]
     """Ids of the database subnets, one a zone."""
+    private_route_table_ids: dict[str, pulumi.Output[str]]
+    """Ids of the route tables of the application and database tiers, by purpose."""
     database_security_group_id: pulumi.Output[str]
     """Security group of the target database."""
     application_security_group_id: pulumi.Output[str]
@@ -128,12 +130,16 @@ class MigrationNetwork(pulumi.ComponentResource):
         self.public_subnet_ids = _ids(subnets.get("public", []))
         self.application_subnet_ids = _ids(subnets["application"])
         self.database_subnet_ids = _ids(subnets["database"])
+        self.private_route_table_ids = {
+            table._name.removeprefix(f"{name}-").removesuffix("-routes"): table.id for table in private_tables
+        }
         self.register_outputs(
             {
                 "vpc_id": self.vpc_id,
                 "public_subnet_ids": self.public_subnet_ids,
                 "application_subnet_ids": self.application_subnet_ids,
                 "database_subnet_ids": self.database_subnet_ids,
+                "private_route_table_ids": self.private_route_table_ids,
                 "database_security_group_id": self.database_security_group_id,
                 "application_security_group_id": self.application_security_group_id,
                 "replication_security_group_id": self.replication_security_group_id,

@@ -17,6 +17,30 @@ DATABASE_EVENTS = ["configuration change", "failover", "failure", "maintenance",
 PUBLISHERS = ("cloudwatch.amazonaws.com", "dms.amazonaws.com", "events.amazonaws.com", "events.rds.amazonaws.com")
 
 
+class MetricArgs(TypedDict):
+    """A metric in a chart."""
+
+    namespace: str
+    """Namespace, for example AWS/ECS."""
+    name: str
+    """Name of the metric."""
+    dimensions: dict[str, pulumi.Input[str]]
+    """Dimensions and their values."""
+    statistic: NotRequired[str]
+    """Statistic, for example Sum. Default Average."""
+
+
+class ChartArgs(TypedDict):
+    """A chart on the dashboard."""
+
+    title: str
+    """Title."""
+    region: pulumi.Input[str]
+    """AWS region of the metrics."""
+    metrics: list[MetricArgs]
+    """Metrics it shows."""
+
+
 class MonitoringSuiteArgs(TypedDict):
     """What MonitoringSuite needs."""
 
@@ -46,6 +70,8 @@ class MonitoringSuiteArgs(TypedDict):
     """Addresses that get every message; each has to confirm."""
     log_retention_days: NotRequired[int]
     """Days the task's log is kept. Default 30."""
+    charts: NotRequired[list[ChartArgs]]
+    """Charts beside the migration's own. Default none."""
     tags: NotRequired[dict[str, str]]
     """Tags for every resource."""
 
@@ -199,6 +225,7 @@ class MonitoringSuite(pulumi.ComponentResource):
             identifier=args["database"]["identifier"],
             readers=args["database"].get("readers", []),
             task_log=log.name,
+            more=args.get("charts", []),
         ).apply(lambda known: json.dumps(dashboard(**known)))
         return aws.cloudwatch.Dashboard(
             f"{name}-dashboard", dashboard_name=f"{name}-dashboard", dashboard_body=body, opts=self._child

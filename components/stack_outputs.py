@@ -82,7 +82,61 @@ DATABASE = {
     "alarm_names": "Alarms on the instance",
 }
 
-OUTPUTS = {"database": DATABASE, "fleet": FLEET, "migration": MIGRATION}
+_ENVIRONMENT = {
+    "region": "Region of the {side}",
+    "kms_key_arn": "Key that encrypts everything of the {side}",
+    "vpc_id": "VPC of the {side}",
+    "public_subnet_ids": "Subnets of the {side}'s load balancer",
+    "application_subnet_ids": "Subnets of the {side}'s containers",
+    "database_subnet_ids": "Subnets of the {side}'s database",
+    "database_security_group_id": "Security group of the {side}'s database",
+    "application_security_group_id": "Security group that leads to the {side}'s database",
+    "database_identifier": "RDS instance, or Aurora cluster, of the {side}",
+    "database_endpoint": "Host of the {side}'s database",
+    "database_port": "Port of the {side}'s database",
+    "database_name": "Database of the {side}",
+    "master_secret_arn": "Secret of the administrator of the {side}'s database, managed by RDS",
+    "application_secret_arn": "Secret of the application's user on the {side}'s database",
+    "replication_secret_arn": "Secret of DMS's user on the {side}'s database",
+    "backup_vault_name": "Vault of the {side}'s daily backups",
+    "cluster_name": "ECS cluster of the {side}",
+    "service_name": "ECS service of the {side}",
+    "load_balancer_arn": "Load balancer of the {side}",
+    "load_balancer_dns_name": "DNS name of the {side}'s load balancer",
+    "load_balancer_zone_id": "Zone of that name, for alias records",
+    "target_group_arn": "Target group of the {side}'s containers",
+    "access_log_bucket": "Bucket of the {side}'s access logs",
+}
+
+APPLICATION = {
+    **{
+        f"{side}_{name}": text.format(side=side) for side in ("source", "target") for name, text in _ENVIRONMENT.items()
+    },
+    "source_transaction_log_bucket": "Bucket of transaction logs, replicated to the target's",
+    "target_transaction_log_bucket": "Bucket that transaction logs are replicated to",
+    "peering_connection_id": "Peering connection between the two networks",
+    "replication_instance_arn": "DMS replication instance",
+    "source_endpoint_arn": "DMS endpoint of the source",
+    "target_endpoint_arn": "DMS endpoint of the target",
+    "replication_task_arn": "DMS task from source to target",
+    "failback_task_arn": "DMS task from target to source",
+    "hosted_zone_id": "Zone of the names",
+    "name_servers": "Name servers the parent zone delegates to",
+    "application_name": "Name people use, weighted between the load balancers",
+    "source_health_check_id": "Health check of the source's load balancer",
+    "target_health_check_id": "Health check of the target's load balancer",
+    "writer_name": "Name the application writes to",
+    "reader_name": "Name to read from",
+    "topic_arn": "Topic of every message",
+    "dashboard_name": "Dashboard",
+    "state_machine_arn": "Machine that switches the database over",
+    "tracking_table_name": "Table with state, lock and history",
+    "config_parameter_name": "Parameter the functions read",
+    "state_parameter_name": "Parameter that shows where the migration stands",
+    "prepare_function_name": "Function that makes both databases ready, called once before the replication starts",
+}
+
+OUTPUTS = {"application": APPLICATION, "database": DATABASE, "fleet": FLEET, "migration": MIGRATION}
 """Every output and what it is, by composition. A name never changes: others depend on it."""
 
 

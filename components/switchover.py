@@ -51,6 +51,8 @@ class SwitchoverArgs(TypedDict):
     """Endpoints of both directions."""
     secret_arns: list[pulumi.Input[str]]
     """Secrets the functions read."""
+    secret_key_arns: NotRequired[list[pulumi.Input[str]]]
+    """Keys that encrypt those of them that `kms_key_arn` does not. Default none."""
     bake_seconds: NotRequired[int]
     """Seconds between opening the target and finishing. Default 300."""
     runtime: NotRequired[str]
@@ -237,7 +239,10 @@ class Switchover(pulumi.ComponentResource):
         )
         read = [allow("ssm:GetParameter", on=config_arn), allow("dynamodb:GetItem", on=table.arn)]
         write = [allow("dynamodb:PutItem", on=table.arn), allow("ssm:PutParameter", on=state.arn)]
-        databases = [allow("secretsmanager:GetSecretValue", on=args["secret_arns"])]
+        databases = [
+            allow("secretsmanager:GetSecretValue", on=args["secret_arns"]),
+            *(allow("kms:Decrypt", on=key) for key in args.get("secret_key_arns", [])),
+        ]
         names = [
             allow(
                 "route53:ChangeResourceRecordSets",

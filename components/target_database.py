@@ -25,6 +25,15 @@ PASSWORD_LENGTH = 32
 PASSWORD_SPECIALS = "!#$%&*()-_=+[]{}<>:?"  # noqa: S105 - the characters RDS, DMS and connection strings all take
 
 
+class SecretReplicaArgs(TypedDict):
+    """Another region that the users' secrets are needed in."""
+
+    region: pulumi.Input[str]
+    """AWS region, for example eu-west-1."""
+    kms_key_arn: pulumi.Input[str]
+    """Key of that region that encrypts the copies."""
+
+
 class TargetDatabaseArgs(TypedDict):
     """What TargetDatabase needs."""
 
@@ -77,6 +86,8 @@ class TargetDatabaseArgs(TypedDict):
     """Days the database's log is kept. Default 30."""
     secret_recovery_days: NotRequired[int]
     """Days a deleted secret can be restored, 0 or 7 to 30. With 0 its name is free at once. Default 7."""
+    secret_replicas: NotRequired[list[SecretReplicaArgs]]
+    """Regions to keep copies of the users' secrets in, under the same name. Default none."""
     tags: NotRequired[dict[str, str]]
     """Tags for every resource."""
 
@@ -243,6 +254,11 @@ class TargetDatabase(pulumi.ComponentResource):
             description=f"Credentials of the target database's {purpose} user",
             kms_key_id=self._args["kms_key_arn"],
             recovery_window_in_days=int(self._args.get("secret_recovery_days", DEFAULT_SECRET_RECOVERY_DAYS)),
+            replicas=[
+                {"region": replica["region"], "kms_key_id": replica["kms_key_arn"]}
+                for replica in self._args.get("secret_replicas", [])
+            ]
+            or None,
             tags=checks.tags_for(self._tags, f"{name}-{purpose}"),
             opts=self._child,
         )

@@ -3,18 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
-from components.settings import Database, Fleet, Migration, Stack
-from compositions import database, fleet, migration
+from components.settings import Application, Database, Fleet, Migration, Root
+from compositions import application, database, fleet, migration
 
 Outputs = dict[str, Any]
 
-_DECLARE: dict[type[Stack], Callable[[Any], Outputs]] = {
+_DECLARE: dict[type[Root], Callable[[Any], Outputs]] = {
+    Application: application.declare,
     Database: database.declare,
     Fleet: fleet.declare,
     Migration: migration.declare,
 }
 
 
-def declare(config: Stack) -> Outputs:
+def declare(config: Root) -> Outputs:
     """Declare everything a stack's settings ask for and return its outputs by name."""
     return _DECLARE[type(config)](config)

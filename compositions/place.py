@@ -8,11 +8,17 @@ import pulumi_aws as aws
 
 @dataclass(frozen=True)
 class Place:
-    """An account's region."""
+    """An account's region. `provider` leads there where the stack's own configuration does not."""
 
     account: str
     region: str
     zones: list[str]
+    provider: pulumi.ProviderResource | None = None
+
+    @property
+    def options(self) -> pulumi.ResourceOptions | None:
+        """Options of a component here."""
+        return pulumi.ResourceOptions(providers=[self.provider]) if self.provider is not None else None
 
 
 def find(zones: int, provider: pulumi.ProviderResource | None = None) -> Place:
@@ -23,4 +29,5 @@ def find(zones: int, provider: pulumi.ProviderResource | None = None) -> Place:
         account=aws.get_caller_identity(opts=options).account_id,
         region=aws.get_region(opts=options).region,
         zones=list(names[:zones]),
+        provider=provider,
     )

@@ -12,10 +12,14 @@ log = logging.getLogger("migration")
 
 
 @functools.cache
-def client(service: str) -> Any:
-    """Return a client that retries what AWS asks to retry, made once. Endpoints come from the environment."""
+def client(service: str, region: str | None = None) -> Any:
+    """Return a client that retries what AWS asks to retry, made once. Endpoints come from the environment.
+
+    `region` is given where it is not the function's own.
+    """
     return boto3.client(
         service,
+        region_name=region,
         config=ClientConfig(
             connect_timeout=5,
             read_timeout=20,

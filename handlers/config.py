@@ -57,13 +57,18 @@ class Limits:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole config parameter. `application_roles` empty means every login role that is not ours."""
+    """The whole config parameter.
+
+    `application_roles` empty means every login role that is not ours. `source_application_secret_arn` is empty where
+    the source was there before: else its roles are made as the target's are.
+    """
 
     migration_id: str
     mode: str
     source: Side
     target: Side
     application_secret_arn: str
+    source_application_secret_arn: str
     application_roles: tuple[str, ...]
     replication: Replication
     dns: Dns

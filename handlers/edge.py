@@ -35,7 +35,7 @@ def open_migration() -> Migration:
         endpoints=Endpoints(client("dms"), replication.instance_arn, replication.endpoint_arns),
         machine=Machine(client("stepfunctions"), found.state_machine_arn),
         notices=Notices(client("sns"), client("ssm"), found.topic_arn, found.state_parameter),
-        secrets=Secrets(client("secretsmanager")),
+        secrets=Secrets(functools.partial(client, "secretsmanager")),
         clock=Clock(),
         connect=Database.connect,
     )

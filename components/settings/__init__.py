@@ -1,10 +1,24 @@
 """A stack's configuration as one frozen, typed tree, checked whole before anything is declared."""
 
+from components.settings.application import Application, Side
 from components.settings.database import Database
 from components.settings.fleet import Fleet
 from components.settings.migration import Migration
 from components.settings.reading import COMPOSITIONS, SettingsError, load
 from components.settings.sections import Target
-from components.settings.stack import Stack
+from components.settings.stack import Root, Site, Stack
 
-__all__ = ["COMPOSITIONS", "Database", "Fleet", "Migration", "SettingsError", "Stack", "Target", "load"]
+__all__ = [
+    "COMPOSITIONS",
+    "Application",
+    "Database",
+    "Fleet",
+    "Migration",
+    "Root",
+    "SettingsError",
+    "Side",
+    "Site",
+    "Stack",
+    "Target",
+    "load",
+]

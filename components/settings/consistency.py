@@ -69,3 +69,9 @@ def switchover(found: sections.Switchover, where: str = "switchover") -> Iterato
     """Yield the contradictions of what the functions run on."""
     if found.architecture == "arm64" and found.runtime == "python3.11":
         yield (f"{where}.architecture arm64 needs {where}.runtime python3.12 or later: psycopg2's build is newer")
+
+
+def apart(found: sections.Network, other: sections.Network, where: str, other_where: str) -> Iterator[str]:
+    """Yield which blocks of two networks overlap: peering carries nothing between those."""
+    if ipaddress.IPv4Network(found.cidr).overlaps(ipaddress.IPv4Network(other.cidr)):
+        yield f"{where}.cidr {found.cidr} overlaps {other_where}.cidr {other.cidr}: peered networks need blocks apart"

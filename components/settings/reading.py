@@ -7,21 +7,27 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from components.settings.application import Application
 from components.settings.database import Database
 from components.settings.fleet import Fleet
 from components.settings.migration import Migration
 from components.settings.sections import Section
-from components.settings.stack import Stack
+from components.settings.stack import Root
 
 DEFAULT = "migration"
-COMPOSITIONS: dict[str, type[Stack]] = {"database": Database, "fleet": Fleet, "migration": Migration}
+COMPOSITIONS: dict[str, type[Root]] = {
+    "application": Application,
+    "database": Database,
+    "fleet": Fleet,
+    "migration": Migration,
+}
 
 
 class SettingsError(ValueError):
     """The stack configuration can't be used. The message lists every bad key, its value and the remedy."""
 
 
-def load(raw: Mapping[str, Any]) -> Stack:
+def load(raw: Mapping[str, Any]) -> Root:
     """Return the settings in `raw`, a map of configuration keys (without the project's name) to plain values.
 
     An empty section, or another composition's empty list, counts as not given: that is how the engine hands on a key of

@@ -1,7 +1,7 @@
 """What every stack has, whatever it is composed of."""
 
 from collections.abc import Iterator
-from typing import Self
+from typing import Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -11,7 +11,27 @@ from components.settings.sections import Monitoring, Network, Section
 NAME = r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$"
 
 
-class Stack(Section):
+class Site(Protocol):
+    """What components in one network and one region are told: a whole stack, or one side of it."""
+
+    @property
+    def prefix(self) -> str:
+        """Name that everything starts with."""
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """Tags of every resource."""
+
+    @property
+    def network(self) -> Network:
+        """The VPC."""
+
+    @property
+    def monitoring(self) -> Monitoring:
+        """Alarms, messages and logs."""
+
+
+class Root(Section):
     """The root of a stack's settings; each composition adds its own sections."""
 
     composition: str = Field(description="the name of a composition")
@@ -19,7 +39,6 @@ class Stack(Section):
         pattern=NAME, description="2 to 20 small letters, digits and dashes, for example dev"
     )
     tags: dict[str, str] = Field(default_factory=dict, description="a map of tag names to values")
-    network: Network = Field(default_factory=Network)
     monitoring: Monitoring = Field(default_factory=Monitoring)
 
     @model_validator(mode="after")
@@ -31,7 +50,7 @@ class Stack(Section):
 
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong though every key alone is right."""
-        yield from consistency.network(self.network)
+        yield from ()
 
     @property
     def prefix(self) -> str:
@@ -42,3 +61,14 @@ class Stack(Section):
     def all_tags(self) -> dict[str, str]:
         """Tags of every resource: the configured ones, the environment and who manages it."""
         return {"Environment": self.environment_suffix, "ManagedBy": "pulumi", **self.tags}
+
+
+class Stack(Root):
+    """The root of a stack with one network."""
+
+    network: Network = Field(default_factory=Network)
+
+    def contradictions(self) -> Iterator[str]:
+        """Yield what is wrong though every key alone is right."""
+        yield from super().contradictions()
+        yield from consistency.network(self.network)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -230,14 +230,15 @@ class Notices(Topic):
 
 
 class Secrets:
-    """Credentials in Secrets Manager."""
+    """Credentials in Secrets Manager. `client` returns the client of a region: a secret is read where it lies."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Callable[[str], Any]) -> None:
         self._client = client
 
     def read(self, arn: str) -> dict[str, str]:
         """Return a secret's fields. The values must not be logged."""
-        text = self._client.get_secret_value(SecretId=arn)["SecretString"]
+        region = arn.split(":")[3]
+        text = self._client(region).get_secret_value(SecretId=arn)["SecretString"]
         fields: dict[str, str] = json.loads(text)
         return fields
 

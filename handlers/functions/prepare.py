@@ -1,7 +1,9 @@
 """Make everything ready before the replication starts: control schema, roles, target closed, connections tested."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from handlers.adapters.postgres import Database
 from handlers.clock import wait_for
 from handlers.compensation import close_target
 from handlers.core.record import Phase, Refused
@@ -10,8 +12,8 @@ from handlers.migration import Migration
 
 STATEMENT_SECONDS = 30.0
 TEST_PAUSE_SECONDS = 0.5
-REPLICATION_GROUPS = ("rds_superuser", "pg_read_all_data", "pg_write_all_data")
-"""What DMS's user needs on the target: to set session_replication_role (no trigger fires), and every table."""
+REPLICATION_GROUPS = ("rds_replication", "rds_superuser", "pg_read_all_data", "pg_write_all_data")
+"""What DMS's user needs where we make it: the log, session_replication_role (no trigger fires), and every table."""
 
 
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:  # noqa: ARG001
@@ -23,12 +25,12 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     replication = migration.secrets.read(config.target.replication_secret_arn)
     application = migration.secrets.read(config.application_secret_arn)
     with migration.database(config.source, STATEMENT_SECONDS) as source:
+        if config.source_application_secret_arn:
+            theirs = migration.secrets.read(config.source.replication_secret_arn)
+            _make_roles(source.database, theirs, migration.secrets.read(config.source_application_secret_arn))
         source.database.make_control_schema([source.ours[1]])
     with migration.database(config.target, STATEMENT_SECONDS) as target:
-        for credentials in (replication, application):
-            target.database.make_role(credentials["username"], credentials["password"])
-        for group in REPLICATION_GROUPS:
-            target.database.grant_role(group, replication["username"])
+        _make_roles(target.database, replication, application)
         target.database.make_control_schema([replication["username"]])
         target.database.allow_writes(replication["username"])
     close_target(migration)
@@ -42,6 +44,14 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     )
     migration.show(record)
     return {"outcome": "prepared", "roles": [replication["username"], application["username"]]}
+
+
+def _make_roles(database: Database, replication: Mapping[str, str], application: Mapping[str, str]) -> None:
+    """Make DMS's and the application's role, as on any database that the stack has made."""
+    for credentials in (replication, application):
+        database.make_role(credentials["username"], credentials["password"])
+    for group in REPLICATION_GROUPS:
+        database.grant_role(group, replication["username"])
 
 
 handler = edge(step)

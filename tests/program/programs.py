@@ -12,7 +12,7 @@ import pytest
 from components import function_archives
 from tests.support.pulumi_mocks import REPOSITORY, Recorder, deploy, stack_config
 
-EXAMPLES = ("fleet-orchestration", "onprem-postgres-aurora", "postgres-dev-to-staging", "rds-mysql")
+EXAMPLES = ("fleet-orchestration", "onprem-postgres-aurora", "payments", "postgres-dev-to-staging", "rds-mysql")
 STACKS = ("dev", "staging", *EXAMPLES)
 
 

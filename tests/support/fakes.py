@@ -28,6 +28,7 @@ CONFIG: dict[str, Any] = {
     "source": {"host": "old", "operator_secret_arn": "operator", "replication_secret_arn": "dms", **SIDE},
     "target": {"host": "new", "operator_secret_arn": "operator", "replication_secret_arn": "dms", **SIDE},
     "application_secret_arn": "app",
+    "source_application_secret_arn": "",
     "application_roles": [],
     "replication": {
         "task_arn": "arn:task",

@@ -15,6 +15,7 @@ from pulumi.runtime.settings import get_root_resource
 PROJECT = "database-migration"
 REPOSITORY = Path(__file__).resolve().parents[2]
 ACCOUNT, REGION = "123456789012", "us-east-1"
+PROVIDER = "pulumi:providers:aws"
 INVOKES = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
     "aws:index/getRegion:getRegion": {"region": REGION, "name": REGION},
@@ -62,6 +63,10 @@ def _computed(registered: Registered) -> dict[str, Any]:
             added |= {f"tunnel{n}PresharedKey": f"password of {name}" for n in (1, 2)}
         case "aws:kms/key:Key":
             added |= {"keyId": f"{name}-key-id"}
+        case "aws:lb/loadBalancer:LoadBalancer":
+            added |= {"dnsName": f"{name}.elb.example", "zoneId": "ZELB", "arnSuffix": f"app/{name}/0"}
+        case "aws:lb/targetGroup:TargetGroup":
+            added |= {"arnSuffix": f"targetgroup/{name}/0"}
         case "random:index/randomPassword:RandomPassword":
             added |= {"result": f"password of {name}"}
         case "random:index/randomId:RandomId":
@@ -85,7 +90,12 @@ class Recorder(mocks.Mocks):
         }
 
     def call(self, args: mocks.MockCallArgs) -> dict[Any, Any]:
-        return INVOKES[args.token]
+        """Answer as the region of the provider would: `REGION` where the program gives none."""
+        named = str(args.provider or "").split("::")
+        given = [r for r in self.resources if r.type == PROVIDER and r.name in named]
+        region = given[0].inputs["region"] if given else REGION
+        answer = json.dumps(INVOKES[args.token]).replace(REGION, region)
+        return dict(json.loads(answer))
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """Return the inputs of every resource of a type, by name."""

@@ -186,10 +186,10 @@ def test_notices_reach_topic_and_parameter() -> None:
 
 def test_a_secret_s_fields() -> None:
     client, stub = stubbed("secretsmanager")
-    stub.add_response(
-        "get_secret_value", {"SecretString": '{"username": "u", "password": "p"}'}, {"SecretId": "arn:s" * 5}
-    )
-    assert Secrets(client).read("arn:s" * 5)["username"] == "u"
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x"
+    stub.add_response("get_secret_value", {"SecretString": '{"username": "u", "password": "p"}'}, {"SecretId": arn})
+    clients = {"eu-west-1": client}
+    assert Secrets(clients.__getitem__).read(arn)["username"] == "u"
 
 
 def test_starting_an_attempt_twice_is_harmless_and_other_errors_are_not_hidden() -> None:

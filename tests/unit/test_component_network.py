@@ -173,6 +173,10 @@ def test_outputs_name_every_tier_and_group() -> None:
             f"{tier}_subnet_ids": [f"net-{tier}-1-id", f"net-{tier}-2-id"]
             for tier in ("public", "application", "database")
         },
+        "private_route_table_ids": {
+            "database": "net-database-routes-id",
+            "application": "net-application-routes-id",
+        },
         **{
             f"{group}_security_group_id": f"net-{group}-id"
             for group in ("database", "application", "replication", "function")

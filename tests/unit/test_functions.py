@@ -40,13 +40,23 @@ def test_prepare_makes_roles_and_control_schemas_and_shuts_the_target() -> None:
     assert world.target.passwords == {DMS: "dms's password", APPLICATION: "app's password"}
     assert world.source.control == [[DMS]]
     assert [DMS] in world.target.control
-    for group in ("rds_superuser", "pg_read_all_data", "pg_write_all_data"):
+    for group in ("rds_replication", "rds_superuser", "pg_read_all_data", "pg_write_all_data"):
         assert [group, DMS] in world.target.control
+    assert world.source.passwords == {}
     assert ["writes", DMS] in world.target.control
     assert world.target.grantees == {OPERATOR, DMS}
     assert world.endpoints.tested
     assert world.endpoints.looks == 0
     assert world.source.writable()
+
+
+def test_prepare_makes_the_roles_of_a_source_that_the_stack_has_made() -> None:
+    world = World()
+    world.config["source_application_secret_arn"] = "old_app"
+    call(world, prepare)
+    assert world.source.passwords == {DMS: "dms's password", "old_app": "old_app's password"}
+    assert ["rds_replication", DMS] in world.source.control
+    assert ["writes", DMS] not in world.source.control
 
 
 @pytest.mark.parametrize("phase", [Phase.SWITCHING, Phase.OPEN, Phase.COMPLETED])
