@@ -11,7 +11,7 @@ Parameters = Mapping[str, tuple[str, str]]
 class Engine:
     """One engine as RDS calls it.
 
-    `kind` is what drivers and secrets call it: postgres or mysql. `product` is what it calls itself, `character_set` its
+    `kind` is what drivers and secrets call it: postgres or mysql. `product` is its name, `character_set` its
     word for all of Unicode. `version_parts` is how many parts of a version name its parameter group family: postgres17,
     but mysql8.0. `logs` are exported. `without_insights` are the classes that RDS refuses to make with Performance
     Insights, as too small.
