@@ -61,7 +61,7 @@ def check(name_or_path: str) -> None:
     source, target = (ServerInfo("", version, "127.0.0.1", 5432, "", "") for version in ("16", "18"))
     secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:any"  # noqa: S105 - a name, not a secret
     secrets = {"replication": secret, "operator": secret}
-    mysql = MariaDbInfo("", "10.11", "127.0.0.1", 3306, "", "", "", "") if wants_mysql(written) else None
+    mysql = MariaDbInfo("", "10.11", "127.0.0.1", 3306, "", "", "", "any") if wants_mysql(written) else None
     known = composition(written) in settings.COMPOSITIONS
     config = derived(written, World(source, target, "any", ["any"], secrets, "any", mysql)) if known else written
     prefix = f"{PROJECT}:"

@@ -18,6 +18,7 @@ LISTS: dict[str, tuple[str, Listed]] = {
     ),
     "zones": ("route53", lambda c: c.list_hosted_zones()["HostedZones"]),
     "functions": ("lambda", lambda c: c.list_functions()["Functions"]),
+    "layers": ("lambda", lambda c: c.list_layers()["Layers"]),
     "state machines": ("stepfunctions", lambda c: c.list_state_machines()["stateMachines"]),
     "tables": ("dynamodb", lambda c: c.list_tables()["TableNames"]),
     "topics": ("sns", lambda c: c.list_topics()["Topics"]),

@@ -1,0 +1,159 @@
+"""What a database's stack really deployed, by its outputs."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from components.stack_outputs import DATABASE
+
+Aws = Callable[[str], Any]
+Outputs = dict[str, Any]
+
+
+@pytest.fixture
+def instance(outputs: Outputs, aws: Aws) -> dict[str, Any]:
+    """The instance as RDS describes it."""
+    return dict(aws("rds").describe_db_instances(DBInstanceIdentifier=outputs["rds_instance_id"])["DBInstances"][0])
+
+
+@pytest.fixture
+def function(outputs: Outputs, aws: Aws) -> dict[str, Any]:
+    """The validation function as Lambda describes it."""
+    return dict(aws("lambda").get_function(FunctionName=outputs["validation_lambda_arn"])["Configuration"])
+
+
+def test_the_stack_has_every_promised_output(outputs: Outputs) -> None:
+    assert set(outputs) == set(DATABASE)
+
+
+@pytest.mark.parametrize("tier", ["private", "application"])
+def test_subnets_lie_in_zones_of_their_own(outputs: Outputs, aws: Aws, tier: str) -> None:
+    ids = outputs[f"{tier}_subnet_ids"]
+    subnets = aws("ec2").describe_subnets(SubnetIds=ids)["Subnets"]
+    assert {s["VpcId"] for s in subnets} == {outputs["vpc_id"]}
+    assert len({s["AvailabilityZone"] for s in subnets}) == len(ids) >= 2
+
+
+def test_the_database_has_no_way_out(outputs: Outputs, aws: Aws) -> None:
+    by_subnet = [{"Name": "association.subnet-id", "Values": outputs["private_subnet_ids"]}]
+    tables = aws("ec2").describe_route_tables(Filters=by_subnet)["RouteTables"]
+    assert tables
+    for table in tables:
+        assert not [r for r in table["Routes"] if r.get("DestinationCidrBlock") == "0.0.0.0/0"]
+
+
+def test_what_the_function_calls_can_be_reached(outputs: Outputs, aws: Aws) -> None:
+    in_vpc = [{"Name": "vpc-id", "Values": [outputs["vpc_id"]]}]
+    gateways = aws("ec2").describe_nat_gateways(Filters=in_vpc)["NatGateways"]
+    endpoints = aws("ec2").describe_vpc_endpoints(Filters=in_vpc)["VpcEndpoints"]
+    services = {e["ServiceName"].rsplit(".", 1)[-1] for e in endpoints if e["VpcEndpointType"] == "Interface"}
+    assert gateways or {"secretsmanager", "sns"} <= services
+
+
+def test_the_database_is_reached_on_its_port_only(outputs: Outputs, aws: Aws) -> None:
+    by_id = [outputs["database_security_group_id"]]
+    [group] = aws("ec2").describe_security_groups(GroupIds=by_id)["SecurityGroups"]
+    port = int(outputs["rds_port"])
+    assert {(p["FromPort"], p["ToPort"]) for p in group["IpPermissions"]} == {(port, port)}
+    peers = {pair["GroupId"] for p in group["IpPermissions"] for pair in p["UserIdGroupPairs"]}
+    assert outputs["application_security_group_id"] in peers
+    assert group["IpPermissionsEgress"] == []
+
+
+def test_the_instance_is_private_encrypted_backed_up_and_logs(outputs: Outputs, instance: dict[str, Any]) -> None:
+    assert instance["DBInstanceStatus"] == "available"
+    assert not instance["PubliclyAccessible"]
+    assert instance["StorageEncrypted"]
+    assert instance["KmsKeyId"] == outputs["kms_key_arn"]
+    assert instance["BackupRetentionPeriod"] >= 1
+    assert instance["MonitoringInterval"] == 60
+    assert instance["EnabledCloudwatchLogsExports"]
+    assert instance["Endpoint"]["Address"] == outputs["rds_endpoint"]
+    assert [g["VpcSecurityGroupId"] for g in instance["VpcSecurityGroups"]] == [outputs["database_security_group_id"]]
+    assert {tag["Key"] for tag in instance["TagList"]} >= {"Environment", "ManagedBy", "Purpose"}
+
+
+def test_its_parameters_are_those_of_its_engine(instance: dict[str, Any], aws: Aws) -> None:
+    group = instance["DBParameterGroups"][0]["DBParameterGroupName"]
+    found = aws("rds").describe_db_parameters(DBParameterGroupName=group, Source="user")["Parameters"]
+    values = {p["ParameterName"]: p.get("ParameterValue") for p in found}
+    known = {"mysql": ("binlog_format", "ROW"), "postgres": ("rds.logical_replication", "1")}
+    name, value = known[instance["Engine"]]
+    assert values[name] == value
+
+
+def test_the_administrator_s_password_is_rotated(outputs: Outputs, instance: dict[str, Any], aws: Aws) -> None:
+    if instance["ReadReplicaDBInstanceIdentifiers"]:  # RDS manages no password beside them
+        assert "MasterUserSecret" not in instance
+        return
+    assert instance["MasterUserSecret"]["SecretArn"] == outputs["db_secret_arn"]
+    secret = aws("secretsmanager").describe_secret(SecretId=outputs["db_secret_arn"])
+    assert secret["RotationEnabled"]
+    assert 1 <= secret["RotationRules"]["AutomaticallyAfterDays"] <= 1000
+    assert "RotationLambdaARN" not in secret, "RDS rotates what it manages; a function there would do nothing"
+
+
+def test_the_function_finds_the_database_as_promised(outputs: Outputs, aws: Aws) -> None:
+    answer = aws("lambda").invoke(FunctionName=outputs["validation_lambda_arn"], Payload=b"{}")
+    assert "FunctionError" not in answer
+    result = json.loads(answer["Payload"].read())
+    assert [check["check"] for check in result["checks"]] == [
+        "reachable",
+        "version",
+        "character set",
+        "replication status",
+    ]
+    assert all(check["passed"] for check in result["checks"]), result
+    assert result["outcome"] == "passed"
+    assert result["database"] == outputs["rds_endpoint"]
+
+
+def test_the_function_is_small_private_and_holds_no_password(
+    outputs: Outputs, function: dict[str, Any], aws: Aws
+) -> None:
+    assert (function["Timeout"], function["MemorySize"]) == (300, 256)
+    assert set(function["VpcConfig"]["SubnetIds"]) == set(outputs["application_subnet_ids"])
+    assert function["KMSKeyArn"] == outputs["kms_key_arn"]
+    assert function["CodeSize"] < 1_000_000
+    password = json.loads(aws("secretsmanager").get_secret_value(SecretId=outputs["db_secret_arn"])["SecretString"])[
+        "password"
+    ]
+    assert password not in json.dumps(function["Environment"])
+
+
+def test_its_role_may_read_this_secret_and_tell_this_topic(
+    outputs: Outputs, function: dict[str, Any], aws: Aws
+) -> None:
+    iam = aws("iam")
+    role = function["Role"].rsplit("/", 1)[-1]
+    [name] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    document = json.loads(document) if isinstance(document, str) else document
+    allowed = {action: s["Resource"] for s in document["Statement"] for action in s["Action"]}
+    assert allowed == {
+        "secretsmanager:GetSecretValue": outputs["db_secret_arn"],
+        "sns:Publish": outputs["topic_arn"],
+        "kms:Decrypt": outputs["kms_key_arn"],
+        "kms:GenerateDataKey": outputs["kms_key_arn"],
+    }
+
+
+def test_events_of_the_instance_call_the_function(outputs: Outputs, instance: dict[str, Any], aws: Aws) -> None:
+    events = aws("events")
+    pattern = json.loads(events.describe_rule(Name=outputs["validation_rule_name"])["EventPattern"])
+    assert pattern["resources"] == [instance["DBInstanceArn"]]
+    assert pattern["detail"]["EventCategories"] == ["availability", "backup", "configuration change"]
+    [target] = events.list_targets_by_rule(Rule=outputs["validation_rule_name"])["Targets"]
+    assert target["Arn"] == outputs["validation_lambda_arn"]
+
+
+def test_alarms_watch_the_instance_and_tell_the_topic(outputs: Outputs, aws: Aws) -> None:
+    found = aws("cloudwatch").describe_alarms(AlarmNames=outputs["alarm_names"])["MetricAlarms"]
+    assert {a["MetricName"] for a in found} == {"CPUUtilization", "DatabaseConnections", "FreeStorageSpace"}
+    for alarm in found:
+        assert alarm["AlarmActions"] == [outputs["topic_arn"]]
+        assert {d["Value"] for d in alarm["Dimensions"]} == {outputs["rds_instance_id"]}
+    topic = aws("sns").get_topic_attributes(TopicArn=outputs["topic_arn"])["Attributes"]
+    assert topic["KmsMasterKeyId"] == outputs["kms_key_arn"]
