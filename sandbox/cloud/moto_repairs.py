@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from moto.applicationautoscaling import responses as scaling
+from moto.applicationautoscaling.exceptions import AWSValidationException
+from moto.core.exceptions import JsonRESTError
 from moto.ec2.models import nat_gateways as nat
 from moto.ec2.models import security_groups as groups
+from moto.elbv2 import models as balancing
 from moto.rds import models as rds
 from moto.rds.exceptions import RDSClientError
+from moto.utilities.tagging_service import TaggingService
 
 SERVERS = "SANDBOX_SERVERS"
-"""Environment variable that names the file with the database servers; those called `target…` are RDS's to give out."""
+"""Environment variable that names the file with the database servers, which RDS gives out."""
 ADMINISTRATORS = "rds_superuser"
+REPLICATORS = "rds_replication"
 NO_SERVER = "InsufficientDBClusterCapacityFault"
 
 
@@ -32,6 +38,9 @@ def repair() -> None:
     _rules_keep_descriptions()
     _nat_is_public()
     _changed_subnet_groups_stay()
+    _certificates_are_there()
+    _scalable_targets_have_tags()
+    _what_scales_nothing_is_not_found()
 
 
 class ManagedSecret:
@@ -68,8 +77,9 @@ class Servers:
 
     def __init__(self, path: Path) -> None:
         known = json.loads(path.read_text()) if path.exists() else []
-        self._free = [server for server in known if server["name"].startswith("target")]
+        self._free = list(known)
         self._taken: dict[str, Any] = {}
+        self._foreign: dict[str, set[str]] = {}
         self._lock = threading.Lock()
 
     def take(self, arn: str, given: Any, database: str | None, password: str) -> Any:
@@ -85,31 +95,37 @@ class Servers:
                 )
             self._free.remove(server)
             self._taken[arn] = server
+            self._foreign[arn] = {*_lines(server, DATABASES), *_lines(server, ROLES)}
         _sql(server, "postgres", _administrator(given.master_username, password))
         if database:
             _sql(server, "postgres", f"CREATE DATABASE {_name(database)} OWNER {_name(given.master_username)};")
         return server
 
     def give_back(self, arn: str) -> None:
-        """Take the data of a cluster or an instance off its server and free it."""
+        """Take the data of a cluster or an instance off its server, but not what was there before, and free it."""
         with self._lock:
             server = self._taken.pop(arn, None)
+            foreign = self._foreign.pop(arn, set())
         if server is None:
             return
-        databases = _sql(
-            server, "postgres", "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres';"
-        )
-        for database in databases.split():
+        for database in set(_lines(server, DATABASES)) - foreign:
             for subscription in _sql(server, database, "SELECT subname FROM pg_subscription;").split():
                 name = _name(subscription)
                 detach = f"ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE);"
                 _sql(server, database, f"{detach} DROP SUBSCRIPTION {name};")
             _sql(server, "postgres", f"DROP DATABASE {_name(database)} WITH (FORCE);")
-        roles = _sql(server, "postgres", "SELECT rolname FROM pg_roles WHERE NOT rolsuper AND rolname !~ '^pg_';")
-        for role in roles.split():
+        for role in set(_lines(server, ROLES)) - foreign:
             _sql(server, "postgres", f"DROP OWNED BY {_name(role)}; DROP ROLE {_name(role)};")
         with self._lock:
             self._free.append(server)
+
+
+DATABASES = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres';"
+ROLES = "SELECT rolname FROM pg_roles WHERE NOT rolsuper AND rolname !~ '^pg_';"
+
+
+def _lines(server: Any, query: str) -> list[str]:
+    return _sql(server, "postgres", query).splitlines()
 
 
 def _clusters_have_servers(servers: Servers) -> None:
@@ -229,6 +245,68 @@ def _changed_subnet_groups_stay() -> None:
     rds.RDSBackend.modify_db_subnet_group = modify
 
 
+def _certificates_are_there() -> None:
+    """AWS looks a listener's certificate up in ACM of its region; a sandbox has none, so any of that region will do."""
+    registered, exists = balancing.register_certificate, balancing.ELBv2Backend._certificate_exists
+
+    def register(account_id: str, region: str, arn_certificate: str, arn_user: str) -> None:
+        if f":acm:{region}:" not in arn_certificate:
+            registered(account_id, region, arn_certificate, arn_user)
+
+    def certificate_exists(self: Any, certificate_arn: str) -> bool:
+        return f":acm:{self.region_name}:" in certificate_arn or exists(self, certificate_arn)
+
+    balancing.register_certificate = register
+    balancing.ELBv2Backend._certificate_exists = certificate_exists
+
+
+def _scalable_targets_have_tags() -> None:
+    """AWS keeps tags of a scalable target; moto knows no call about them."""
+    kind, tags = scaling.ApplicationAutoScalingResponse, TaggingService(key_name="Key", value_name="Value")
+
+    def tag(self: Any) -> str:
+        given = TaggingService.convert_dict_to_tags_input(self._get_param("Tags"))
+        tags.tag_resource(self._get_param("ResourceARN"), given)
+        return "{}"
+
+    def untag(self: Any) -> str:
+        tags.untag_resource_using_names(self._get_param("ResourceARN"), self._get_param("TagKeys"))
+        return "{}"
+
+    def listed(self: Any) -> str:
+        return json.dumps({"Tags": tags.get_tag_dict_for_resource(self._get_param("ResourceARN"))})
+
+    made = kind.register_scalable_target
+
+    def make(self: Any) -> str:
+        answer: str = made(self)
+        given = TaggingService.convert_dict_to_tags_input(self._get_param("Tags"))
+        tags.tag_resource(json.loads(answer)["ScalableTargetARN"], given)
+        return answer
+
+    kind.register_scalable_target = make
+    kind.tag_resource, kind.untag_resource, kind.list_tags_for_resource = tag, untag, listed
+
+
+def _what_scales_nothing_is_not_found() -> None:
+    """AWS says of what scaling does not know that it is not found; moto, that the request is not valid."""
+    kind = scaling.ApplicationAutoScalingResponse
+
+    def plainly(act: Any) -> Any:
+        def answer(self: Any) -> str:
+            try:
+                return str(act(self))
+            except AWSValidationException as error:
+                if error.message.startswith("No scal"):
+                    raise JsonRESTError("ObjectNotFoundException", error.message) from None
+                raise
+
+        return answer
+
+    kind.deregister_scalable_target = plainly(kind.deregister_scalable_target)
+    kind.delete_scaling_policy = plainly(kind.delete_scaling_policy)
+
+
 def _administrator(name: str, password: str) -> str:
     """Return the SQL that makes RDS's administrators and the master user: no superuser, as on RDS."""
     literal = "'" + password.replace("'", "''") + "'"
@@ -237,6 +315,8 @@ def _administrator(name: str, password: str) -> str:
         DO $$ BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ADMINISTRATORS}') THEN
                 CREATE ROLE {ADMINISTRATORS} NOLOGIN;
+                CREATE ROLE {REPLICATORS} NOLOGIN;
+                GRANT {REPLICATORS} TO {ADMINISTRATORS} WITH ADMIN OPTION;
                 GRANT pg_monitor, pg_signal_backend, pg_checkpoint, pg_read_all_data, pg_write_all_data
                     TO {ADMINISTRATORS} WITH ADMIN OPTION;
                 GRANT SET ON PARAMETER session_replication_role TO {ADMINISTRATORS} WITH GRANT OPTION;
