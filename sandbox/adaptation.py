@@ -82,6 +82,25 @@ def _database(world: World) -> Values:
     }
 
 
+def _application(world: World) -> Values:
+    def side(server: ServerInfo) -> dict[str, Any]:
+        return {
+            "engineVersion": f"{server.version}.3",
+            "port": server.port,
+            "sslMode": "none",  # the binaries have no TLS
+            **DISPOSABLE,
+        }
+
+    return {
+        "source": {"database": side(world.source)},
+        "target": {"database": side(world.target)},
+        "application": {"deletionProtection": False},
+        "transactionLogs": {"forceDestroy": True},
+        "dns": {"ttlSeconds": 3},
+        "switchover": {"bakeSeconds": 1, **machine()},
+    }
+
+
 DISPOSABLE = {"deletionProtection": False, "finalSnapshot": False, "secretRecoveryDays": 0}
 """What lets a target go with its sandbox."""
 
@@ -94,4 +113,11 @@ def machine() -> dict[str, str]:
     }
 
 
-_VALUES: dict[str, Callable[[World], Values]] = {"database": _database, "fleet": _fleet, "migration": _migration}
+MAKES_ITS_SOURCE = frozenset({"application"})
+"""Compositions whose stack makes the source as well: nobody has to prepare one."""
+_VALUES: dict[str, Callable[[World], Values]] = {
+    "application": _application,
+    "database": _database,
+    "fleet": _fleet,
+    "migration": _migration,
+}

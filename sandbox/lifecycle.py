@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sandbox import adaptation, setup, source, stack
 from sandbox import instance as instances
-from sandbox import setup, source, stack
 from sandbox.adaptation import World
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
@@ -96,9 +96,9 @@ def _started(options: Options, ready: setup.Ready, wants_mysql: bool, claim: int
 
 def declare(instance: Instance, options: Options, database: str, application_role: str) -> dict[str, str]:
     """Give the migration its roles on the source, write the stack's configuration and make the stack, undeployed."""
-    arns = source.prepare(instance, database)
-    schemas = source.schemas(instance, database)
     base = stack.load(options.stack_config)
+    arns = {} if stack.composition(base) in adaptation.MAKES_ITS_SOURCE else source.prepare(instance, database)
+    schemas = source.schemas(instance, database)
     world = World(instance.source, instance.target, database, schemas, arns, application_role, instance.mysql)
     instance.folder.joinpath("state").mkdir(parents=True, exist_ok=True)
     stack.write_config(instance, stack.derived(base, world))

@@ -31,7 +31,7 @@ def derived(config: Mapping[str, Any], world: World) -> dict[str, Any]:
     for section, keys in adaptation.values(composition(config), world).items():
         full = f"{PROJECT}:{section}"
         before = config.get(full) or {}
-        changed[full] = {**before, **keys} if isinstance(before, Mapping) else before
+        changed[full] = _merged(before, keys) if isinstance(before, Mapping) else before
     return changed
 
 
@@ -40,6 +40,16 @@ def excluded(config: Mapping[str, Any]) -> list[Mapping[str, str]]:
     section = config.get(f"{PROJECT}:replication")
     rules = section.get("tables") if isinstance(section, Mapping) else None
     return [rule for rule in rules or [] if isinstance(rule, Mapping) and rule.get("action") == "exclude"]
+
+
+def _merged(before: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section with keys replaced, those of a section in it one by one."""
+    nested = {key: _merged(before[key], value) for key, value in keys.items() if _both_maps(before.get(key), value)}
+    return {**before, **keys, **nested}
+
+
+def _both_maps(one: Any, other: Any) -> bool:
+    return isinstance(one, Mapping) and isinstance(other, Mapping)
 
 
 def composition(config: Mapping[str, Any]) -> str:

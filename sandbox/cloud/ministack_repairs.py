@@ -7,7 +7,10 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import boto3
-from ministack.services import backup, cloudwatch, secretsmanager
+from ministack.services import backup, cloudwatch, route53, s3, secretsmanager
+
+ENCRYPTION = "x-amz-server-side-encryption"
+KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 
 
 def repair() -> None:
@@ -15,6 +18,8 @@ def repair() -> None:
     _rules_have_windows()
     _alarms_are_whole()
     _secrets_rotate()
+    _health_checks_say_true()
+    _replicas_have_keys_of_their_own()
 
 
 def _rules_have_windows() -> None:
@@ -98,6 +103,35 @@ def _rotate_by_rds(secret: Any) -> None:
         client.modify_db_cluster(DBClusterIdentifier=name, **at_once)
     else:
         client.modify_db_instance(DBInstanceIdentifier=name, **at_once)
+
+
+def _health_checks_say_true() -> None:
+    """AWS writes truth in small letters, which is all that SDKs read; MiniStack as Python does."""
+    built = route53._build_health_check_el
+
+    def build(parent: Any, check: Any) -> None:
+        config = {k: str(v).lower() if isinstance(v, bool) else v for k, v in check.get("config", {}).items()}
+        built(parent, {**check, "config": config})
+
+    route53._build_health_check_el = build
+
+
+def _replicas_have_keys_of_their_own() -> None:
+    """AWS encrypts a replica with the key its rule names, and leaves out what a rule does not select as encrypted."""
+    replicated = s3._maybe_replicate
+
+    def replicate(bucket: str, key: str, obj: Any, data: Any, tags: Any = None) -> None:
+        rule, _ = s3._replication_rule_for(bucket, key, tags)
+        headers = obj.get("preserved_headers", {})
+        if rule is not None and headers.get(ENCRYPTION) == "aws:kms":
+            if rule.get("SourceSelectionCriteria", {}).get("SseKmsEncryptedObjects", {}).get("Status") != "Enabled":
+                return
+            theirs = rule["Destination"].get("EncryptionConfiguration", {}).get("ReplicaKmsKeyID")
+            obj["preserved_headers"] = {**headers, KEY: theirs or headers[KEY]}
+        replicated(bucket, key, obj, data, tags)
+        obj["preserved_headers"] = headers
+
+    s3._maybe_replicate = replicate
 
 
 def _from_form(params: Any) -> dict[str, Any]:

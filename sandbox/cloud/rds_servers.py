@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 
 from moto.rds.exceptions import RDSClientError
 
-ADMINISTRATORS = "rds_superuser"
+ADMINISTRATORS, REPLICATORS = "rds_superuser", "rds_replication"
+DATABASES = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres';"
+ROLES = "SELECT rolname FROM pg_roles WHERE NOT rolsuper AND rolname !~ '^pg_';"
 NO_SERVER = "InsufficientDBClusterCapacityFault"
 
 
@@ -21,6 +23,7 @@ class Postgres:
         self.address, self.port = str(known["address"]), int(known["port"])
         self.title = f"PostgreSQL {known['version']}"
         self._known = known
+        self._foreign: set[str] = set()
 
     def serves(self, engine: str, version: str, port: int) -> bool:
         """Say whether it can stand for this version of an engine on a port."""
@@ -29,12 +32,15 @@ class Postgres:
 
     def hand_over(self, user: str, password: str, database: str | None) -> None:
         """Make RDS's administrators and the master user, no superuser, as on RDS; and the database."""
+        self._foreign = {*self._lines(DATABASES), *self._lines(ROLES)}
         self._sql(
             "postgres",
             f"""
             DO $$ BEGIN
                 IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ADMINISTRATORS}') THEN
                     CREATE ROLE {ADMINISTRATORS} NOLOGIN;
+                    CREATE ROLE {REPLICATORS} NOLOGIN;
+                    GRANT {REPLICATORS} TO {ADMINISTRATORS} WITH ADMIN OPTION;
                     GRANT pg_monitor, pg_signal_backend, pg_checkpoint, pg_read_all_data, pg_write_all_data
                         TO {ADMINISTRATORS} WITH ADMIN OPTION;
                     GRANT SET ON PARAMETER session_replication_role TO {ADMINISTRATORS} WITH GRANT OPTION;
@@ -52,19 +58,18 @@ class Postgres:
         self._sql("postgres", f"ALTER ROLE {_name(user)} PASSWORD {_literal(password)};")
 
     def clean(self) -> None:
-        """Take everything of the customer off the server."""
-        databases = self._sql(
-            "postgres", "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres';"
-        )
-        for database in databases.split():
-            for subscription in self._sql(database, "SELECT subname FROM pg_subscription;").split():
+        """Take everything of the customer off the server, and leave what was there before."""
+        for database in set(self._lines(DATABASES)) - self._foreign:
+            for subscription in self._sql(database, "SELECT subname FROM pg_subscription;").splitlines():
                 name = _name(subscription)
                 detach = f"ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE);"
                 self._sql(database, f"{detach} DROP SUBSCRIPTION {name};")
             self._sql("postgres", f"DROP DATABASE {_name(database)} WITH (FORCE);")
-        roles = self._sql("postgres", "SELECT rolname FROM pg_roles WHERE NOT rolsuper AND rolname !~ '^pg_';")
-        for role in roles.split():
+        for role in set(self._lines(ROLES)) - self._foreign:
             self._sql("postgres", f"DROP OWNED BY {_name(role)}; DROP ROLE {_name(role)};")
+
+    def _lines(self, query: str) -> list[str]:
+        return self._sql("postgres", query).splitlines()
 
     def _sql(self, database: str, text: str) -> str:
         known = self._known
@@ -139,9 +144,7 @@ class Servers:
     """The servers that clusters and instances stand on, each given to one at a time."""
 
     def __init__(self, postgres: Path, mariadb: Path) -> None:
-        self._free: list[Postgres | MariaDb] = [
-            Postgres(server) for server in _read(postgres) if server["name"].startswith("target")
-        ]
+        self._free: list[Postgres | MariaDb] = [Postgres(server) for server in _read(postgres)]
         self._free += [MariaDb(server) for server in _read(mariadb)]
         self._taken: dict[str, Postgres | MariaDb] = {}
         self._lock = threading.Lock()

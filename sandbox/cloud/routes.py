@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 
-MOTO = ("ec2", "rds", "iam", "ssm")
+MOTO = ("ec2", "rds", "iam", "ssm", "elbv2", "ecs", "application-autoscaling")
 """moto: complete resource APIs. The rest, MiniStack: it really runs functions, workflows, events and alarms."""
 VARIABLES = {
     "ec2": "EC2",
     "rds": "RDS",
     "iam": "IAM",
     "ssm": "SSM",
+    "elbv2": "ELASTIC_LOAD_BALANCING_V2",
+    "ecs": "ECS",
+    "application-autoscaling": "APPLICATION_AUTO_SCALING",
     "dms": "DATABASE_MIGRATION_SERVICE",
     "mgn": "MGN",
 }

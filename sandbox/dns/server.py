@@ -75,6 +75,9 @@ def answer(query: dns.message.Message, zones: Zones) -> dns.message.Message:
         if not records:
             break
         record = choose(records, random.random())
+        if "AliasTarget" in record:  # answered by what it leads to, and seen by nobody
+            name = record["AliasTarget"]["DNSName"].lower().rstrip(".") + "."
+            continue
         values = [value["Value"] for value in record["ResourceRecords"]]
         response.answer.append(dns.rrset.from_text(name, int(record["TTL"]), "IN", record["Type"], *values[:1]))
         if record["Type"] == "A":

@@ -59,7 +59,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class Tagging:
-    """Calls that change tags after creation; `by` are the parameters that name the resource."""
+    """Calls that change tags after creation; `by` are the parameters that name the resource.
+
+    `remove` is empty where `add` replaces all tags there are.
+    """
 
     add: str
     remove: str
@@ -120,7 +123,7 @@ class Api:
     region: str
     account: str
 
-    def call(self, service: str, operation: str, **params: Any) -> Any:
+    def call(self, service: str, operation: str, /, **params: Any) -> Any:
         """Call an operation and return its answer."""
         raise NotImplementedError
 

@@ -85,6 +85,7 @@ def difference(entry: Entry, old: Json, new: Json, ignored: Iterable[str] = ()) 
 
 def create(entry: Entry, api: Api, resource: Resource) -> Resource:
     """Create the resource and everything that belongs to it, and return it as it was read back."""
+    resource.outputs = {"region": api.region}
     creation = entry.creation(resource.inputs)
     request, sent = build(entry, creation, resource, [], preview=False)
     _add_tags(entry, creation, resource, request)
@@ -309,6 +310,9 @@ def _tags(shape: Any, tags: Mapping[str, str]) -> Any:
     """Write tags as a service wants them: a map, or a list of pairs under its own names."""
     if isinstance(shape, MapShape):
         return dict(tags)
+    if isinstance(shape, StructureShape):  # a set of tags in a wrapping of its own
+        [(wrapping, inner)] = shape.members.items()
+        return {wrapping: _tags(inner, tags)}
     if not isinstance(shape, ListShape) or not isinstance(shape.member, StructureShape):
         raise ProviderError(f"tags of shape {shape} are not known: mend the entry")
     key = next(name for name in shape.member.members if name.lower().endswith("key"))
@@ -322,11 +326,11 @@ def _retag(entry: Entry, api: Api, resource: Resource, old: Mapping[str, str], n
         raise ProviderError(f"{entry.type}: the sandbox can't change its tags: add `tagging` to its entry")
     by = resolved(dict(how.by), resource)
     gone = sorted(old.keys() - new.keys())
-    if gone:
+    if gone and how.remove:
         listed = input_shape(entry.service, how.remove).members[how.keys]
         pairs = isinstance(listed, ListShape) and isinstance(listed.member, StructureShape)
         api.call(entry.service, how.remove, **by, **{how.keys: [{"Key": key} for key in gone] if pairs else gone})
-    if new:
+    if new or not how.remove:
         shape = input_shape(entry.service, how.add).members[how.tags]
         api.call(entry.service, how.add, **by, **{how.tags: _tags(shape, new)})
 

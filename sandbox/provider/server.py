@@ -39,7 +39,7 @@ class Cloud(Api):
         self._lock = threading.Lock()
         self._session = boto3.Session(region_name=region)
 
-    def call(self, service: str, operation: str, **params: Any) -> Any:
+    def call(self, service: str, operation: str, /, **params: Any) -> Any:
         """Call an operation and return its answer without its metadata."""
         answer = getattr(self.client(service), operation)(**params)
         if isinstance(answer, dict):

@@ -65,10 +65,7 @@ def to_request(shape: Shape, value: Any, where: str, renames: Mapping[str, str],
     if value == UNKNOWN or value is None:
         return value
     if isinstance(shape, StructureShape):
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]  # Pulumi lists what AWS nests, where its schema allows only one
-        if not isinstance(value, Mapping) and len(shape.members) == 1:
-            value = {next(iter(shape.members)): value}  # such as {"Value": true}
+        value = _nested(shape, value)
         if not isinstance(value, Mapping):
             problems.append(Problem(where, f"{value!r} is no object"))
             return value
@@ -94,6 +91,28 @@ def to_request(shape: Shape, value: Any, where: str, renames: Mapping[str, str],
     if isinstance(shape, MapShape):
         return {k: to_request(shape.value, v, f"{where}.{k}", renames, problems) for k, v in dict(value).items()}
     return _scalar(shape, value, where, problems)
+
+
+def _nested(shape: StructureShape, value: Any) -> Any:
+    """Return a structure's value with the nesting AWS has and Pulumi's schema leaves out, or the other way round."""
+    if _leaves_out_list(shape, value):
+        return {next(iter(shape.members)): value}  # such as {"Rules": [...]}
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]  # Pulumi lists what AWS nests, where its schema allows only one
+    if not isinstance(value, Mapping) and len(shape.members) == 1:
+        value = {next(iter(shape.members)): value}  # such as {"Value": true}
+    return value
+
+
+def _leaves_out_list(shape: StructureShape, value: Any) -> bool:
+    """Say whether `shape` is just a wrapping around a list of structures, and `value` those without the wrapping."""
+    [*members] = shape.members.values()
+    if len(members) != 1 or not isinstance(members[0], ListShape):
+        return False
+    if not isinstance(members[0].member, StructureShape):
+        return False
+    items = value if isinstance(value, list) else [value]
+    return all(isinstance(item, Mapping) and not any(member(shape, key) for key in item) for item in items)
 
 
 def _scalar(shape: Shape, value: Any, where: str, problems: list[Problem]) -> Any:
@@ -177,6 +196,28 @@ def _pattern(text: str | None) -> re.Pattern[str] | None:
         return re.compile(rf"^(?:{text})$")
     except re.error:
         return None
+
+
+def as_declared(declared: Any, wanted: Any, live: Any) -> Any:
+    """Return a nested property after a read: as the program wrote it if what it wanted is there, else what is there.
+
+    `wanted` is `declared` as a request has it, `live` what the cloud answers; that may hold defaults besides.
+    """
+    return declared if _holds(live, wanted) else _camelled(live)
+
+
+def _holds(live: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping) and isinstance(live, Mapping):
+        return all(_holds(live.get(key), inner) for key, inner in wanted.items() if inner is not None)
+    if isinstance(wanted, list) and isinstance(live, list):
+        return len(live) == len(wanted) and all(map(_holds, live, wanted))
+    return bool(live == wanted)
+
+
+def _camelled(live: Any) -> Any:
+    if isinstance(live, Mapping):
+        return {camel(key): _camelled(inner) for key, inner in live.items()}
+    return [_camelled(inner) for inner in live] if isinstance(live, list) else live
 
 
 def camel(name: str) -> str:

@@ -43,6 +43,15 @@ MAPPINGS = json.dumps(
         ]
     }
 )
+BUCKET_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::sample-bucket/*"}
+        ],
+    }
+)
+CONTAINERS = json.dumps([{"name": "app", "image": "sample:1", "essential": True}])
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:x-AbCdEf"
 
 
@@ -85,6 +94,33 @@ def endpoint(make: Make) -> Json:
         "sslMode": "none",
         "postgresSettings": {"heartbeatEnable": True},
     }
+
+
+def replication_rule(status: str) -> Json:
+    return {
+        "id": "everything",
+        "priority": 1,
+        "status": status,
+        "filter": {"prefix": ""},
+        "deleteMarkerReplication": {"status": "Enabled"},
+        "destination": {"bucket": "arn:aws:s3:::sample-versioned", "storageClass": "STANDARD"},
+    }
+
+
+def scaled(make: Make) -> Json:
+    cluster = make("aws:ecs/cluster:Cluster.name")
+    return {
+        "serviceNamespace": "ecs",
+        "scalableDimension": "ecs:service:DesiredCount",
+        "resourceId": f"service/{cluster}/{make('aws:ecs/service:Service.name')}",
+        "minCapacity": 1,
+        "maxCapacity": 3,
+    }
+
+
+def tracking(percent: int) -> Json:
+    metric = {"predefinedMetricType": "ECSServiceAverageCPUUtilization"}
+    return {"predefinedMetricSpecification": metric, "targetValue": percent, "scaleInCooldown": 300}
 
 
 SAMPLES: dict[str, Sample] = {
@@ -496,6 +532,219 @@ SAMPLES: dict[str, Sample] = {
         },
         {"ttl": 30},
         {"setIdentifier": "green"},
+        tags=False,
+    ),
+    "aws:route53/healthCheck:HealthCheck": Sample(
+        lambda make: {
+            "type": "HTTPS",
+            "fqdn": "lb.example.com",
+            "port": 443,
+            "resourcePath": "/health",
+            "requestInterval": 30,
+            "failureThreshold": 3,
+            "enableSni": True,
+        },
+        {"failureThreshold": 5, "resourcePath": "/healthz"},
+        {"requestInterval": 10},
+    ),
+    "aws:ec2/vpcPeeringConnection:VpcPeeringConnection": Sample(
+        lambda make: {
+            "vpcId": make("aws:ec2/vpc:Vpc"),
+            "peerVpcId": make("sample second network"),
+            "peerRegion": "us-east-1",
+            "autoAccept": False,
+        },
+        replace={"peerRegion": "us-west-2"},
+    ),
+    "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter": Sample(
+        lambda make: {
+            "vpcPeeringConnectionId": make("aws:ec2/vpcPeeringConnection:VpcPeeringConnection"),
+            "autoAccept": True,
+        },
+        replace={"vpcPeeringConnectionId": "pcx-other"},
+    ),
+    "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions": Sample(
+        lambda make: {
+            "vpcPeeringConnectionId": make("aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter"),
+            "requester": {"allowRemoteVpcDnsResolution": True},
+        },
+        {"requester": {"allowRemoteVpcDnsResolution": False}},
+        {"vpcPeeringConnectionId": "pcx-other"},
+        tags=False,
+    ),
+    "aws:s3/bucket:Bucket": Sample(
+        lambda make: {"bucket": "sample-bucket", "forceDestroy": False}, {"forceDestroy": True}, {"bucket": "other"}
+    ),
+    "aws:s3/bucketVersioning:BucketVersioning": Sample(
+        lambda make: {"bucket": make("aws:s3/bucket:Bucket"), "versioningConfiguration": {"status": "Enabled"}},
+        {"versioningConfiguration": {"status": "Suspended"}},
+        {"bucket": "other"},
+        tags=False,
+    ),
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": Sample(
+        lambda make: {"bucket": make("aws:s3/bucket:Bucket"), "rule": {"objectOwnership": "BucketOwnerEnforced"}},
+        {"rule": {"objectOwnership": "BucketOwnerPreferred"}},
+        {"bucket": "other"},
+        tags=False,
+    ),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": Sample(
+        lambda make: {
+            "bucket": make("aws:s3/bucket:Bucket"),
+            "blockPublicAcls": True,
+            "blockPublicPolicy": True,
+            "ignorePublicAcls": True,
+            "restrictPublicBuckets": True,
+        },
+        {"blockPublicAcls": False},
+        {"bucket": "other"},
+        tags=False,
+    ),
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": Sample(
+        lambda make: {
+            "bucket": make("aws:s3/bucket:Bucket"),
+            "rules": [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}],
+        },
+        {
+            "rules": [
+                {
+                    "applyServerSideEncryptionByDefault": {
+                        "sseAlgorithm": "aws:kms",
+                        "kmsMasterKeyId": "arn:aws:kms:us-east-1:123456789012:key/sample",
+                    },
+                    "bucketKeyEnabled": True,
+                }
+            ]
+        },
+        {"bucket": "other"},
+        tags=False,
+    ),
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": Sample(
+        lambda make: {
+            "bucket": make("aws:s3/bucket:Bucket"),
+            "rules": [
+                {
+                    "id": "one",
+                    "status": "Enabled",
+                    "filter": {"prefix": ""},
+                    "transitions": [{"days": 30, "storageClass": "STANDARD_IA"}],
+                    "noncurrentVersionExpiration": {"noncurrentDays": 90},
+                    "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
+                }
+            ],
+        },
+        {"rules": [{"id": "two", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": 9}}]},
+        {"bucket": "other"},
+        tags=False,
+    ),
+    "aws:s3/bucketLogging:BucketLogging": Sample(
+        lambda make: {
+            "bucket": make("aws:s3/bucket:Bucket"),
+            "targetBucket": make("aws:s3/bucket:Bucket"),
+            "targetPrefix": "s3/",
+        },
+        {"targetPrefix": "other/"},
+        {"bucket": "other"},
+        tags=False,
+    ),
+    "aws:s3/bucketPolicy:BucketPolicy": Sample(
+        lambda make: {"bucket": make("aws:s3/bucket:Bucket"), "policy": BUCKET_POLICY},
+        {"policy": BUCKET_POLICY.replace("Deny", "Allow")},
+        {"bucket": "other"},
+        tags=False,
+    ),
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": Sample(
+        lambda make: {
+            "bucket": make("sample versioned bucket"),
+            "role": make("aws:iam/role:Role.arn"),
+            "rules": [replication_rule("Enabled")],
+        },
+        {"rules": [replication_rule("Disabled")]},
+        {"bucket": "other"},
+        tags=False,
+    ),
+    "aws:lb/loadBalancer:LoadBalancer": Sample(
+        lambda make: {
+            "name": "sample-lb",
+            "loadBalancerType": "application",
+            "internal": True,
+            "subnets": [make("aws:ec2/subnet:Subnet"), make("sample second subnet")],
+            "securityGroups": [make("aws:ec2/securityGroup:SecurityGroup")],
+            "dropInvalidHeaderFields": True,
+            "enableDeletionProtection": False,
+        },
+        {"dropInvalidHeaderFields": False},
+        {"name": "other"},
+    ),
+    "aws:lb/targetGroup:TargetGroup": Sample(
+        lambda make: {
+            "name": "sample-tg",
+            "vpcId": make("aws:ec2/vpc:Vpc"),
+            "targetType": "ip",
+            "protocol": "HTTP",
+            "port": 8080,
+            "deregistrationDelay": 30,
+            "healthCheck": {"enabled": True, "path": "/health", "matcher": "200", "interval": 15, "timeout": 5},
+        },
+        {"healthCheck": {"enabled": True, "path": "/healthz", "matcher": "200", "interval": 20, "timeout": 5}},
+        {"port": 9090},
+    ),
+    "aws:lb/listener:Listener": Sample(
+        lambda make: {
+            "loadBalancerArn": make("aws:lb/loadBalancer:LoadBalancer"),
+            "port": 443,
+            "protocol": "HTTPS",
+            "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
+            "certificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/sample",
+            "defaultActions": [{"type": "forward", "targetGroupArn": make("aws:lb/targetGroup:TargetGroup")}],
+        },
+        {"sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06"},
+        {"loadBalancerArn": "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/other/0"},
+    ),
+    "aws:ecs/cluster:Cluster": Sample(
+        lambda make: {"settings": [{"name": "containerInsights", "value": "enabled"}]},
+        {"settings": [{"name": "containerInsights", "value": "disabled"}]},
+        {"name": "other"},
+    ),
+    "aws:ecs/taskDefinition:TaskDefinition": Sample(
+        lambda make: {
+            "family": "sample",
+            "requiresCompatibilities": ["FARGATE"],
+            "networkMode": "awsvpc",
+            "cpu": "256",
+            "memory": "512",
+            "executionRoleArn": make("aws:iam/role:Role.arn"),
+            "containerDefinitions": CONTAINERS,
+        },
+        replace={"cpu": "512"},
+    ),
+    "aws:ecs/service:Service": Sample(
+        lambda make: {
+            "name": "sample-service",
+            "cluster": make("aws:ecs/cluster:Cluster"),
+            "taskDefinition": make("aws:ecs/taskDefinition:TaskDefinition.arn"),
+            "launchType": "FARGATE",
+            "desiredCount": 1,
+            "deploymentCircuitBreaker": {"enable": True, "rollback": True},
+            "networkConfiguration": {
+                "subnets": [make("aws:ec2/subnet:Subnet")],
+                "securityGroups": [make("aws:ec2/securityGroup:SecurityGroup")],
+                "assignPublicIp": False,
+            },
+        },
+        {"desiredCount": 2},
+        {"name": "other"},
+    ),
+    "aws:appautoscaling/target:Target": Sample(scaled, {"maxCapacity": 5}, {"resourceId": "service/other/other"}),
+    "aws:appautoscaling/policy:Policy": Sample(
+        lambda make: {
+            "serviceNamespace": "ecs",
+            "scalableDimension": "ecs:service:DesiredCount",
+            "resourceId": make("aws:appautoscaling/target:Target"),
+            "policyType": "TargetTrackingScaling",
+            "targetTrackingScalingPolicyConfiguration": tracking(60),
+        },
+        {"targetTrackingScalingPolicyConfiguration": tracking(50)},
+        {"name": "other"},
         tags=False,
     ),
     "random:index/randomPassword:RandomPassword": Sample(

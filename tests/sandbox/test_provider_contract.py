@@ -107,6 +107,12 @@ class Maker:
         if what == "sample second subnet":
             inputs = {**SAMPLES["aws:ec2/subnet:Subnet"].inputs(self), **SECOND_SUBNET}
             return self._once(what, "aws:ec2/subnet:Subnet", inputs)[0]
+        if what == "sample second network":
+            return self._once(what, "aws:ec2/vpc:Vpc", {"cidrBlock": "10.97.0.0/16"})[0]
+        if what == "sample versioned bucket":
+            name = self._once(what, "aws:s3/bucket:Bucket", {"bucket": "sample-versioned"})[0]
+            on = {"bucket": name, "versioningConfiguration": {"status": "Enabled"}}
+            return self._once("sample versioning", "aws:s3/bucketVersioning:BucketVersioning", on)[0]
         kind, _, output = what.partition(".")
         identity, state = self._once(kind, kind, None)
         return state[output] if output else identity
@@ -162,6 +168,10 @@ def test_a_resource_lives_and_dies(engine: Engine, kind: str) -> None:
 
 STAYS = {
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+    "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions",
+    "aws:ec2/vpcPeeringConnectionAccepter:VpcPeeringConnectionAccepter",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+    "aws:s3/bucketVersioning:BucketVersioning",
     "aws:secretsmanager/secretVersion:SecretVersion",
     "aws:sns/topicPolicy:TopicPolicy",
     *random_provider.TYPES,

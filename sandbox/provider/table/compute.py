@@ -7,7 +7,18 @@ from sandbox.provider.entry import Api, Call, Entry, Reading, Resource, Tagging
 from sandbox.provider.shapes import UNKNOWN, Json
 
 CONFIGURATION = {"name": "FunctionName"}
-RECORD = ("name", "type", "ttl", "records", "setIdentifier", "weightedRoutingPolicies", "healthCheckId")
+RECORD = ("name", "type", "ttl", "records", "aliases", "setIdentifier", "weightedRoutingPolicies", "healthCheckId")
+HEALTH = {
+    "type": "Type",
+    "fqdn": "FullyQualifiedDomainName",
+    "port": "Port",
+    "resourcePath": "ResourcePath",
+    "requestInterval": "RequestInterval",
+    "failureThreshold": "FailureThreshold",
+    "enableSni": "EnableSNI",
+}
+"""Properties of a health check and what Route 53 calls them."""
+UNCHANGING = ("Type", "RequestInterval")
 
 
 def _permission(permission: Resource, answer: Any) -> Any:
@@ -44,11 +55,44 @@ def _record_set(inputs: Json) -> Json:
     if inputs.get("records"):
         values = inputs["records"]
         record["ResourceRecords"] = values if values == UNKNOWN else [{"Value": value} for value in values]
+    if inputs.get("aliases"):
+        record["AliasTarget"] = _alias(inputs["aliases"][0])
+    if inputs.get("healthCheckId"):
+        record["HealthCheckId"] = inputs["healthCheckId"]
     if inputs.get("setIdentifier"):
         record["SetIdentifier"] = inputs["setIdentifier"]
     if inputs.get("weightedRoutingPolicies"):
         record["Weight"] = int(inputs["weightedRoutingPolicies"][0]["weight"])
     return record
+
+
+def _alias(alias: Json) -> Json:
+    return {
+        "DNSName": alias["name"],
+        "HostedZoneId": alias["zoneId"],
+        "EvaluateTargetHealth": bool(alias.get("evaluateTargetHealth")),
+    }
+
+
+def _found_alias(inputs: Json, found: Json) -> Json:
+    """Return a record's alias as the program wrote it, if it is that: Route 53 ends its name with a dot."""
+    live = found.get("AliasTarget")
+    if live is None:
+        return {}
+    live = {**live, "DNSName": live["DNSName"].rstrip(".")}
+    declared = inputs.get("aliases")
+    if declared and _alias(declared[0]) == live:
+        return {"=aliases": declared}
+    evaluate = live["EvaluateTargetHealth"]
+    return {"=aliases": [{"name": live["DNSName"], "zoneId": live["HostedZoneId"], "evaluateTargetHealth": evaluate}]}
+
+
+def _health(request: Json, check: Resource) -> Json:
+    """Write a health check's flat properties as Route 53 takes them: nested at birth, flat later."""
+    known = {name: check.inputs.get(prop) for prop, name in HEALTH.items() if check.inputs.get(prop) is not None}
+    if check.id and check.id != UNKNOWN:
+        return {**request, **{name: value for name, value in known.items() if name not in UNCHANGING}}
+    return {**request, "CallerReference": f"{check.name}-{id(check)}", "HealthCheckConfig": known}
 
 
 def _record(action: str) -> Any:
@@ -82,7 +126,7 @@ def _pick_record(record: Resource, answer: Any) -> Any:
         return None
     weights = {"=weightedRoutingPolicies": [{"weight": found["Weight"]}]} if "Weight" in found else {}
     records = [r["Value"] for r in found.get("ResourceRecords", [])]
-    return {**found, "Name": inputs["name"], "=records": records, **weights}
+    return {**found, "Name": inputs["name"], "=records": records, **weights, **_found_alias(inputs, found)}
 
 
 def _record_delete(api: Api, record: Resource) -> None:
@@ -223,5 +267,28 @@ ENTRIES = (
         outputs={"fqdn": lambda _api, record, _: record.inputs["name"].rstrip(".")},
         replace=frozenset({"zoneId", "name", "type", "setIdentifier"}),
         local=frozenset({"zoneId", *RECORD}),
+    ),
+    Entry(
+        type="aws:route53/healthCheck:HealthCheck",
+        service="route53",
+        create=Call("create_health_check", renames=HEALTH),
+        update=Call("update_health_check", {"HealthCheckId": "$id"}),
+        prepare=_health,
+        read=Reading(
+            Call("get_health_check", {"HealthCheckId": "$id"}), "HealthCheck.HealthCheckConfig", ("NoSuchHealthCheck",)
+        ),
+        delete=Call("delete_health_check", {"HealthCheckId": "$id"}),
+        id="HealthCheck.Id",
+        outputs={"arn": lambda _api, check, _: f"arn:aws:route53:::healthcheck/{check.id}"},
+        replace=frozenset({"type", "requestInterval"}),
+        local=frozenset(HEALTH),
+        tagging=Tagging(
+            "change_tags_for_resource",
+            "change_tags_for_resource",
+            {"ResourceType": "healthcheck", "ResourceId": "$id"},
+            keys="RemoveTagKeys",
+            tags="AddTags",
+        ),
+        truth="nobody checks: it never fails",
     ),
 )

@@ -20,6 +20,9 @@ def _rotate(api: Api, key: Resource) -> None:
 
 def _delete_secret(api: Api, secret: Resource) -> None:
     days = int(secret.inputs.get("recoveryWindowInDays", 30))
+    regions = [replica["region"] for replica in secret.inputs.get("replicas") or []]
+    if regions:  # Secrets Manager refuses to delete what is replicated
+        api.call("secretsmanager", "remove_regions_from_replication", SecretId=secret.id, RemoveReplicaRegions=regions)
     how: Json = {"RecoveryWindowInDays": days} if days else {"ForceDeleteWithoutRecovery": True}
     api.call("secretsmanager", "delete_secret", SecretId=secret.id, **how)
 
@@ -113,6 +116,14 @@ ENTRIES = (
         type="aws:secretsmanager/secret:Secret",
         service="secretsmanager",
         create=Call("create_secret"),
+        also=(
+            Call(
+                "replicate_secret_to_regions",
+                {"SecretId": "$id"},
+                {"replicas": "AddReplicaRegions"},
+                only=("replicas",),
+            ),
+        ),
         update=Call("update_secret", {"SecretId": "$id"}, only=("description", "kmsKeyId")),
         change=_local_change("recoveryWindowInDays"),
         read=Reading(Call("describe_secret", {"SecretId": "$id"}), "[@] | [?!DeletedDate] | [0]"),
