@@ -312,7 +312,13 @@ SAMPLES: dict[str, Sample] = {
         lambda make: {
             "hashKey": "id",
             "attributes": [{"name": "id", "type": "S"}, {"name": "phase", "type": "S"}],
-            "globalSecondaryIndexes": [{"name": "by-phase", "hashKey": "phase", "projectionType": "ALL"}],
+            "globalSecondaryIndexes": [
+                {
+                    "name": "by-phase",
+                    "keySchemas": [{"attributeName": "phase", "keyType": "HASH"}],
+                    "projectionType": "ALL",
+                }
+            ],
             "billingMode": "PAY_PER_REQUEST",
             "pointInTimeRecovery": {"enabled": False},
         },

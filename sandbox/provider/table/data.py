@@ -83,9 +83,8 @@ def _keys(request: Json, table: Resource) -> Json:
         {
             "IndexName": index.get("name"),
             "KeySchema": [
-                {"AttributeName": index[key], "KeyType": kind}
-                for key, kind in (("hashKey", "HASH"), ("rangeKey", "RANGE"))
-                if index.get(key)
+                {"AttributeName": key.get("attributeName"), "KeyType": key.get("keyType")}
+                for key in index.get("keySchemas") or []
             ],
             "Projection": {"ProjectionType": index.get("projectionType")},
         }
