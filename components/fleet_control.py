@@ -125,8 +125,10 @@ class FleetControl(pulumi.ComponentResource):
             global_secondary_indexes=[
                 {
                     "name": PHASE_INDEX,
-                    "hash_key": "migrationPhase",
-                    "range_key": "timestamp",
+                    "key_schemas": [
+                        {"attribute_name": "migrationPhase", "key_type": "HASH"},
+                        {"attribute_name": "timestamp", "key_type": "RANGE"},
+                    ],
                     "projection_type": "ALL",
                 }
             ],

@@ -1,13 +1,14 @@
 """What moto lacks of Site-to-Site VPN, repaired in its own process. Each repair says what AWS does."""
 
 import json
+import re
 import secrets
 from typing import Any
 
 import boto3
 from moto.core.responses import EmptyResult
 from moto.ec2.models.customer_gateways import CustomerGateway
-from moto.ec2.models.vpn_connections import VPNConnectionBackend
+from moto.ec2.models.vpn_connections import VPNConnection, VPNConnectionBackend
 from moto.ec2.responses import EC2Response
 
 TUNNELS = 2
@@ -48,6 +49,12 @@ def _tables_learn_routes() -> None:
 def _connections_have_options() -> None:
     """AWS keeps a connection's options, two tunnels and keys of its own; moto gives every connection the same key."""
     create, delete = EC2Response.create_vpn_connection, VPNConnectionBackend.delete_vpn_connection
+    written = VPNConnection.customer_gateway_configuration.fget
+
+    def configuration(self: Any) -> str:
+        """Return what the device on premises is set up with, with this connection's own keys in it."""
+        keys = [tunnel["PreSharedKey"] for tunnel in (self.options or {}).get("TunnelOptions", [])]
+        return re.sub(r"(?<=<pre_shared_key>)[^<]*", lambda found: keys.pop(0) if keys else found[0], written(self))
 
     def creating(self: Any) -> Any:
         result = create(self)
@@ -92,6 +99,7 @@ def _connections_have_options() -> None:
             client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
         return connection
 
+    VPNConnection.customer_gateway_configuration = property(configuration)
     EC2Response.create_vpn_connection = creating
     VPNConnectionBackend.delete_vpn_connection = deleting
 

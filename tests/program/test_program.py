@@ -232,9 +232,8 @@ def test_a_fleet_shares_one_instance_one_zone_and_one_table() -> None:
     table = recorder.one("aws:dynamodb/table:Table")
     assert (table["hashKey"], table["rangeKey"]) == ("serverId", "timestamp")
     [index] = table["globalSecondaryIndexes"]
-    assert (index["name"], index["hashKey"], index["rangeKey"]) == (
-        *("MigrationPhaseIndex", "migrationPhase", "timestamp"),
-    )
+    assert index["name"] == "MigrationPhaseIndex"
+    assert [key["attributeName"] for key in index["keySchemas"]] == ["migrationPhase", "timestamp"]
     assert set(recorder.exports["databases"]) == {"orders", "billing", "stock"}
 
 

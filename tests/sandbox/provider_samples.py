@@ -29,6 +29,15 @@ RESOURCE_POLICY = json.dumps(
     }
 )
 PATTERN = json.dumps({"source": ["aws.dms"]})
+RUNBOOK = json.dumps(
+    {
+        "schemaVersion": "0.3",
+        "description": "unit",
+        "mainSteps": [
+            {"name": "Look", "action": "aws:executeAwsApi", "inputs": {"Service": "sts", "Api": "GetCallerIdentity"}}
+        ],
+    }
+)
 MACHINE = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
 MAPPINGS = json.dumps(
     {
@@ -274,6 +283,11 @@ SAMPLES: dict[str, Sample] = {
         {"value": "two"},
         {"name": "/sample/other"},
     ),
+    "aws:ssm/document:Document": Sample(
+        lambda make: {"documentType": "Automation", "documentFormat": "JSON", "content": RUNBOOK},
+        {"content": RUNBOOK.replace("unit", "changed")},
+        {"documentType": "Command"},
+    ),
     "aws:rds/subnetGroup:SubnetGroup": Sample(
         lambda make: {
             "description": "unit",
@@ -345,7 +359,14 @@ SAMPLES: dict[str, Sample] = {
     "aws:dynamodb/table:Table": Sample(
         lambda make: {
             "hashKey": "id",
-            "attributes": [{"name": "id", "type": "S"}],
+            "attributes": [{"name": "id", "type": "S"}, {"name": "phase", "type": "S"}],
+            "globalSecondaryIndexes": [
+                {
+                    "name": "by-phase",
+                    "keySchemas": [{"attributeName": "phase", "keyType": "HASH"}],
+                    "projectionType": "ALL",
+                }
+            ],
             "billingMode": "PAY_PER_REQUEST",
             "pointInTimeRecovery": {"enabled": False},
         },

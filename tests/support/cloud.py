@@ -6,10 +6,26 @@ from typing import Any
 from sandbox.instance import Instance
 
 Listed = Callable[[Any], list[Any]]
+OURS = ("migration-", "dms-", "AWSApplicationMigration")
+"""How the names of roles begin that a stack may make."""
 LISTS: dict[str, tuple[str, Listed]] = {
     "VPCs": ("ec2", lambda c: [v["VpcId"] for v in c.describe_vpcs()["Vpcs"] if not v["IsDefault"]]),
     "addresses": ("ec2", lambda c: c.describe_addresses()["Addresses"]),
     "NAT gateways": ("ec2", lambda c: [n for n in c.describe_nat_gateways()["NatGateways"] if n["State"] != "deleted"]),
+    "VPN gateways": ("ec2", lambda c: [g for g in c.describe_vpn_gateways()["VpnGateways"] if g["State"] != "deleted"]),
+    "customer gateways": (
+        "ec2",
+        lambda c: [g for g in c.describe_customer_gateways()["CustomerGateways"] if g["State"] != "deleted"],
+    ),
+    "VPN connections": (
+        "ec2",
+        lambda c: [v for v in c.describe_vpn_connections()["VpnConnections"] if v["State"] != "deleted"],
+    ),
+    "documents": (
+        "ssm",
+        lambda c: c.list_documents(Filters=[{"Key": "Owner", "Values": ["Self"]}])["DocumentIdentifiers"],
+    ),
+    "parameters": ("ssm", lambda c: c.describe_parameters()["Parameters"]),
     "clusters": ("rds", lambda c: c.describe_db_clusters()["DBClusters"]),
     "instances": ("rds", lambda c: c.describe_db_instances()["DBInstances"]),
     "automated snapshots": (
@@ -33,7 +49,7 @@ LISTS: dict[str, tuple[str, Listed]] = {
     ),
     "roles": (
         "iam",
-        lambda c: [r["RoleName"] for r in c.list_roles()["Roles"] if r["RoleName"].startswith(("migration-", "dms-"))],
+        lambda c: [r["RoleName"] for r in c.list_roles()["Roles"] if r["RoleName"].startswith(OURS)],
     ),
     "secrets": (
         "secretsmanager",

@@ -80,7 +80,19 @@ def _keys(request: Json, table: Resource) -> Json:
     sse: Json = {"Enabled": bool(encryption.get("enabled"))}
     if encryption.get("kmsKeyArn"):
         sse |= {"SSEType": "KMS", "KMSMasterKeyId": encryption["kmsKeyArn"]}
-    return {**request, "KeySchema": schema, "SSESpecification": sse}
+    indexes = [
+        {
+            "IndexName": index.get("name"),
+            "KeySchema": [
+                {"AttributeName": key.get("attributeName"), "KeyType": key.get("keyType")}
+                for key in index.get("keySchemas") or []
+            ],
+            "Projection": {"ProjectionType": index.get("projectionType")},
+        }
+        for index in inputs.get("globalSecondaryIndexes") or []
+    ]
+    also = {"GlobalSecondaryIndexes": indexes} if indexes else {}
+    return {**request, "KeySchema": schema, "SSESpecification": sse, **also}
 
 
 def _recovery(api: Api, table: Resource) -> None:
@@ -330,7 +342,9 @@ ENTRIES = (
         id="TableDescription.TableName",
         outputs={"arn": "TableArn"},
         replace=frozenset({"name", "hashKey", "rangeKey", "attributes", "billingMode", "serverSideEncryption"}),
-        local=frozenset({"hashKey", "rangeKey", "serverSideEncryption", "pointInTimeRecovery"}),
+        local=frozenset(
+            {"hashKey", "rangeKey", "globalSecondaryIndexes", "serverSideEncryption", "pointInTimeRecovery"}
+        ),
         name="name",
         tagging=Tagging("tag_resource", "untag_resource", {"ResourceArn": "$arn"}),
     ),
