@@ -9,9 +9,12 @@ import pulumi_aws as aws
 
 from components import checks, policies
 
-PERIOD_SECONDS = 60
-PERIODS = 2
+PERIOD_SECONDS, PERIODS = 300, 2
+"""Seconds of a period, and how many in a row raise an alarm. What has to be known sooner says so."""
+SOON_SECONDS = 60
 INSTANCE = "DBInstanceIdentifier"
+MIGRATION = ("cloudwatch.amazonaws.com", "dms.amazonaws.com", "events.amazonaws.com", "events.rds.amazonaws.com")
+"""Services that have something to say of a migration."""
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
 DEFAULT_CPU_PERCENT = 80
 DEFAULT_CONNECTIONS = 800
@@ -41,6 +44,7 @@ class Watch:
     threshold: float
     description: str
     missing: str = "notBreaching"
+    period: int = PERIOD_SECONDS
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ def database_watches(
     return watches
 
 
-def alarms(owner: Owner, made: aws.sns.Topic, watches: Sequence[Watch]) -> list[aws.cloudwatch.MetricAlarm]:
+def alarms(owner: Owner, topic_arn: pulumi.Input[str], watches: Sequence[Watch]) -> list[aws.cloudwatch.MetricAlarm]:
     """Make an alarm per watch that tells the topic when it is raised and when it is over."""
     return [
         aws.cloudwatch.MetricAlarm(
@@ -140,11 +144,11 @@ def alarms(owner: Owner, made: aws.sns.Topic, watches: Sequence[Watch]) -> list[
             statistic="Average",
             comparison_operator=watch.comparison,
             threshold=watch.threshold,
-            period=PERIOD_SECONDS,
+            period=watch.period,
             evaluation_periods=PERIODS,
             treat_missing_data=watch.missing,
-            alarm_actions=[made.arn],
-            ok_actions=[made.arn],
+            alarm_actions=[topic_arn],
+            ok_actions=[topic_arn],
             tags=owner.tagged(f"{owner.name}-{watch.purpose}"),
             opts=owner.child,
         )

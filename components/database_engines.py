@@ -67,7 +67,9 @@ _SMALL = tuple(f"db.{family}.{size}" for family in ("t2", "t3", "t4g") for size 
 AURORA_POSTGRESQL = Engine(
     "aurora-postgresql", "postgres", "PostgreSQL", "UTF8", 5432, 1, ("postgresql",), _POSTGRES, _POSTGRES_TLS
 )
-POSTGRES = Engine("postgres", "postgres", "PostgreSQL", "UTF8", 5432, 1, ("postgresql",), _POSTGRES, _POSTGRES_TLS)
+POSTGRES = Engine(
+    "postgres", "postgres", "PostgreSQL", "UTF8", 5432, 1, ("postgresql", "upgrade"), _POSTGRES, _POSTGRES_TLS
+)
 MYSQL = Engine("mysql", "mysql", "MySQL", "utf8mb4", 3306, 2, ("error", "slowquery"), _MYSQL, _MYSQL_TLS, _SMALL)
 
 INSTANCES = {engine.name: engine for engine in (POSTGRES, MYSQL)}

@@ -56,7 +56,7 @@ class DatabaseMonitoring(pulumi.ComponentResource):
             connections=int(args.get("connections", alerting.DEFAULT_CONNECTIONS)),
             free_storage_gb=int(args.get("free_storage_gb", alerting.DEFAULT_FREE_STORAGE_GB)),
         )
-        alarms = alerting.alarms(owner, topic, watches)
+        alarms = alerting.alarms(owner, topic.arn, watches)
 
         self.topic_arn = topic.arn
         self.alarm_names = pulumi.Output.all(*[alarm.name for alarm in alarms])

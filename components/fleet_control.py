@@ -5,7 +5,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, function_archives, topics, validation_document, vpc_function
+from components import alerting, checks, function_archives, validation_document, vpc_function
 from components.policies import Statement, allow
 
 DEFAULT_LOG_RETENTION_DAYS = 30
@@ -78,13 +78,13 @@ class FleetControl(pulumi.ComponentResource):
         for pattern in ("writer_name", "reader_name"):
             if "{database}" not in str(args[pattern]):
                 raise checks.ArgumentError(f"{pattern} has no {{database}} in it: write for example {{database}}.db.x")
-        topic = topics.declare(
-            name,
-            parent=self,
+        topic = alerting.topic(
+            alerting.Owner(self, name, self._tags),
+            title="Database migration",
+            publishers=alerting.MIGRATION,
             account_id=args["account_id"],
             kms_key_arn=args["kms_key_arn"],
             emails=args.get("emails", []),
-            tags=self._tags,
         )
         table = self._table()
         parameter = self._parameter(table, topic)

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
 from components import alerting, checks
+from components.alerting import ABOVE, BELOW, Watch
 from components.fleet_dashboard import dashboard
 from components.monitoring_suite import TASK_EVENTS
 
@@ -73,8 +74,7 @@ class FleetMonitoring(pulumi.ComponentResource):
             for database, task in args["tasks"].items()
         }
         self._events()
-        self._lag_alarms(resource_ids)
-        self._tunnel_alarm()
+        alerting.alarms(alerting.Owner(self, name, self._tags), args["topic_arn"], self._watches(resource_ids))
         self._task_log()
         board = self._dashboard(resource_ids)
 
@@ -95,57 +95,23 @@ class FleetMonitoring(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _alarm(
-        self, purpose: str, description: str, metric: tuple[str, str], dimensions: Mapping[str, Any], **rule: Any
-    ) -> None:
-        name, topic = f"{self._name}-{purpose}", self._args["topic_arn"]
-        aws.cloudwatch.MetricAlarm(
-            name,
-            name=name,
-            alarm_description=description,
-            namespace=metric[0],
-            metric_name=metric[1],
-            dimensions=dict(dimensions),
-            statistic="Average",
-            period=alerting.PERIOD_SECONDS,
-            alarm_actions=[topic],
-            ok_actions=[topic],
-            tags=checks.tags_for(self._tags, name),
-            opts=self._child,
-            **rule,
-        )
-
-    def _lag_alarms(self, resource_ids: Mapping[str, pulumi.Output[str]]) -> None:
-        threshold = int(self._args.get("lag_seconds", DEFAULT_LAG_SECONDS))
+    def _watches(self, resource_ids: Mapping[str, pulumi.Output[str]]) -> list[Watch]:
+        """Return what raises an alarm: a database's lag, and a tunnel that is down."""
+        args, soon = self._args, alerting.SOON_SECONDS
+        threshold = int(args.get("lag_seconds", DEFAULT_LAG_SECONDS))
+        watches = []
         for database, resource_id in resource_ids.items():
-            dimensions = {
-                "ReplicationInstanceIdentifier": self._args["replication_instance_id"],
+            task = {
+                "ReplicationInstanceIdentifier": args["replication_instance_id"],
                 "ReplicationTaskIdentifier": resource_id,
             }
-            for side, (metric, description) in LATENCIES.items():
-                self._alarm(
-                    f"{database}-lag-{side}",
-                    f"{database}: {description}",
-                    ("AWS/DMS", metric),
-                    dimensions,
-                    comparison_operator="GreaterThanThreshold",
-                    threshold=threshold,
-                    evaluation_periods=alerting.PERIODS,
-                    # Databases wait for their turn: one that does not replicate yet, or any more, is no alarm.
-                    treat_missing_data="notBreaching",
-                )
-
-    def _tunnel_alarm(self) -> None:
-        self._alarm(
-            "tunnels",
-            "A tunnel of the VPN is down",
-            ("AWS/VPN", "TunnelState"),
-            {"VpnId": self._args["vpn_connection_id"]},
-            comparison_operator="LessThanThreshold",
-            threshold=BOTH_TUNNELS,
-            evaluation_periods=alerting.PERIODS,
-            treat_missing_data="breaching",
-        )
+            for side, (metric, text) in LATENCIES.items():
+                name, said = f"{database}-lag-{side}", f"{database}: {text}"
+                # Databases wait for their turn: one that does not replicate yet, or any more, is no alarm.
+                watches.append(Watch(name, "AWS/DMS", metric, task, ABOVE, threshold, said, "notBreaching", soon))
+        vpn, down = {"VpnId": args["vpn_connection_id"]}, "A tunnel of the VPN is down"
+        watches.append(Watch("tunnels", "AWS/VPN", "TunnelState", vpn, BELOW, BOTH_TUNNELS, down, "breaching", soon))
+        return watches
 
     def _task_log(self) -> None:
         aws.cloudwatch.LogGroup(  # made here, or DMS makes it without a key and without an end

@@ -14,7 +14,6 @@ DEFAULT_LAG_SECONDS = 60
 DEFAULT_LOG_RETENTION_DAYS = 30
 TASK_EVENTS = ["configuration change", "creation", "deletion", "failure", "state change"]
 DATABASE_EVENTS = ["configuration change", "failover", "failure", "maintenance", "notification"]
-PUBLISHERS = ("cloudwatch.amazonaws.com", "dms.amazonaws.com", "events.amazonaws.com", "events.rds.amazonaws.com")
 
 
 class MetricArgs(TypedDict):
@@ -119,7 +118,7 @@ class MonitoringSuite(pulumi.ComponentResource):
         return alerting.topic(
             self._owner,
             title="Database migration",
-            publishers=PUBLISHERS,
+            publishers=alerting.MIGRATION,
             account_id=args["account_id"],
             kms_key_arn=args["kms_key_arn"],
             emails=args.get("emails", []),
@@ -176,11 +175,12 @@ class MonitoringSuite(pulumi.ComponentResource):
             "ReplicationTaskIdentifier": _resource_id(args["replication_task_arn"]),
         }
         lag = int(args.get("lag_seconds", DEFAULT_LAG_SECONDS))
+        soon = alerting.SOON_SECONDS
         read, applied = "Changes are read too late", "Changes are applied too late"
         watches = [
             # No lag reported means no replication: that is not safe. A quiet target reports all the same.
-            Watch("lag-source", "AWS/DMS", "CDCLatencySource", task, ABOVE, lag, read, "breaching"),
-            Watch("lag-target", "AWS/DMS", "CDCLatencyTarget", task, ABOVE, lag, applied, "breaching"),
+            Watch("lag-source", "AWS/DMS", "CDCLatencySource", task, ABOVE, lag, read, "breaching", soon),
+            Watch("lag-target", "AWS/DMS", "CDCLatencyTarget", task, ABOVE, lag, applied, "breaching", soon),
             *alerting.database_watches(
                 args["database"],
                 cpu_percent=int(args.get("cpu_percent", alerting.DEFAULT_CPU_PERCENT)),
@@ -188,7 +188,7 @@ class MonitoringSuite(pulumi.ComponentResource):
                 free_storage_gb=int(args.get("free_storage_gb", alerting.DEFAULT_FREE_STORAGE_GB)),
             ),
         ]
-        return alerting.alarms(self._owner, topic, watches)
+        return alerting.alarms(self._owner, topic.arn, watches)
 
     def _safe_to_switch(
         self, alarms: list[aws.cloudwatch.MetricAlarm], topic: aws.sns.Topic

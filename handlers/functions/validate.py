@@ -12,10 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config as ClientConfig
-
 from handlers.adapters.cloud import Secrets
+from handlers.clients import client, log, say
 from handlers.config import Validation, parse_validation
 from handlers.core.validation import Expectation, Observation, Unreachable, failed, judge
 
@@ -26,7 +24,6 @@ AUTHORITY = Path(__file__).parents[2] / "authority.pem"
 ADAPTERS = {"mysql": "handlers.adapters.mysql", "postgres": "handlers.adapters.postgres_validation"}
 """Imported by name: each brings a driver along, and the function has one of them as its layer."""
 
-log = logging.getLogger("migration")
 Observe = Callable[[Validation, Mapping[str, str], Path], Observation]
 
 
@@ -57,18 +54,17 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG
     log.setLevel(logging.INFO)
     config = parse_validation(os.environ[VALIDATION])
     observe: Observe = importlib.import_module(ADAPTERS[config.engine]).observe
-    result = step(config, event, Secrets(_client("secretsmanager")), observe, functools.partial(_publish, config))
-    log.info(json.dumps({"step": "validate", **result}))
+    result = step(
+        config,
+        event,
+        Secrets(functools.partial(client, "secretsmanager")),
+        observe,
+        functools.partial(_publish, config),
+    )
+    say(str(result["outcome"]), __name__, **result)
     return result
 
 
 def _publish(config: Validation, subject: str, detail: Mapping[str, Any]) -> None:
     message = json.dumps(detail, indent=2, sort_keys=True)
-    _client("sns").publish(TopicArn=config.topic_arn, Subject=subject[:100], Message=message)
-
-
-@functools.cache
-def _client(service: str) -> Any:
-    """Return a client that retries what AWS asks to retry, made once. Endpoints come from the environment."""
-    retries = {"mode": "standard", "max_attempts": 3}
-    return boto3.client(service, config=ClientConfig(connect_timeout=5, read_timeout=20, retries=retries))
+    client("sns").publish(TopicArn=config.topic_arn, Subject=subject[:100], Message=message)

@@ -151,11 +151,12 @@ def test_outputs() -> None:
 
 
 def test_an_instance_is_made_of_these_children_instead() -> None:
-    cluster = {
-        name: kind for name, kind in target().kinds().items() if "cluster" not in kind and "arameterGroup" not in kind
-    }
+    a_cluster_s = ("cluster", "arameterGroup", "logGroup")
+    both = {name: kind for name, kind in target().kinds().items() if not any(part in kind for part in a_cluster_s)}
     assert target(instance={}).kinds() == {
-        **cluster,
+        **both,
+        "db-postgresql-log": "aws:cloudwatch/logGroup:LogGroup",
+        "db-upgrade-log": "aws:cloudwatch/logGroup:LogGroup",
         "db-parameters": "aws:rds/parameterGroup:ParameterGroup",
         "db-instance": "aws:rds/instance:Instance",
     }
@@ -179,7 +180,7 @@ def test_an_instance_is_encrypted_private_watched_and_has_room_to_grow() -> None
         "monitoringInterval": 60,
         "performanceInsightsEnabled": True,
         "autoMinorVersionUpgrade": True,
-        "enabledCloudwatchLogsExports": ["postgresql"],
+        "enabledCloudwatchLogsExports": ["postgresql", "upgrade"],
         "deletionProtection": True,
         "skipFinalSnapshot": False,
         "deleteAutomatedBackups": False,
