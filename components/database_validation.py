@@ -154,7 +154,7 @@ class DatabaseValidation(pulumi.ComponentResource):
             "lag_seconds": int(args.get("lag_seconds", DEFAULT_LAG_SECONDS)),
         }
         return aws.lambda_.Function(
-            name,
+            f"{name}-function",
             name=name,
             description="Checks the database: reachable, version, character set, replication status",
             runtime=runtime,

@@ -145,6 +145,18 @@ def test_events_of_the_instance_call_the_function(outputs: Outputs, instance: di
     pattern = json.loads(events.describe_rule(Name=outputs["validation_rule_name"])["EventPattern"])
     assert pattern["resources"] == [instance["DBInstanceArn"]]
     assert pattern["detail"]["EventCategories"] == ["availability", "backup", "configuration change"]
+    event = {
+        "id": "1",
+        "account": instance["DBInstanceArn"].split(":")[4],
+        "source": "aws.rds",
+        "time": "2026-01-01T00:00:00Z",
+        "region": "us-east-1",
+        "resources": [instance["DBInstanceArn"]],
+        "detail-type": "RDS DB Instance Event",
+    }
+    for category, wanted in (("availability", True), ("backup", True), ("maintenance", False)):
+        told = json.dumps({**event, "detail": {"EventCategories": [category], "Message": "any"}})
+        assert events.test_event_pattern(EventPattern=json.dumps(pattern), Event=told)["Result"] is wanted
     [target] = events.list_targets_by_rule(Rule=outputs["validation_rule_name"])["Targets"]
     assert target["Arn"] == outputs["validation_lambda_arn"]
 

@@ -166,6 +166,30 @@ def test_a_resource_lives_and_dies(engine: Engine, kind: str) -> None:
         engine.delete(kind, "sample", identity, changed, state)  # what is gone can be deleted again
 
 
+def test_a_read_replica_is_made_from_its_source(engine: Engine) -> None:
+    kind = "aws:rds/instance:Instance"
+    inputs, _ = engine.check(kind, "primary", {**SAMPLES[kind].inputs(Maker(engine)), "identifier": "primary"})
+    identity, _ = engine.create(kind, "primary", inputs)
+    wanted = {
+        "identifier": "replica",
+        "replicateSourceDb": identity,
+        "instanceClass": "db.t3.small",
+        "storageEncrypted": False,  # the source's, which RDS takes over
+        "maintenanceWindow": "sun:06:00-sun:07:00",  # which only a modification can set
+        "skipFinalSnapshot": True,
+    }
+    inputs, failures = engine.check(kind, "replica", wanted)
+    assert failures == []
+    replica, state = engine.create(kind, "replica", inputs)
+    assert replica == "replica"
+    assert state["address"].startswith("replica.")
+    _, read_inputs, _ = engine.read(kind, "replica", replica, inputs, state)
+    assert read_inputs == inputs, "a refresh right after the creation shows drift"
+    assert set(engine.diff(kind, "replica", inputs, {**inputs, "replicateSourceDb": "other"}).replaces) == {
+        "replicateSourceDb"
+    }
+
+
 STAYS = {
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
     "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions",

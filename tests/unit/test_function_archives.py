@@ -19,7 +19,7 @@ class Pip:
     def __call__(self, command: list[str], **_: Any) -> "Pip":
         self.commands.append(command)
         if not self.returncode:
-            wheel = Path(command[command.index("--dest") + 1]) / "psycopg2_binary-1.whl"
+            wheel = Path(command[command.index("--dest") + 1]) / "driver-1.whl"
             with zipfile.ZipFile(wheel, "w") as archive:
                 archive.writestr("psycopg2/__init__.py", "")
         return self
@@ -57,3 +57,22 @@ def test_archives_are_what_pulumi_can_send(cache: Path, monkeypatch: pytest.Monk
         "psycopg2-binary-2.9.13-python3.13-x86_64"
     )
     assert "handlers/functions/switch.py" in function_archives.code_archive().assets
+
+
+def test_mysql_s_driver_is_a_layer_of_its_own(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip = Pip()
+    monkeypatch.setattr(function_archives.subprocess, "run", pip)
+    mysql, postgres = (layer_folder("python3.13", "x86_64", kind) for kind in ("mysql", "postgres"))
+    assert mysql.name == "PyMySQL-1.2.4-python3.13-x86_64"
+    assert mysql != postgres
+    wanted = [command[command.index("--requirement") + 1] for command in pip.commands]
+    assert [Path(path).name for path in wanted] == ["layer-requirements-mysql.txt", "layer-requirements.txt"]
+
+
+def test_a_certificate_bundle_goes_beside_the_code(tmp_path: Path) -> None:
+    bundle = tmp_path / "global-bundle.pem"
+    bundle.write_text("certificates")
+    assert function_archives.code_archive(str(bundle)).assets["authority.pem"].path == str(bundle)
+    assert "authority.pem" not in function_archives.code_archive().assets
+    with pytest.raises(ArchiveError, match="there is no file missing.pem with certificates"):
+        function_archives.code_archive("missing.pem")

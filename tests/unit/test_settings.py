@@ -164,3 +164,54 @@ def test_a_network_without_nat_needs_an_endpoint_for_whatever_is_called() -> Non
         "network.nat is none and network.interfaceEndpoints lacks monitoring, route53, secretsmanager, which functions "
         "or DMS call: add them, or choose another nat"
     )
+
+
+DATABASE: dict[str, Any] = {
+    "composition": "database",
+    "environmentSuffix": "dev",
+    "target": {"engine": "mysql", "database": "shop"},
+}
+
+
+def test_the_least_database_has_secure_defaults() -> None:
+    loaded = settings.load(DATABASE)
+    assert isinstance(loaded, settings.Database)
+    assert (loaded.target.port, loaded.target.ssl_mode, loaded.target.deletion_protection) == (3306, "require", True)
+    assert loaded.validation.server is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"target": {"engine": "mysql"}}, "target.database: missing; write the name of the database to make"),
+        (
+            {"target": {"database": "shop"}},
+            "target.engine is aurora-postgresql, but a database stack makes an instance",
+        ),
+        (
+            {"target": {**DATABASE["target"], "applicationUsername": "app"}},
+            "target.applicationUsername is given, but a database stack makes no users: leave it out",
+        ),
+        (
+            {"target": {**DATABASE["target"], "sslMode": "verify-full"}},
+            "target.sslMode is verify-full, but validation.certificateBundle is missing",
+        ),
+        ({"network": {"nat": "none"}}, "network.interfaceEndpoints lacks secretsmanager, sns"),
+        ({"validation": {"server": "Oracle 23"}}, "validation.server is 'Oracle 23'"),
+        ({"source": {"host": "db.example.com"}}, "source: there is no such key"),
+        (
+            {
+                "target": {"engine": "postgres", "database": "shop"},
+                "validation": {"architecture": "arm64", "runtime": "python3.11"},
+            },
+            "validation.architecture arm64 needs validation.runtime python3.12",
+        ),
+    ],
+)
+def test_contradictions_of_a_database(changes: dict[str, Any], said: str) -> None:
+    lines = complaints({**DATABASE, **changes})
+    assert any(said in line for line in lines), lines
+
+
+def test_mysql_s_driver_runs_anywhere() -> None:
+    settings.load({**DATABASE, "validation": {"architecture": "arm64", "runtime": "python3.11"}})

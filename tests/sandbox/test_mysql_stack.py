@@ -1,0 +1,124 @@
+"""A deployed MySQL stack, its secret rotated and its server taken away: the function says what it finds."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox import instance as instances
+from sandbox import lifecycle, stack
+from sandbox.instance import Instance
+from sandbox.lifecycle import Options
+from sandbox.rehearsal import shop
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def deployed() -> Iterator[Instance]:
+    """A sandbox with the example deployed."""
+    name = f"sandbox-mysql-{os.getpid()}"
+    options = Options(name, "examples/rds-mysql.yaml", end_with_parent=True)
+    instance = lifecycle.start(options, print)
+    try:
+        shop.create(instance.source, 1, 7, shop.new_passwords())
+        lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
+        lifecycle.deploy(instance)
+        yield instance
+    finally:
+        instances.stop(name)
+
+
+@pytest.fixture(scope="module")
+def outputs(deployed: Instance) -> Json:
+    return stack.outputs(deployed)
+
+
+@pytest.fixture(scope="module")
+def inbox(deployed: Instance, outputs: Json) -> str:
+    """A queue that gets what the topic is told."""
+    sqs, sns = deployed.client("sqs"), deployed.client("sns")
+    url = str(sqs.create_queue(QueueName="inbox")["QueueUrl"])
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=outputs["topic_arn"], Protocol="sqs", Endpoint=arn)
+    return url
+
+
+def validate(deployed: Instance, outputs: Json, event: Json | None = None) -> Json:
+    answer = deployed.client("lambda").invoke(
+        FunctionName=outputs["validation_lambda_arn"], Payload=json.dumps(event or {}).encode()
+    )
+    assert "FunctionError" not in answer
+    found: Json = json.loads(answer["Payload"].read())
+    return found
+
+
+def received(deployed: Instance, inbox: str) -> list[Json]:
+    sqs = deployed.client("sqs")
+    messages = sqs.receive_message(QueueUrl=inbox, WaitTimeSeconds=5, MaxNumberOfMessages=10).get("Messages", [])
+    for message in messages:
+        sqs.delete_message(QueueUrl=inbox, ReceiptHandle=message["ReceiptHandle"])
+    return [json.loads(message["Body"]) for message in messages]
+
+
+def secret(deployed: Instance, outputs: Json) -> str:
+    return str(deployed.client("secretsmanager").get_secret_value(SecretId=outputs["db_secret_arn"])["SecretString"])
+
+
+def test_a_rotated_password_is_the_server_s(deployed: Instance, outputs: Json) -> None:
+    before = secret(deployed, outputs)
+    deployed.client("secretsmanager").rotate_secret(SecretId=outputs["db_secret_arn"])
+    after = secret(deployed, outputs)
+    assert json.loads(before)["username"] == json.loads(after)["username"]
+    assert json.loads(before)["password"] != json.loads(after)["password"]
+    assert validate(deployed, outputs)["outcome"] == "passed"
+
+
+def test_a_password_the_server_does_not_know_is_told_to_people(deployed: Instance, outputs: Json, inbox: str) -> None:
+    right = secret(deployed, outputs)
+    client = deployed.client("secretsmanager")
+    client.put_secret_value(
+        SecretId=outputs["db_secret_arn"], SecretString=json.dumps({**json.loads(right), "password": "wrong"})
+    )
+    try:
+        result = validate(deployed, outputs, {"detail": {"Message": "Finished applying modification"}})
+    finally:
+        client.put_secret_value(SecretId=outputs["db_secret_arn"], SecretString=right)
+    assert result["outcome"] == "failed"
+    assert "rotate-master-user-password" in result["checks"][0]["remedy"]
+    [message] = received(deployed, inbox)
+    assert message["Subject"].startswith("Database check failed: reachable")
+    assert json.loads(message["Message"]) == result
+    assert validate(deployed, outputs)["outcome"] == "passed"
+    assert received(deployed, inbox) == []
+
+
+def test_another_character_set_is_told_with_the_remedy(deployed: Instance, outputs: Json, inbox: str) -> None:
+    assert deployed.mysql is not None
+    deployed.mysql.run(f"ALTER DATABASE `{outputs['rds_database_name']}` CHARACTER SET latin1;")
+    result = validate(deployed, outputs)
+    assert [c["check"] for c in result["checks"] if not c["passed"]] == ["character set"]
+    assert len(received(deployed, inbox)) == 1
+    deployed.mysql.run(f"ALTER DATABASE `{outputs['rds_database_name']}` CHARACTER SET utf8mb4;")
+    assert validate(deployed, outputs)["outcome"] == "passed"
+
+
+def test_a_secret_nobody_manages_needs_a_function_to_rotate(deployed: Instance) -> None:
+    client = deployed.client("secretsmanager")
+    arn = client.create_secret(Name="by-hand", SecretString="x")["ARN"]
+    with pytest.raises(client.exceptions.InvalidRequestException, match="No Lambda rotation function"):
+        client.rotate_secret(SecretId=arn)
+    client.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+
+
+def test_a_server_that_is_gone_is_told_to_people(deployed: Instance, outputs: Json, inbox: str) -> None:
+    """The last one: nothing brings the server back."""
+    [pid] = [pid for name, pid in deployed.processes if name == "mariadb-mysql"]
+    os.kill(pid, signal.SIGKILL)
+    result = validate(deployed, outputs)
+    assert [c["passed"] for c in result["checks"]] == [False] * 4
+    assert "security group" in result["checks"][0]["remedy"]
+    assert len(received(deployed, inbox)) == 1
