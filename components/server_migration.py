@@ -63,6 +63,8 @@ class ServerMigrationArgs(TypedDict):
 
     account_id: pulumi.Input[str]
     """AWS account, twelve digits."""
+    region: pulumi.Input[str]
+    """AWS region."""
     parameter_path: str
     """Path of the settings parameter, for example /migration/dev."""
     vpc_id: pulumi.Input[str]
@@ -251,9 +253,9 @@ class ServerMigration(pulumi.ComponentResource):
 
     def _rights(self) -> list[Statement]:
         """Return what applying the settings needs: the service's calls, and what it does in the caller's name."""
-        account = self._args["account_id"]
+        account, region = self._args["account_id"], self._args["region"]
         templates = [
-            pulumi.Output.concat("arn:aws:mgn:*:", account, f":{kind}-configuration-template/*")
+            pulumi.Output.concat("arn:aws:mgn:", region, ":", account, f":{kind}-configuration-template/*")
             for kind in ("replication", "launch")
         ]
         profiles = pulumi.Output.concat("arn:aws:iam::", account, ":instance-profile/*AWSApplicationMigration*")

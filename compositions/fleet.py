@@ -204,6 +204,7 @@ def _servers(config: Fleet, place: Place, key: EncryptionKey, network: Migration
         f"{config.prefix}-servers",
         {
             "account_id": place.account,
+            "region": place.region,
             "parameter_path": f"/migration/{config.environment_suffix}",
             "vpc_id": network.vpc_id,
             "subnet_ids": network.application_subnet_ids,
