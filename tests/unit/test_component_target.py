@@ -190,8 +190,10 @@ def test_an_instance_is_encrypted_private_watched_and_has_room_to_grow() -> None
     assert "password" not in instance
     assert instance["tags"]["Purpose"] == "database-migration"
     assert recorder.named("db-instance").ignore_changes == ("engineVersion",)
-    assert set(recorder.named("db-instance").depends_on) >= {"db-log", "db-monitoring-policy"}
-    assert recorder.named("db-log").inputs["name"] == "/aws/rds/instance/db-instance/postgresql"
+    assert set(recorder.named("db-instance").depends_on) >= {
+        *("db-postgresql-log", "db-upgrade-log", "db-monitoring-policy")
+    }
+    assert recorder.named("db-upgrade-log").inputs["name"] == "/aws/rds/instance/db-instance/upgrade"
     assert recorder.one("aws:rds/parameterGroup:ParameterGroup")["family"] == "postgres17"
 
 

@@ -85,7 +85,7 @@ class Clients:
 @pytest.mark.parametrize("engine", ["mysql", "postgres"])
 def test_the_edge_reads_its_environment_and_picks_the_driver(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     clients = Clients()
-    monkeypatch.setattr(validate, "_client", lambda _: clients)
+    monkeypatch.setattr(validate, "client", lambda *_: clients)
     monkeypatch.setenv("VALIDATION", json.dumps({**CONFIG, "engine": engine, "character_set": "utf16"}))
     monkeypatch.setattr(validate.importlib.import_module(validate.ADAPTERS[engine]), "observe", lambda *_: SEEN)
     result = validate.handler(EVENT, None)
