@@ -21,7 +21,7 @@ CONFIG = {
     "port": 3306,
     "database": "shop",
     "ssl_mode": "require",
-    "secret_arn": "arn:secret",
+    "secret_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:master",
     "topic_arn": "arn:topic",
     "server": "MySQL 8.0",
     "character_set": "utf8mb4",
