@@ -254,6 +254,7 @@ SAMPLES: dict[str, Sample] = {
     "aws:rds/instance:Instance": Sample(
         lambda make: {
             "engine": "mariadb",  # neither PostgreSQL nor MySQL, which would want a server
+            "engineVersion": "10.11",
             "instanceClass": "db.t3.micro",
             "allocatedStorage": 20,
             "username": "admin",
