@@ -112,15 +112,21 @@ def _clusters_have_servers(servers: Servers) -> None:
 
 def _instances_have_servers(servers: Servers) -> None:
     """AWS starts a server for an instance as well; moto gives every instance the same made-up host."""
-    made, deleted, address = rds.DBInstance.__init__, rds.RDSBackend.delete_db_instance, rds.DBInstance.address.fget
+    made, updated, deleted = rds.DBInstance.__init__, rds.DBInstance.update, rds.RDSBackend.delete_db_instance
+    address = rds.DBInstance.address.fget
 
     def make(self: Any, *args: Any, **kwargs: Any) -> None:
         made(self, *args, **kwargs)
         if not servers.has(self.engine) or self.db_cluster_identifier is not None:
             return
-        password = self.master_user_secret.password if self.manage_master_user_password else self.master_user_password
+        password = self.master_user_secret.password if self.manage_master_user_password else self._master_user_password
         address = servers.take(self.db_instance_arn, self, self.db_name, password)
         self.server_address = address.replace(".", "-")
+
+    def update(self: Any, **kwargs: Any) -> None:
+        updated(self, **kwargs)
+        if kwargs.get("master_user_password"):
+            servers.change_password(self.db_instance_arn, self.master_username, kwargs["master_user_password"])
 
     def delete(self: Any, *args: Any, **kwargs: Any) -> Any:
         instance = deleted(self, *args, **kwargs)
@@ -132,6 +138,7 @@ def _instances_have_servers(servers: Servers) -> None:
         return f"{self.db_instance_identifier}.{known}.{self.region}.rds.amazonaws.com" if known else address(self)
 
     rds.DBInstance.__init__ = make
+    rds.DBInstance.update = update
     rds.RDSBackend.delete_db_instance = delete
     rds.DBInstance.address = property(host)
 

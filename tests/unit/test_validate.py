@@ -34,7 +34,7 @@ EVENT = {"detail": {"EventCategories": ["availability"], "Message": "DB instance
 
 class Secrets:
     def read(self, arn: str) -> dict[str, str]:
-        assert arn == "arn:secret"
+        assert arn == CONFIG["secret_arn"]
         return CREDENTIALS
 
 
