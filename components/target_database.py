@@ -251,7 +251,7 @@ class TargetDatabase(pulumi.ComponentResource):
         secret = aws.secretsmanager.Secret(
             f"{name}-{purpose}-secret",
             name=f"{name}/{purpose}",
-            description=f"Credentials of the target database's {purpose} user",
+            description=f"Credentials of the database's {purpose} user",
             kms_key_id=self._args["kms_key_arn"],
             recovery_window_in_days=int(self._args.get("secret_recovery_days", DEFAULT_SECRET_RECOVERY_DAYS)),
             replicas=[

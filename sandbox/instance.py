@@ -69,14 +69,14 @@ class Instance:
         """Return the variables that send AWS SDKs here."""
         return routes.environment(self.ports.ministack, self.ports.moto, self.ports.dms, self.ports.mgn)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str | None = None) -> Any:
         """Return a boto3 client of this sandbox's cloud, for code that runs outside its environment."""
         aws = self.aws()
         suffix = routes.VARIABLES.get(service, service.upper())
         return boto3.client(
             service,
             endpoint_url=aws.get(f"AWS_ENDPOINT_URL_{suffix}", aws["AWS_ENDPOINT_URL"]),
-            region_name=aws["AWS_REGION"],
+            region_name=region or aws["AWS_REGION"],
             aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
         )

@@ -71,14 +71,14 @@ def outputs(environment: dict[str, str]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def aws(environment: dict[str, str]) -> Iterator[Callable[[str], Any]]:
-    """Clients of the account the stack is in, by service."""
-    clients: dict[str, Any] = {}
+def aws(environment: dict[str, str]) -> Iterator[Callable[..., Any]]:
+    """Clients of the account the stack is in, by service and, where it is not the environment's own, region."""
+    clients: dict[tuple[str, str | None], Any] = {}
 
-    def client(service: str) -> Any:
-        if service not in clients:
-            clients[service] = boto3.client(service)
-        return clients[service]
+    def client(service: str, region: str | None = None) -> Any:
+        if (service, region) not in clients:
+            clients[service, region] = boto3.client(service, region_name=region)
+        return clients[service, region]
 
     with pytest.MonkeyPatch.context() as patch:
         for key, value in environment.items():

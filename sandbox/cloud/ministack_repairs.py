@@ -20,6 +20,7 @@ def repair() -> None:
     _secrets_rotate()
     _health_checks_say_true()
     _replicas_have_keys_of_their_own()
+    _secrets_stop_being_replicated()
 
 
 def _rules_have_windows() -> None:
@@ -132,6 +133,27 @@ def _replicas_have_keys_of_their_own() -> None:
         obj["preserved_headers"] = headers
 
     s3._maybe_replicate = replicate
+
+
+def _secrets_stop_being_replicated() -> None:
+    """AWS takes a secret's replicas away by a call of its own; MiniStack lacks it."""
+    handled = secretsmanager.handle_request
+
+    async def handle(method: str, path: str, headers: Any, body: Any, query_params: Any) -> Any:
+        if not headers.get("x-amz-target", "").endswith(".RemoveRegionsFromReplication"):
+            return await handled(method, path, headers, body, query_params)
+        asked = json.loads(body)
+        _, secret = secretsmanager._resolve(asked["SecretId"])
+        if secret is None:
+            return secretsmanager.error_response_json("ResourceNotFoundException", "There is no such secret.", 400)
+        known = secret.get("ReplicationStatus", [])
+        gone = [one for one in known if one["Region"] in asked["RemoveReplicaRegions"]]
+        secretsmanager._delete_replicas({**secret, "ReplicationStatus": gone})
+        secret["ReplicationStatus"] = [one for one in known if one not in gone]
+        answer = {"ARN": secret["ARN"], "ReplicationStatus": secret["ReplicationStatus"]}
+        return secretsmanager.json_response(answer)
+
+    secretsmanager.handle_request = handle
 
 
 def _from_form(params: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.ec2.models import nat_gateways as nat
 from moto.ec2.models import security_groups as groups
 from moto.ec2.responses.vpcs import VPCs
+from moto.ecs import responses as containers
 from moto.elbv2 import models as balancing
 from moto.rds import models as rds
 from moto.utilities.tagging_service import TaggingService
@@ -39,6 +40,7 @@ def repair() -> None:
     _certificates_are_there()
     _scalable_targets_have_tags()
     _what_scales_nothing_is_not_found()
+    _services_tell_how_they_are_deployed()
 
 
 class ManagedSecret:
@@ -269,6 +271,29 @@ def _what_scales_nothing_is_not_found() -> None:
 
     kind.deregister_scalable_target = plainly(kind.deregister_scalable_target)
     kind.delete_scaling_policy = plainly(kind.delete_scaling_policy)
+
+
+def _services_tell_how_they_are_deployed() -> None:
+    """AWS describes a service with how it is deployed and how long it may be unwell at first; moto forgets both."""
+    kind = containers.EC2ContainerServiceResponse
+    kept = {
+        "deploymentConfiguration": "deployment_configuration",
+        "healthCheckGracePeriodSeconds": "health_check_grace_period_seconds",
+        "enableECSManagedTags": "enable_ecs_managed_tags",
+    }
+
+    def keeping(act: Any) -> Any:
+        def answer(self: Any) -> Any:
+            answered = act(self)
+            for given, name in kept.items():
+                value = self._get_param(given)
+                if value is not None:
+                    setattr(answered.result["service"], name, value)
+            return answered
+
+        return answer
+
+    kind.create_service, kind.update_service = keeping(kind.create_service), keeping(kind.update_service)
 
 
 def _endpoints_have_a_service_region() -> None:

@@ -260,7 +260,13 @@ SAMPLES: dict[str, Sample] = {
         tags=False,
     ),
     "aws:secretsmanager/secret:Secret": Sample(
-        lambda make: {"description": "unit", "recoveryWindowInDays": 0}, {"description": "changed"}, {"name": "other"}
+        lambda make: {
+            "description": "unit",
+            "recoveryWindowInDays": 0,
+            "replicas": [{"region": "eu-west-1", "kmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/sample"}],
+        },
+        {"description": "changed"},
+        {"name": "other"},
     ),
     "aws:secretsmanager/secretVersion:SecretVersion": Sample(
         lambda make: {"secretId": make("aws:secretsmanager/secret:Secret"), "secretString": "one"},

@@ -8,6 +8,15 @@ from sandbox.instance import Instance
 Listed = Callable[[Any], list[Any]]
 OURS = ("migration-", "dms-", "AWSApplicationMigration")
 """How the names of roles begin that a stack may make."""
+
+
+def active_clusters(ecs: Any) -> list[str]:
+    """Return the clusters that were not deleted: ECS remembers those that were for a while."""
+    arns = ecs.list_clusters()["clusterArns"]
+    found = ecs.describe_clusters(clusters=arns)["clusters"] if arns else []
+    return [cluster["clusterName"] for cluster in found if cluster["status"] != "INACTIVE"]
+
+
 LISTS: dict[str, tuple[str, Listed]] = {
     "VPCs": ("ec2", lambda c: [v["VpcId"] for v in c.describe_vpcs()["Vpcs"] if not v["IsDefault"]]),
     "addresses": ("ec2", lambda c: c.describe_addresses()["Addresses"]),
@@ -57,12 +66,36 @@ LISTS: dict[str, tuple[str, Listed]] = {
     ),
     "vaults": ("backup", lambda c: list(c.list_backup_vaults()["BackupVaultList"])),
     "replication instances": ("dms", lambda c: c.describe_replication_instances()["ReplicationInstances"]),
+    "peering connections": (
+        "ec2",
+        lambda c: [
+            p["VpcPeeringConnectionId"]
+            for p in c.describe_vpc_peering_connections()["VpcPeeringConnections"]
+            if p["Status"]["Code"] != "deleted"
+        ],
+    ),
+    "buckets": ("s3", lambda c: [b["Name"] for b in c.list_buckets()["Buckets"]]),
+    "load balancers": ("elbv2", lambda c: c.describe_load_balancers()["LoadBalancers"]),
+    "target groups": ("elbv2", lambda c: c.describe_target_groups()["TargetGroups"]),
+    "ECS clusters": ("ecs", active_clusters),
+    "task definitions": ("ecs", lambda c: c.list_task_definitions(status="ACTIVE")["taskDefinitionArns"]),
+    "scalable targets": (
+        "application-autoscaling",
+        lambda c: c.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"],
+    ),
+    "health checks": ("route53", lambda c: c.list_health_checks()["HealthChecks"]),
     "event subscriptions": ("dms", lambda c: c.describe_event_subscriptions()["EventSubscriptionsList"]),
 }
 """What to look for, and where. Secrets of the source are not the stack's."""
+REGIONS = ("us-east-1", "eu-central-1", "eu-west-1")
+"""Where the examples deploy to."""
 
 
 def left_over(instance: Instance) -> dict[str, list[Any]]:
     """Return what there is in a sandbox's cloud, by kind, without what is there in a new account."""
-    found = {kind: lister(instance.client(service)) for kind, (service, lister) in LISTS.items()}
+    found = {
+        f"{kind} in {region}": lister(instance.client(service, region))
+        for kind, (service, lister) in LISTS.items()
+        for region in REGIONS
+    }
     return {kind: items for kind, items in found.items() if items}

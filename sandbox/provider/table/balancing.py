@@ -125,7 +125,7 @@ ENTRIES = (
         name="name",
         name_limit=32,
         tagging=TAGGING,
-        truth="nobody listens there, and no request is logged",
+        truth="nobody listens there, no request is logged, and a refresh does not look at its attributes",
     ),
     Entry(
         type="aws:lb/targetGroup:TargetGroup",
@@ -166,5 +166,6 @@ ENTRIES = (
         replace=frozenset({"loadBalancerArn"}),
         local=frozenset({"certificateArn"}),
         tagging=TAGGING,
+        truth="any certificate of its region will do",
     ),
 )

@@ -95,6 +95,11 @@ def _health(request: Json, check: Resource) -> Json:
     return {**request, "CallerReference": f"{check.name}-{id(check)}", "HealthCheckConfig": known}
 
 
+def _find_health(_check: Resource, answer: Any) -> Any:
+    live = answer["HealthCheck"]["HealthCheckConfig"]
+    return {**live, **{f"={prop}": live.get(name) for prop, name in HEALTH.items()}}
+
+
 def _record(action: str) -> Any:
     def prepare(request: Json, record: Resource) -> Json:
         change = {"Action": action, "ResourceRecordSet": _record_set(record.inputs)}
@@ -271,11 +276,11 @@ ENTRIES = (
     Entry(
         type="aws:route53/healthCheck:HealthCheck",
         service="route53",
-        create=Call("create_health_check", renames=HEALTH),
+        create=Call("create_health_check"),
         update=Call("update_health_check", {"HealthCheckId": "$id"}),
         prepare=_health,
         read=Reading(
-            Call("get_health_check", {"HealthCheckId": "$id"}), "HealthCheck.HealthCheckConfig", ("NoSuchHealthCheck",)
+            Call("get_health_check", {"HealthCheckId": "$id"}), pick=_find_health, gone=("NoSuchHealthCheck",)
         ),
         delete=Call("delete_health_check", {"HealthCheckId": "$id"}),
         id="HealthCheck.Id",

@@ -145,7 +145,7 @@ ENTRIES = (
                 "describe_scaling_policies",
                 {"ServiceNamespace": "$serviceNamespace", "ResourceId": "$resourceId", "PolicyNames": ["$name"]},
             ),
-            "ScalingPolicies[0]",
+            "ScalingPolicies[?PolicyName==<name>] | [0]",
         ),
         delete=Call("delete_scaling_policy", {**SCALED, "PolicyName": "$name"}),
         id="$name",
