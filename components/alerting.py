@@ -19,6 +19,7 @@ ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
 DEFAULT_CPU_PERCENT = 80
 DEFAULT_CONNECTIONS = 800
 DEFAULT_FREE_STORAGE_GB = 10
+DEFAULT_LAG_SECONDS = 60
 
 
 class WatchedDatabase(TypedDict):
@@ -117,9 +118,12 @@ def topic(
 
 
 def database_watches(
-    database: WatchedDatabase, *, cpu_percent: float, connections: float, free_storage_gb: float
+    database: WatchedDatabase, *, cpu_percent: float, connections: float, free_storage_gb: float, lag_seconds: float
 ) -> list[Watch]:
-    """Return what is watched of a database: CPU, connections and an instance's storage. A cluster's grows by itself."""
+    """Return what is watched of a database: CPU and connections, of an instance also storage and its read replicas.
+
+    A cluster's storage grows by itself, and its readers share it.
+    """
     dimensions = {database["dimension"]: database["identifier"]}
     watches = [
         Watch("cpu", "AWS/RDS", "CPUUtilization", dimensions, ABOVE, cpu_percent, "The target is busy"),
@@ -128,6 +132,10 @@ def database_watches(
     if INSTANCE in dimensions:
         least, text = free_storage_gb * 2**30, "The target's storage runs out"
         watches.append(Watch("storage", "AWS/RDS", "FreeStorageSpace", dimensions, BELOW, least, text))
+        for number, reader in enumerate(database.get("readers", []), start=1):
+            late = "A read replica is behind"
+            purpose, replica = f"replica-{number}-lag", {INSTANCE: reader}
+            watches.append(Watch(purpose, "AWS/RDS", "ReplicaLag", replica, ABOVE, lag_seconds, late))
     return watches
 
 

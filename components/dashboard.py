@@ -54,6 +54,9 @@ def dashboard(
             ("Target CPU (%)", [database("CPUUtilization")]),
             ("Target free storage (bytes)", [database("FreeStorageSpace")]),
         ]
+        if readers:
+            behind = [["AWS/RDS", "ReplicaLag", "DBInstanceIdentifier", reader, {}] for reader in readers]
+            own.append(("Read replica lag (s)", behind))
     charts = [
         ("Replication lag (s)", [task("CDCLatencySource"), task("CDCLatencyTarget")]),
         ("Database connections", [database("DatabaseConnections")]),

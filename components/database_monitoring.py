@@ -1,4 +1,4 @@
-"""What people hear of one database: a topic, and alarms on CPU, connections and free storage."""
+"""What people hear of one database: a topic, and alarms on CPU, connections, free storage and read replicas."""
 
 from typing import NotRequired, TypedDict
 
@@ -25,6 +25,8 @@ class DatabaseMonitoringArgs(TypedDict):
     """Connections that raise the alarm. Default 800."""
     free_storage_gb: NotRequired[int]
     """GB of free storage below which an instance raises the alarm. Default 10."""
+    lag_seconds: NotRequired[int]
+    """Lag of a read replica that raises its alarm. Default 60."""
     emails: NotRequired[list[str]]
     """Addresses that get every message; each has to confirm."""
     tags: NotRequired[dict[str, str]]
@@ -55,6 +57,7 @@ class DatabaseMonitoring(pulumi.ComponentResource):
             cpu_percent=int(args.get("cpu_percent", alerting.DEFAULT_CPU_PERCENT)),
             connections=int(args.get("connections", alerting.DEFAULT_CONNECTIONS)),
             free_storage_gb=int(args.get("free_storage_gb", alerting.DEFAULT_FREE_STORAGE_GB)),
+            lag_seconds=int(args.get("lag_seconds", alerting.DEFAULT_LAG_SECONDS)),
         )
         alarms = alerting.alarms(owner, topic.arn, watches)
 

@@ -10,7 +10,6 @@ from components import alerting, checks
 from components.alerting import ABOVE, INSTANCE, Watch, WatchedDatabase
 from components.dashboard import dashboard
 
-DEFAULT_LAG_SECONDS = 60
 DEFAULT_LOG_RETENTION_DAYS = 30
 TASK_EVENTS = ["configuration change", "creation", "deletion", "failure", "state change"]
 DATABASE_EVENTS = ["configuration change", "failover", "failure", "maintenance", "notification"]
@@ -58,7 +57,7 @@ class MonitoringSuiteArgs(TypedDict):
     database: WatchedDatabase
     """The target."""
     lag_seconds: NotRequired[int]
-    """Replication lag that raises the alarm. Default 60."""
+    """Lag of the replication, or of an instance's read replica, that raises the alarm. Default 60."""
     cpu_percent: NotRequired[int]
     """CPU use of the target that raises the alarm. Default 80."""
     connections: NotRequired[int]
@@ -174,7 +173,7 @@ class MonitoringSuite(pulumi.ComponentResource):
             "ReplicationInstanceIdentifier": args["replication_instance_id"],
             "ReplicationTaskIdentifier": _resource_id(args["replication_task_arn"]),
         }
-        lag = int(args.get("lag_seconds", DEFAULT_LAG_SECONDS))
+        lag = int(args.get("lag_seconds", alerting.DEFAULT_LAG_SECONDS))
         soon = alerting.SOON_SECONDS
         read, applied = "Changes are read too late", "Changes are applied too late"
         watches = [
@@ -186,6 +185,7 @@ class MonitoringSuite(pulumi.ComponentResource):
                 cpu_percent=int(args.get("cpu_percent", alerting.DEFAULT_CPU_PERCENT)),
                 connections=int(args.get("connections", alerting.DEFAULT_CONNECTIONS)),
                 free_storage_gb=int(args.get("free_storage_gb", alerting.DEFAULT_FREE_STORAGE_GB)),
+                lag_seconds=lag,
             ),
         ]
         return alerting.alarms(self._owner, topic.arn, watches)

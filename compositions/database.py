@@ -46,9 +46,14 @@ def _monitoring(config: Database, place: Place, key: EncryptionKey, target: Targ
         {
             "account_id": place.account,
             "kms_key_arn": key.arn,
-            "database": {"dimension": target.dimension, "identifier": target.identifier},
+            "database": {
+                "dimension": target.dimension,
+                "identifier": target.identifier,
+                "readers": target.reader_identifiers,
+            },
             "cpu_percent": config.monitoring.cpu_percent,
             "connections": config.monitoring.connections,
+            "lag_seconds": config.monitoring.lag_seconds,
             "free_storage_gb": config.monitoring.free_storage_gb,
             "emails": list(config.monitoring.emails),
             "tags": config.all_tags,

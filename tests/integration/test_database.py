@@ -161,11 +161,11 @@ def test_events_of_the_instance_call_the_function(outputs: Outputs, instance: di
     assert target["Arn"] == outputs["validation_lambda_arn"]
 
 
-def test_alarms_watch_the_instance_and_tell_the_topic(outputs: Outputs, aws: Aws) -> None:
+def test_alarms_watch_the_instance_and_tell_the_topic(outputs: Outputs, instance: dict[str, Any], aws: Aws) -> None:
     found = aws("cloudwatch").describe_alarms(AlarmNames=outputs["alarm_names"])["MetricAlarms"]
-    assert {a["MetricName"] for a in found} == {"CPUUtilization", "DatabaseConnections", "FreeStorageSpace"}
-    for alarm in found:
-        assert alarm["AlarmActions"] == [outputs["topic_arn"]]
-        assert {d["Value"] for d in alarm["Dimensions"]} == {outputs["rds_instance_id"]}
+    watched = {(a["MetricName"], a["Dimensions"][0]["Value"]) for a in found}
+    own = {(name, outputs["rds_instance_id"]) for name in ("CPUUtilization", "DatabaseConnections", "FreeStorageSpace")}
+    assert watched == own | {("ReplicaLag", name) for name in instance["ReadReplicaDBInstanceIdentifiers"]}
+    assert all(alarm["AlarmActions"] == [outputs["topic_arn"]] for alarm in found)
     topic = aws("sns").get_topic_attributes(TopicArn=outputs["topic_arn"])["Attributes"]
     assert topic["KmsMasterKeyId"] == outputs["kms_key_arn"]

@@ -25,12 +25,27 @@ def test_the_key_rotates_and_answers_to_its_alias(outputs: Outputs, aws: Aws) ->
     assert kms.get_key_rotation_status(KeyId=key["KeyId"])["KeyRotationEnabled"]
 
 
-@pytest.mark.parametrize("tier", ["public", "application", "database"])
+@pytest.mark.parametrize("tier", ["application", "database"])
 def test_subnets_lie_in_zones_of_their_own(outputs: Outputs, aws: Aws, tier: str) -> None:
     ids = outputs[f"{tier}_subnet_ids"]
+    assert not set(ids) & set(outputs["public_subnet_ids"])
     subnets = aws("ec2").describe_subnets(SubnetIds=ids)["Subnets"]
     assert {s["VpcId"] for s in subnets} == {outputs["vpc_id"]}
     assert len({s["AvailabilityZone"] for s in subnets}) == len(ids) >= 2
+
+
+def test_a_way_to_the_internet_is_where_the_public_subnets_are(outputs: Outputs, aws: Aws) -> None:
+    """A network without public subnets has no way at all."""
+    by_vpc = [{"Name": "attachment.vpc-id", "Values": [outputs["vpc_id"]]}]
+    gateways = aws("ec2").describe_internet_gateways(Filters=by_vpc)["InternetGateways"]
+    assert len(gateways) == bool(outputs["public_subnet_ids"])
+    tables = aws("ec2").describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [outputs["vpc_id"]]}])
+    leading_out = [
+        {association.get("SubnetId") for association in table["Associations"]}
+        for table in tables["RouteTables"]
+        if any(route.get("GatewayId", "").startswith("igw-") for route in table["Routes"])
+    ]
+    assert set().union(*leading_out) == set(outputs["public_subnet_ids"])
 
 
 def test_the_database_tier_has_no_way_out(outputs: Outputs, aws: Aws) -> None:
@@ -66,11 +81,13 @@ def database(outputs: Outputs, aws: Aws, is_cluster: bool) -> dict[str, Any]:
     return dict(aws("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0])
 
 
-def test_the_database_is_encrypted_backed_up_and_logs(outputs: Outputs, database: dict[str, Any]) -> None:
+def test_the_database_is_encrypted_backed_up_and_logs(
+    outputs: Outputs, database: dict[str, Any], is_cluster: bool
+) -> None:
     assert database["StorageEncrypted"]
     assert database["KmsKeyId"] == outputs["kms_key_arn"]
     assert database["BackupRetentionPeriod"] >= 7
-    assert database["EnabledCloudwatchLogsExports"] == ["postgresql"]
+    assert database["EnabledCloudwatchLogsExports"] == (["postgresql"] if is_cluster else ["postgresql", "upgrade"])
     assert database["MasterUserSecret"]["SecretArn"] == outputs["master_secret_arn"]
 
 

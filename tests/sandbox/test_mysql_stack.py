@@ -7,21 +7,28 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from sandbox import instance as instances
 from sandbox import lifecycle, stack
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
+from sandbox.paths import REPOSITORY
 from sandbox.rehearsal import shop
 
 Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def deployed() -> Iterator[Instance]:
-    """A sandbox with the example deployed."""
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """A sandbox with the example deployed, its certificate verified."""
     name = f"sandbox-mysql-{os.getpid()}"
-    options = Options(name, "examples/rds-mysql.yaml", end_with_parent=True)
+    config = yaml.safe_load((REPOSITORY / "examples" / "rds-mysql.yaml").read_text())
+    config["config"]["database-migration:target"]["sslMode"] = "verify-full"
+    config["config"]["database-migration:validation"] = {"certificateBundle": "the sandbox names its own"}
+    path = tmp_path_factory.mktemp("config") / "verified.yaml"
+    path.write_text(yaml.safe_dump(config))
+    options = Options(name, str(path), end_with_parent=True)
     instance = lifecycle.start(options, print)
     try:
         shop.create(instance.source, 1, 7, shop.new_passwords())
@@ -66,6 +73,12 @@ def received(deployed: Instance, inbox: str) -> list[Json]:
 
 def secret(deployed: Instance, outputs: Json) -> str:
     return str(deployed.client("secretsmanager").get_secret_value(SecretId=outputs["db_secret_arn"])["SecretString"])
+
+
+def test_the_certificate_is_verified(deployed: Instance, outputs: Json) -> None:
+    function = deployed.client("lambda").get_function(FunctionName=outputs["validation_lambda_arn"])["Configuration"]
+    assert json.loads(function["Environment"]["Variables"]["VALIDATION"])["ssl_mode"] == "verify-full"
+    assert validate(deployed, outputs)["outcome"] == "passed"
 
 
 def test_a_rotated_password_is_the_server_s(deployed: Instance, outputs: Json) -> None:

@@ -75,6 +75,16 @@ def test_alarms_stand_at_their_thresholds_and_only_cloudwatch_may_publish() -> N
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+def test_each_read_replica_has_an_alarm_on_its_lag() -> None:
+    database = {"dimension": "DBInstanceIdentifier", "identifier": "the-instance", "readers": ["one", "two"]}
+    alarms = monitoring(database=database, lag_seconds=30).of("aws:cloudwatch/metricAlarm:MetricAlarm")
+    lag = {n: (a["metricName"], a["dimensions"], a["threshold"]) for n, a in alarms.items() if "replica" in n}
+    assert lag == {
+        "mon-replica-1-lag": ("ReplicaLag", {"DBInstanceIdentifier": "one"}, 30),
+        "mon-replica-2-lag": ("ReplicaLag", {"DBInstanceIdentifier": "two"}, 30),
+    }
+
+
 def test_validation_is_made_of_these_children() -> None:
     recorder = validation()
     assert recorder.kinds() == {

@@ -1,6 +1,7 @@
 import json
 
 from components import MonitoringSuite, MonitoringSuiteArgs
+from components.alerting import INSTANCE
 from tests.support.pulumi_mocks import Recorder, deploy
 
 ARGS: MonitoringSuiteArgs = {
@@ -134,3 +135,14 @@ def test_outputs() -> None:
         "safe_to_switch_alarm": "mon-safe-to-switch",
         "alarm_names": ["mon-lag-source", "mon-lag-target", "mon-cpu", "mon-connections"],
     }
+
+
+def test_read_replicas_of_an_instance_are_shown_and_watched_and_readers_of_a_cluster_as_before() -> None:
+    recorder = suite(
+        database={"dimension": "DBInstanceIdentifier", "identifier": "i", "readers": ["r"]}, lag_seconds=30
+    )
+    alarm = recorder.named("mon-replica-1-lag").inputs
+    assert (alarm["metricName"], alarm["dimensions"], alarm["threshold"]) == ("ReplicaLag", {INSTANCE: "r"}, 30)
+    board = recorder.one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"]
+    assert "Read replica lag (s)" in board
+    assert not [name for name in suite().kinds() if "replica" in name]
