@@ -134,3 +134,19 @@ def test_outputs() -> None:
         "safe_to_switch_alarm": "mon-safe-to-switch",
         "alarm_names": ["mon-lag-source", "mon-lag-target", "mon-cpu", "mon-connections"],
     }
+
+
+def test_charts_of_others_stand_before_the_log() -> None:
+    chart = {
+        "title": "Requests",
+        "region": "eu-west-1",
+        "metrics": [{"namespace": "AWS/X", "name": "N", "dimensions": {"A": "1", "B": "2"}, "statistic": "Sum"}],
+    }
+    body = json.loads(suite(charts=[chart]).one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"])
+    own, log = body["widgets"][-2:]
+    assert log["type"] == "log"
+    assert own["properties"]["title"] == "Requests"
+    assert own["properties"]["region"] == "eu-west-1"
+    assert own["properties"]["metrics"] == [["AWS/X", "N", "A", "1", "B", "2", {"stat": "Sum"}]]
+    places = [(w["x"], w["y"]) for w in body["widgets"]]
+    assert len(set(places)) == len(places)
