@@ -61,19 +61,21 @@ class AccessLogBucket(pulumi.ComponentResource):
 
 
 def _writers(arn: pulumi.Input[str], account: pulumi.Input[str]) -> list[Statement]:
-    """Let the log services of this account write, each below a prefix of its own."""
-    services = {
-        "LoadBalancerLogs": ("logdelivery.elasticloadbalancing.amazonaws.com", "/load-balancer/*"),
-        "BucketLogs": ("logging.s3.amazonaws.com", "/s3/*"),
-    }
+    """Let the log services write, each below a prefix of its own, and just for this account."""
+    put = {"Effect": "Allow", "Action": "s3:PutObject"}
     return [
         {
-            "Sid": sid,
-            "Effect": "Allow",
-            "Principal": {"Service": service},
-            "Action": "s3:PutObject",
-            "Resource": pulumi.Output.concat(arn, path),
+            **put,
+            "Sid": "LoadBalancerLogs",
+            "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+            # The load balancer's account is in the path: that keeps others out.
+            "Resource": pulumi.Output.concat(arn, "/load-balancer/AWSLogs/", account, "/*"),
+        },
+        {
+            **put,
+            "Sid": "BucketLogs",
+            "Principal": {"Service": "logging.s3.amazonaws.com"},
+            "Resource": pulumi.Output.concat(arn, "/s3/*"),
             "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-        }
-        for sid, (service, path) in services.items()
+        },
     ]

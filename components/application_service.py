@@ -1,15 +1,13 @@
 """An application on Fargate behind a load balancer: its cluster, tasks, service, scaling, roles and logs."""
 
-import json
-import re
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, load_balancer, policies
+from components import application_task, checks, load_balancer
+from components.application_task import TaskPlan
 from components.load_balancer import BalancerPlan, DeclaredBalancer
-from components.policies import Statement, allow
 
 DEFAULT_CONTAINER_PORT = 8080
 DEFAULT_HEALTH_PATH = "/health"
@@ -23,9 +21,6 @@ GRACE_SECONDS = 60
 SCALE_IN_SECONDS, SCALE_OUT_SECONDS = 300, 60
 HTTPS = 443
 CONTAINER = "app"
-ARCHITECTURES = {"x86_64": "X86_64", "arm64": "ARM64"}
-ECR = re.compile(r"^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/([^:@]+)")
-PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
 class ServiceDatabaseArgs(TypedDict):
@@ -133,7 +128,6 @@ class ApplicationService(pulumi.ComponentResource):
         )
         if self._tasks[1] < self._tasks[0]:
             raise checks.ArgumentError(f"maximum_tasks is {self._tasks[1]}: write {self._tasks[0]} or more")
-        checks.one_of("architecture", args.get("architecture", DEFAULT_ARCHITECTURE), ARCHITECTURES)
         checks.within("length of short_name", len(args["short_name"]), 1, load_balancer.NAME_LIMIT - len("-lb"))
         balancer = self._balancer()
         cluster = aws.ecs.Cluster(
@@ -219,7 +213,7 @@ class ApplicationService(pulumi.ComponentResource):
 
     def _service(self, cluster: aws.ecs.Cluster, balancer: DeclaredBalancer) -> aws.ecs.Service:
         name, args = self._name, self._args
-        task, rights = self._task()
+        task, rights = application_task.declare(self._task_plan())
         return aws.ecs.Service(
             f"{name}-service",
             name=name,
@@ -252,128 +246,31 @@ class ApplicationService(pulumi.ComponentResource):
             ),
         )
 
-    def _task(self) -> tuple[aws.ecs.TaskDefinition, pulumi.Resource]:
-        """Make the task definition; the second resource is what its service has to wait for."""
-        name, args = self._name, self._args
-        logs = aws.cloudwatch.LogGroup(
-            f"{name}-log",
-            name=f"/migration/{name}",
-            retention_in_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
-            kms_key_id=args["kms_key_arn"],
-            tags=checks.tags_for(self._tags, f"{name}-log"),
-            opts=self._child,
-        )
-        execution, rights = self._role("execution", self._execution_rights(logs))
-        task, _ = self._role("task", self._task_rights())
-        definition = aws.ecs.TaskDefinition(
-            f"{name}-task",
-            family=name,
-            requires_compatibilities=["FARGATE"],
-            network_mode="awsvpc",
-            cpu=str(int(args.get("cpu", DEFAULT_CPU))),
-            memory=str(int(args.get("memory_mb", DEFAULT_MEMORY_MB))),
-            runtime_platform={
-                "operating_system_family": "LINUX",
-                "cpu_architecture": ARCHITECTURES[args.get("architecture", DEFAULT_ARCHITECTURE)],
-            },
-            execution_role_arn=execution.arn,
-            task_role_arn=task.arn,
-            container_definitions=self._containers(logs),
-            tags=checks.tags_for(self._tags, name),
-            opts=self._child,
-        )
-        return definition, rights
-
-    def _containers(self, logs: aws.cloudwatch.LogGroup) -> pulumi.Output[str]:
+    def _task_plan(self) -> TaskPlan:
         args = self._args
-        database = args["database"]
-
-        def container(known: dict[str, Any]) -> str:
-            plain = {
-                **args.get("environment", {}),
-                "DATABASE_HOST": known["host"],
-                "DATABASE_NAME": known["database"],
-                "DATABASE_PORT": str(int(known["port"])),
-                "PORT": str(self._port),
-                "TRANSACTION_LOG_BUCKET": known["bucket"].rsplit(":", maxsplit=1)[-1],
-            }
-            secret = {"DATABASE_PASSWORD": "password", "DATABASE_USERNAME": "username"}
-            one = {
-                "name": CONTAINER,
-                "image": args["image"],
-                "essential": True,
-                "user": args.get("user", DEFAULT_USER),
-                "readonlyRootFilesystem": True,
-                "portMappings": [{"containerPort": self._port, "hostPort": self._port, "protocol": "tcp"}],
-                "environment": [{"name": key, "value": plain[key]} for key in sorted(plain)],
-                "secrets": [
-                    {"name": key, "valueFrom": f"{known['secret']}:{member}::"} for key, member in secret.items()
-                ],
-                "logConfiguration": {
-                    "logDriver": "awslogs",
-                    "options": {
-                        "awslogs-group": known["log"],
-                        "awslogs-region": known["region"],
-                        "awslogs-stream-prefix": CONTAINER,
-                    },
-                },
-            }
-            return json.dumps([one], sort_keys=True)
-
-        return pulumi.Output.all(
-            host=database["host"],
-            port=database["port"],
-            database=database["name"],
-            secret=database["secret_arn"],
-            bucket=args["transaction_log_bucket_arn"],
-            log=logs.name,
+        architecture = args.get("architecture", DEFAULT_ARCHITECTURE)
+        return TaskPlan(
+            name=self._name,
             region=args["region"],
-        ).apply(container)
-
-    def _role(self, purpose: str, rights: list[Statement]) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
-        name = f"{self._name}-{purpose}"
-        tasks = pulumi.Output.concat("arn:aws:ecs:", self._args["region"], ":", self._args["account_id"], ":*")
-        role = aws.iam.Role(
-            f"{name}-role",
-            name=name,
-            assume_role_policy=tasks.apply(
-                lambda arn: policies.trust("ecs-tasks.amazonaws.com", when={"ArnLike": {"aws:SourceArn": arn}})
-            ),
-            tags=checks.tags_for(self._tags, name),
-            opts=self._child,
+            account_id=args["account_id"],
+            kms_key_arn=args["kms_key_arn"],
+            image=args["image"],
+            container=CONTAINER,
+            port=self._port,
+            user=args.get("user", DEFAULT_USER),
+            cpu=int(args.get("cpu", DEFAULT_CPU)),
+            memory_mb=int(args.get("memory_mb", DEFAULT_MEMORY_MB)),
+            architecture=checks.one_of("architecture", architecture, application_task.ARCHITECTURES),
+            variables=args.get("environment", {}),
+            database_host=args["database"]["host"],
+            database_port=args["database"]["port"],
+            database_name=args["database"]["name"],
+            secret_arn=args["database"]["secret_arn"],
+            bucket_arn=args["transaction_log_bucket_arn"],
+            log_retention_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
+            options=self._child,
+            tags=self._tags,
         )
-        policy = aws.iam.RolePolicy(
-            f"{name}-policy", name="what-it-calls", role=role.name, policy=policies.document(rights), opts=self._child
-        )
-        return role, policy
-
-    def _execution_rights(self, logs: aws.cloudwatch.LogGroup) -> list[Statement]:
-        """Return what starting a task takes: its image, its secret, its log."""
-        args = self._args
-        rights = [
-            allow("logs:CreateLogStream", "logs:PutLogEvents", on=pulumi.Output.concat(logs.arn, ":*")),
-            allow("secretsmanager:GetSecretValue", on=args["database"]["secret_arn"]),
-            self._key("secretsmanager", "kms:Decrypt"),
-        ]
-        found = ECR.match(args["image"])
-        if found:
-            account, region, repository = found.groups()
-            rights.append(allow(*PULL, on=f"arn:aws:ecr:{region}:{account}:repository/{repository}"))
-            rights.append(allow("ecr:GetAuthorizationToken", on="*"))  # a login knows no resource
-        return rights
-
-    def _task_rights(self) -> list[Statement]:
-        """Return what the application itself may do: keep its transaction logs."""
-        bucket = self._args["transaction_log_bucket_arn"]
-        return [
-            allow("s3:GetObject", "s3:PutObject", on=pulumi.Output.concat(bucket, "/*")),
-            allow("s3:ListBucket", on=bucket),
-            self._key("s3", "kms:Decrypt", "kms:GenerateDataKey"),
-        ]
-
-    def _key(self, service: str, *actions: str) -> Statement:
-        via = pulumi.Output.concat(service, ".", self._args["region"], ".amazonaws.com")
-        return allow(*actions, on=self._args["kms_key_arn"], when={"StringEquals": {"kms:ViaService": via}})
 
     def _scaling(self, cluster: aws.ecs.Cluster, service: aws.ecs.Service) -> None:
         """Follow CPU and memory between the fewest and the most tasks."""

@@ -64,25 +64,25 @@ def answer(query: dns.message.Message, zones: Zones) -> dns.message.Message:
     response = dns.message.make_response(query)
     response.flags |= dns.flags.AA | dns.flags.RA
     question = query.question[0]
-    name = question.name.to_text().lower()
+    shown = name = question.name.to_text().lower()
     for _ in range(MAX_CHAIN):
         address = loopback_address(name)
         if address is not None:
             if question.rdtype == dns.rdatatype.A:
-                response.answer.append(dns.rrset.from_text(name, HOST_TTL, "IN", "A", address))
+                response.answer.append(dns.rrset.from_text(shown, HOST_TTL, "IN", "A", address))
             return response
         records = zones.records(name)
         if not records:
             break
         record = choose(records, random.random())
-        if "AliasTarget" in record:  # answered by what it leads to, and seen by nobody
+        if "AliasTarget" in record:  # whoever asks sees what it leads to under the name they asked for
             name = record["AliasTarget"]["DNSName"].lower().rstrip(".") + "."
             continue
         values = [value["Value"] for value in record["ResourceRecords"]]
-        response.answer.append(dns.rrset.from_text(name, int(record["TTL"]), "IN", record["Type"], *values[:1]))
+        response.answer.append(dns.rrset.from_text(shown, int(record["TTL"]), "IN", record["Type"], *values[:1]))
         if record["Type"] == "A":
             return response
-        name = values[0].rstrip(".").lower() + "."
+        shown = name = values[0].rstrip(".").lower() + "."
         response.answer[-1] = dns.rrset.from_text(response.answer[-1].name, int(record["TTL"]), "IN", "CNAME", name)
     if not response.answer:
         response.set_rcode(dns.rcode.NXDOMAIN)

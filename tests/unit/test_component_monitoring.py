@@ -146,3 +146,19 @@ def test_read_replicas_of_an_instance_are_shown_and_watched_and_readers_of_a_clu
     board = recorder.one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"]
     assert "Read replica lag (s)" in board
     assert not [name for name in suite().kinds() if "replica" in name]
+
+
+def test_charts_of_others_stand_before_the_log() -> None:
+    chart = {
+        "title": "Requests",
+        "region": "eu-west-1",
+        "metrics": [{"namespace": "AWS/X", "name": "N", "dimensions": {"A": "1", "B": "2"}, "statistic": "Sum"}],
+    }
+    body = json.loads(suite(charts=[chart]).one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"])
+    own, log = body["widgets"][-2:]
+    assert log["type"] == "log"
+    assert own["properties"]["title"] == "Requests"
+    assert own["properties"]["region"] == "eu-west-1"
+    assert own["properties"]["metrics"] == [["AWS/X", "N", "A", "1", "B", "2", {"stat": "Sum"}]]
+    places = [(w["x"], w["y"]) for w in body["widgets"]]
+    assert len(set(places)) == len(places)

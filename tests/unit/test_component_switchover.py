@@ -219,3 +219,10 @@ def test_archives_hold_source_files_only(layer: Path) -> None:
     code, layer_size = function_archives.sizes("python3.13", "x86_64")
     assert 1_000 < code < 500_000
     assert layer_size < 1_000
+
+
+def test_secrets_under_another_key_can_be_read_by_those_who_read_secrets() -> None:
+    recorder = switchover(secret_key_arns=["arn:other-key"])
+    for purpose, reads in (("switch", True), ("announce", False)):
+        policy = json.loads(recorder.named(f"sw-{purpose}-policy").inputs["policy"])["Statement"]
+        assert ({"Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": "arn:other-key"} in policy) is reads

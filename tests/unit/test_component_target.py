@@ -323,3 +323,11 @@ def test_users_and_vault_are_made_only_where_they_are_asked_for() -> None:
 def test_bad_arguments_are_named_with_their_value_and_the_remedy(changes: dict[str, object], said: str) -> None:
     with pytest.raises(ArgumentError, match=said):
         target(**changes)
+
+
+def test_secrets_of_users_can_be_replicated_to_another_region() -> None:
+    assert "replicas" not in target().named("db-replication-secret").inputs
+    recorder = target(secret_replicas=[{"region": "eu-west-1", "kms_key_arn": "arn:other-key"}])
+    for purpose in ("application", "replication"):
+        secret = recorder.named(f"db-{purpose}-secret").inputs
+        assert secret["replicas"] == [{"region": "eu-west-1", "kmsKeyId": "arn:other-key"}]

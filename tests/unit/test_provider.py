@@ -62,6 +62,24 @@ def test_members_are_written_as_pulumi_writes_them(name: str, written: str) -> N
     assert camel(name) == written
 
 
+def test_a_list_gets_the_wrapping_that_pulumi_leaves_out() -> None:
+    shape = input_shape("s3", "put_bucket_encryption").members["ServerSideEncryptionConfiguration"]
+    rule = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}
+    wanted = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    problems: list[Problem] = []
+    assert shapes.to_request(shape, [rule], "rules", {}, problems) == wanted
+    assert shapes.to_request(shape, rule, "rules", {}, problems) == wanted
+    assert shapes.to_request(shape, {"rules": [rule]}, "rules", {}, problems) == wanted
+    assert problems == []
+
+
+def test_a_nested_property_stays_as_written_until_something_in_it_differs() -> None:
+    declared, wanted = {"status": "Enabled"}, {"Status": "Enabled"}
+    assert shapes.as_declared(declared, wanted, {"Status": "Enabled", "MFADelete": "Disabled"}) == declared
+    assert shapes.as_declared(declared, wanted, {"Status": "Suspended"}) == {"status": "Suspended"}
+    assert shapes.as_declared([declared], [wanted], []) == []
+
+
 def test_a_property_is_found_whatever_its_case_and_ending() -> None:
     shape = input_shape("rds", "create_db_cluster")
     assert member(shape, "dbSubnetGroupName") == "DBSubnetGroupName"
