@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Metric = list[Any]
+Thresholds = Mapping[tuple[str, str], float]
+"""What raises an alarm, by namespace and name of the metric."""
 WIDTH, HEIGHT = 12, 6
 
 
@@ -17,13 +19,15 @@ def dashboard(
     readers: list[str],
     task_log: str,
     more: Sequence[Mapping[str, Any]] = (),
+    thresholds: Thresholds | None = None,
 ) -> dict[str, Any]:
     """Return the body of a CloudWatch dashboard.
 
     `task_resource_id` is the last part of the task's ARN, which is what DMS puts into the dimension
     ReplicationTaskIdentifier. `dimension` is the one of the target's metrics, DBClusterIdentifier or
     DBInstanceIdentifier, with `identifier` as value. `readers` are instance identifiers. `more` are charts beside the
-    migration's own, each {title, region, metrics}, a metric being {namespace, name, dimensions, statistic}.
+    migration's own, each {title, region, metrics}, a metric being {namespace, name, dimensions, statistic}. A line
+    shows the threshold of a metric that has one.
     """
 
     def task(name: str, **options: Any) -> Metric:
@@ -58,16 +62,40 @@ def dashboard(
             behind = [["AWS/RDS", "ReplicaLag", "DBInstanceIdentifier", reader, {}] for reader in readers]
             own.append(("Read replica lag (s)", behind))
     charts = [
-        ("Replication lag (s)", [task("CDCLatencySource"), task("CDCLatencyTarget")]),
+        (
+            "Replication lag (s)",
+            [task("CDCLatencySource", label="reading"), task("CDCLatencyTarget", label="applying")],
+        ),
         ("Database connections", [database("DatabaseConnections")]),
-        ("Rows per second", [task("FullLoadThroughputRowsTarget"), task("CDCThroughputRowsTarget")]),
-        ("DMS bandwidth (KB/s)", [task("FullLoadThroughputBandwidthTarget"), task("CDCThroughputBandwidthTarget")]),
-        ("Changes waiting", [task("CDCChangesMemoryTarget"), task("CDCChangesDiskTarget")]),
+        (
+            "Rows per second",
+            [
+                task("CDCThroughputRowsTarget", label="changes"),
+                task("FullLoadThroughputRowsTarget", label="full load (right)", yAxis="right"),
+            ],
+        ),
+        (
+            "DMS bandwidth (KB/s)",
+            [
+                task("CDCThroughputBandwidthTarget", label="changes"),
+                task("FullLoadThroughputBandwidthTarget", label="full load (right)", yAxis="right"),
+            ],
+        ),
+        (
+            "Changes waiting",
+            [task("CDCChangesMemoryTarget", label="in memory"), task("CDCChangesDiskTarget", label="on disk")],
+        ),
         ("Target free memory (bytes)", [database("FreeableMemory")]),
         *own,
-        ("Replication instance", [instance("CPUUtilization"), instance("FreeStorageSpace", yAxis="right")]),
+        (
+            "Replication instance",
+            [
+                instance("CPUUtilization", label="CPU (%)"),
+                instance("FreeStorageSpace", label="free storage (bytes, right)", yAxis="right"),
+            ],
+        ),
     ]
-    widgets = [chart(region, number, title, metrics) for number, (title, metrics) in enumerate(charts)]
+    widgets = [chart(region, number, title, metrics, thresholds) for number, (title, metrics) in enumerate(charts)]
     widgets += [
         chart(wanted["region"], number, wanted["title"], [_metric(metric) for metric in wanted["metrics"]])
         for number, wanted in enumerate(more, start=len(charts))
@@ -86,8 +114,13 @@ def _metric(metric: Mapping[str, Any]) -> Metric:
     return [metric["namespace"], metric["name"], *named, {"stat": metric.get("statistic", "Average")}]
 
 
-def chart(region: str, number: int, title: str, metrics: list[Metric]) -> dict[str, Any]:
-    """Return a chart of metrics at its place, two to a row."""
+def chart(
+    region: str, number: int, title: str, metrics: list[Metric], thresholds: Thresholds | None = None
+) -> dict[str, Any]:
+    """Return a chart of metrics at its place, two to a row, with a line for every threshold."""
+    known = thresholds or {}
+    values = {known[(metric[0], metric[1])] for metric in metrics if (metric[0], metric[1]) in known}
+    lines = [{"label": f"alarm at {value:g}", "value": value, "color": "#d13212"} for value in sorted(values)]
     return {
         "type": "metric",
         **_place(number),
@@ -98,6 +131,7 @@ def chart(region: str, number: int, title: str, metrics: list[Metric]) -> dict[s
             "stat": "Average",
             "period": 60,
             "metrics": metrics,
+            **({"annotations": {"horizontal": lines}} if lines else {}),
         },
     }
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from components.dashboard import Metric, chart
+from components.dashboard import Metric, Thresholds, chart
 
 
 def dashboard(
@@ -14,11 +14,12 @@ def dashboard(
     vpn_connection_id: str,
     functions: Sequence[str],
     table: str,
+    thresholds: Thresholds | None = None,
 ) -> dict[str, Any]:
     """Return the body of a CloudWatch dashboard.
 
     `tasks` are the last parts of the forward tasks' ARNs by database: that is what DMS puts into the dimension
-    ReplicationTaskIdentifier.
+    ReplicationTaskIdentifier. A line shows the threshold of a metric that has one.
     """
 
     def lag(metric: str) -> list[Metric]:
@@ -53,4 +54,6 @@ def dashboard(
             [activity("ConsumedReadCapacityUnits"), activity("ConsumedWriteCapacityUnits")],
         ),
     ]
-    return {"widgets": [chart(region, number, title, metrics) for number, (title, metrics) in enumerate(charts)]}
+    return {
+        "widgets": [chart(region, number, title, metrics, thresholds) for number, (title, metrics) in enumerate(charts)]
+    }

@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from components import alerting, checks
 from components.alerting import ABOVE, BELOW, Watch
+from components.dashboard import Thresholds
 from components.fleet_dashboard import dashboard
 from components.monitoring_suite import TASK_EVENTS
 
@@ -74,9 +75,10 @@ class FleetMonitoring(pulumi.ComponentResource):
             for database, task in args["tasks"].items()
         }
         self._events()
-        alerting.alarms(alerting.Owner(self, name, self._tags), args["topic_arn"], self._watches(resource_ids))
+        watches = self._watches(resource_ids)
+        alerting.alarms(alerting.Owner(self, name, self._tags), args["topic_arn"], watches)
         self._task_log()
-        board = self._dashboard(resource_ids)
+        board = self._dashboard(resource_ids, {(w.namespace, w.metric): w.threshold for w in watches})
 
         self.dashboard_name = board.dashboard_name
         self.register_outputs({"dashboard_name": self.dashboard_name})
@@ -123,7 +125,9 @@ class FleetMonitoring(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _dashboard(self, resource_ids: Mapping[str, pulumi.Output[str]]) -> aws.cloudwatch.Dashboard:
+    def _dashboard(
+        self, resource_ids: Mapping[str, pulumi.Output[str]], thresholds: Thresholds
+    ) -> aws.cloudwatch.Dashboard:
         name, args = f"{self._name}-dashboard", self._args
         body = pulumi.Output.all(
             region=args["region"],
@@ -132,5 +136,5 @@ class FleetMonitoring(pulumi.ComponentResource):
             vpn_connection_id=args["vpn_connection_id"],
             functions=args["function_names"],
             table=args["tracking_table_name"],
-        ).apply(lambda known: json.dumps(dashboard(**known)))
+        ).apply(lambda known: json.dumps(dashboard(**known, thresholds=thresholds)))
         return aws.cloudwatch.Dashboard(name, dashboard_name=name, dashboard_body=body, opts=self._child)

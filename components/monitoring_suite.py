@@ -8,7 +8,7 @@ import pulumi_aws as aws
 
 from components import alerting, checks
 from components.alerting import ABOVE, INSTANCE, Watch, WatchedDatabase
-from components.dashboard import dashboard
+from components.dashboard import Thresholds, dashboard
 
 DEFAULT_LOG_RETENTION_DAYS = 30
 TASK_EVENTS = ["configuration change", "creation", "deletion", "failure", "state change"]
@@ -95,9 +95,10 @@ class MonitoringSuite(pulumi.ComponentResource):
         self._owner = alerting.Owner(self, name, self._tags)
         topic = self._topic()
         self._events(topic)
-        alarms = self._alarms(topic)
+        watches = self._watches()
+        alarms = alerting.alarms(self._owner, topic.arn, watches)
         safe = self._safe_to_switch(alarms, topic)
-        board = self._dashboard()
+        board = self._dashboard({(watch.namespace, watch.metric): watch.threshold for watch in watches})
 
         self.topic_arn = topic.arn
         self.dashboard_name = board.dashboard_name
@@ -167,7 +168,8 @@ class MonitoringSuite(pulumi.ComponentResource):
             f"{name}-milestones-target", rule=rule.name, target_id="topic", arn=topic.arn, opts=self._child
         )
 
-    def _alarms(self, topic: aws.sns.Topic) -> list[aws.cloudwatch.MetricAlarm]:
+    def _watches(self) -> list[Watch]:
+        """Return what raises an alarm."""
         args = self._args
         task = {
             "ReplicationInstanceIdentifier": args["replication_instance_id"],
@@ -176,7 +178,7 @@ class MonitoringSuite(pulumi.ComponentResource):
         lag = int(args.get("lag_seconds", alerting.DEFAULT_LAG_SECONDS))
         soon = alerting.SOON_SECONDS
         read, applied = "Changes are read too late", "Changes are applied too late"
-        watches = [
+        return [
             # No lag reported means no replication: that is not safe. A quiet target reports all the same.
             Watch("lag-source", "AWS/DMS", "CDCLatencySource", task, ABOVE, lag, read, "breaching", soon),
             Watch("lag-target", "AWS/DMS", "CDCLatencyTarget", task, ABOVE, lag, applied, "breaching", soon),
@@ -188,7 +190,6 @@ class MonitoringSuite(pulumi.ComponentResource):
                 lag_seconds=lag,
             ),
         ]
-        return alerting.alarms(self._owner, topic.arn, watches)
 
     def _safe_to_switch(
         self, alarms: list[aws.cloudwatch.MetricAlarm], topic: aws.sns.Topic
@@ -207,7 +208,7 @@ class MonitoringSuite(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _dashboard(self) -> aws.cloudwatch.Dashboard:
+    def _dashboard(self, thresholds: Thresholds) -> aws.cloudwatch.Dashboard:
         name, args = self._name, self._args
         log = aws.cloudwatch.LogGroup(  # made here, or DMS makes it without a key and without an end
             f"{name}-task-log",
@@ -226,7 +227,7 @@ class MonitoringSuite(pulumi.ComponentResource):
             readers=args["database"].get("readers", []),
             task_log=log.name,
             more=args.get("charts", []),
-        ).apply(lambda known: json.dumps(dashboard(**known)))
+        ).apply(lambda known: json.dumps(dashboard(**known, thresholds=thresholds)))
         return aws.cloudwatch.Dashboard(
             f"{name}-dashboard", dashboard_name=f"{name}-dashboard", dashboard_body=body, opts=self._child
         )

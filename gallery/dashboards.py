@@ -90,7 +90,8 @@ def _widget(
     properties = widget.get("properties", {})
     group = log_group(widget)
     if widget["type"] == "metric":
-        inside = _chart(queries(widget), values, span, w, h)
+        lines = properties.get("annotations", {}).get("horizontal", [])
+        inside = _chart(queries(widget), values, [float(line["value"]) for line in lines], span, w, h)
     elif group is not None:
         inside = _lines(logs.get(group, ()) or ["nothing was logged"], w, h)
     else:
@@ -110,7 +111,12 @@ def _lines(lines: Sequence[str], width: int, height: int) -> str:
 
 
 def _chart(
-    wanted: Sequence[Query], values: Mapping[Query, Points], span: tuple[float, float], width: int, height: int
+    wanted: Sequence[Query],
+    values: Mapping[Query, Points],
+    thresholds: Sequence[float],
+    span: tuple[float, float],
+    width: int,
+    height: int,
 ) -> str:
     drawn = [(query, values.get(query, ())) for query in wanted]
     if not any(line for _, line in drawn):
@@ -125,12 +131,16 @@ def _chart(
         numbered = [(n, line) for n, (query, line) in enumerate(drawn) if query.right is is_right and line]
         if not numbered:
             continue
-        top = ceiling(max(value for _, line in numbered for _, value in line))
+        lines = () if is_right else thresholds
+        top = ceiling(max(value for _, line in numbered for _, value in (*line, *((0.0, at) for at in lines))))
         place = f'x="{last + 6}"' if is_right else f'x="{LEFT - 6}" text-anchor="end"'
         for share in SHARES:
             y = bottom - share * (bottom - TOP) + 4
             parts.append(f'<text {place} y="{y:.1f}" fill="#5f6b7a">{amount(share * top)}</text>')
         up = (bottom - TOP) / top
+        parts += [
+            f'<path d="M{LEFT} {bottom - up * at:.1f}H{last}" stroke="#d13212" stroke-dasharray="5 4"/>' for at in lines
+        ]
         for number, line in numbered:
             path = " ".join(
                 f"{LEFT + across * (moment - begin):.1f},{bottom - up * value:.1f}" for moment, value in line

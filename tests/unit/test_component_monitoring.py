@@ -162,3 +162,15 @@ def test_charts_of_others_stand_before_the_log() -> None:
     assert own["properties"]["metrics"] == [["AWS/X", "N", "A", "1", "B", "2", {"stat": "Sum"}]]
     places = [(w["x"], w["y"]) for w in body["widgets"]]
     assert len(set(places)) == len(places)
+
+
+def test_a_chart_shows_the_threshold_of_its_alarm_and_no_other_s() -> None:
+    body = json.loads(suite(lag_seconds=45, cpu_percent=70).one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"])
+    lines = {
+        widget["properties"]["title"]: [line["value"] for line in widget["properties"]["annotations"]["horizontal"]]
+        for widget in body["widgets"]
+        if "annotations" in widget["properties"]
+    }
+    assert lines["Replication lag (s)"] == [45]
+    assert lines["Aurora CPU and capacity (%)"] == [70]
+    assert "Replication instance" not in lines
