@@ -59,7 +59,8 @@ def composition(config: Mapping[str, Any]) -> str:
 
 def wants_mysql(config: Mapping[str, Any]) -> bool:
     """Say whether a stack's target is MySQL: then the sandbox needs a server for it."""
-    return (config.get(f"{PROJECT}:target") or {}).get("engine") == "mysql"
+    target = config.get(f"{PROJECT}:target")
+    return isinstance(target, Mapping) and target.get("engine") == "mysql"
 
 
 def check(name_or_path: str) -> None:

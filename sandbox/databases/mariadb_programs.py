@@ -41,7 +41,10 @@ class Programs:
         done = subprocess.run(command, capture_output=True, text=True, env=self.environment(), check=False)
         found = done.stdout.partition("Ver ")[2].partition("-MariaDB")[0]
         if done.returncode or not found:
-            raise SandboxError(f"{self.server} can't be run: {' '.join(done.stderr.split())[-200:]}")
+            reason = " ".join(done.stderr.split())[-200:]
+            raise SandboxError(
+                f"{self.server} can't be run: {reason}; remove {cache_folder('mariadb')} and run `make setup`"
+            )
         return found
 
 

@@ -60,6 +60,12 @@ class Request:
 def rehearse(request: Request) -> int:
     """Run a rehearsal, write its report, and return the exit status: 0 only if nothing was lost and nothing differs."""
     lifecycle.refuse_second(request.name)
+    composed = stack.composition(stack.load(request.stack_config))
+    if composed == "database":
+        raise SandboxError(
+            f"{request.stack_config} makes a database and moves nothing to it: deploy it with `python -m sandbox up`, "
+            "or rehearse a stack of composition migration"
+        )
     in_use = f"another rehearsal writes to {request.output}: name another folder with --output"
     with claimed(request.output, in_use):
         for stale in ("report.json", "report.html", "ledger.jsonl", "ledger.jsonl.progress"):

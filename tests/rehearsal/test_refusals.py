@@ -183,11 +183,12 @@ def test_database_servers_that_can_not_be_fetched_are_said(cache: Path, tmp_path
         ("a: [\n", "a.yaml", "{path} is not YAML: line 2: "),
         ("a: 1\n", "a.yaml", "{path} holds no `config:` map: write one as in Pulumi.dev.yaml"),
         ("config: {'database-migration:network': 5}\n", "a.yaml", "{path}: the stack configuration can't be used: "),
+        ("config: {'database-migration:target': 5}\n", "a.yaml", "{path}: the stack configuration can't be used: "),
         (b"\xff\xfe\x00", "a.yaml", "{path} is not YAML: it is no text; name a stack's configuration"),
         (None, "a.yaml", "no stack config {path} (No such file or directory): write one of dev, staging, or a file's"),
         (None, "nowhere", "no stack config "),
     ],
-    ids=["two-bad-keys", "not-yaml", "no-config", "no-map", "no-text", "no-file", "no-stack"],
+    ids=["two-bad-keys", "not-yaml", "no-config", "no-map", "no-target", "no-text", "no-file", "no-stack"],
 )
 def test_a_wrong_configuration_is_said(text: str | bytes | None, name: str, says: str, tmp_path: Path) -> None:
     path = tmp_path / name
@@ -198,6 +199,11 @@ def test_a_wrong_configuration_is_said(text: str | bytes | None, name: str, says
     assert said.startswith(says.format(path=path))
     if text == BAD_CONFIG:
         assert "; network.zone: there is no such key; did you mean zones?" in said
+
+
+def test_a_database_alone_can_t_be_rehearsed(tmp_path: Path) -> None:
+    said = refused(tmp_path, "--stack-config", "examples/rds-mysql.yaml", before=NOT_SET_UP)
+    assert "makes a database and moves nothing to it: deploy it with `python -m sandbox up`" in said
 
 
 @pytest.fixture(scope="module")
