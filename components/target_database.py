@@ -50,6 +50,8 @@ class TargetDatabaseArgs(TypedDict):
     """Login role that applications use on the target."""
     replication_username: pulumi.Input[str]
     """Login role that DMS uses on the target."""
+    application_password: NotRequired[pulumi.Input[str] | None]
+    """Password of the application's role, a secret, where it is to be that of another database. Default: a new one."""
     aurora: NotRequired[AuroraArgs | None]
     """An Aurora cluster: what is made, with the cluster's own defaults, where neither this nor `instance` is given."""
     instance: NotRequired[InstanceArgs | None]
@@ -105,6 +107,8 @@ class TargetDatabase(pulumi.ComponentResource):
     """Name of the database."""
     master_secret_arn: pulumi.Output[str]
     """Secret of the administrator, managed by RDS."""
+    application_password: pulumi.Output[str]
+    """Password of the application's role, a secret: for another database the application moves to. Not registered."""
     application_secret_arn: pulumi.Output[str]
     """Secret of the application's user."""
     replication_secret_arn: pulumi.Output[str]
@@ -121,8 +125,10 @@ class TargetDatabase(pulumi.ComponentResource):
         check(args)
         server = self._server()
         endpoint = pulumi.Output.all(host=server.endpoint, port=server.port, database=server.database_name)
-        application = self._secret("application", args["application_username"], endpoint)
-        replication = self._secret("replication", args["replication_username"], endpoint)
+        given = args.get("application_password")
+        password = self._password("application") if given is None else pulumi.Output.secret(given)
+        application = self._secret("application", args["application_username"], password, endpoint)
+        replication = self._secret("replication", args["replication_username"], self._password("replication"), endpoint)
         vault = self._backups()
 
         self.engine = aurora_cluster.ENGINE if args.get("instance") is None else rds_instance.ENGINE
@@ -135,6 +141,7 @@ class TargetDatabase(pulumi.ComponentResource):
         self.port = server.port
         self.database_name = server.database_name
         self.master_secret_arn = server.master_secret_arn
+        self.application_password = password
         self.application_secret_arn = application.arn
         self.replication_secret_arn = replication.arn
         self.backup_vault_name = vault.name
@@ -183,17 +190,23 @@ class TargetDatabase(pulumi.ComponentResource):
             return rds_instance.declare(given, instance)
         return aurora_cluster.declare(given, args.get("aurora") or {})
 
-    def _secret(
-        self, purpose: str, username: pulumi.Input[str], endpoint: pulumi.Output[dict[str, Any]]
-    ) -> aws.secretsmanager.Secret:
-        """Make a secret in the shape that DMS, rotation and applications all read."""
-        name = self._name
-        password = random.RandomPassword(
-            f"{name}-{purpose}-password",
+    def _password(self, purpose: str) -> pulumi.Output[str]:
+        return random.RandomPassword(
+            f"{self._name}-{purpose}-password",
             length=PASSWORD_LENGTH,
             override_special=PASSWORD_SPECIALS,
             opts=self._child,
-        )
+        ).result
+
+    def _secret(
+        self,
+        purpose: str,
+        username: pulumi.Input[str],
+        password: pulumi.Output[str],
+        endpoint: pulumi.Output[dict[str, Any]],
+    ) -> aws.secretsmanager.Secret:
+        """Make a secret in the shape that DMS, rotation and applications all read."""
+        name = self._name
         secret = aws.secretsmanager.Secret(
             f"{name}-{purpose}-secret",
             name=f"{name}/{purpose}",
@@ -215,7 +228,7 @@ class TargetDatabase(pulumi.ComponentResource):
                 "port": endpoint["port"],
                 "dbname": endpoint["database"],
                 "username": username,
-                "password": password.result,
+                "password": password,
             },
             sort_keys=True,
         )

@@ -118,6 +118,7 @@ def target(
     database: pulumi.Input[str],
     role: str = "target",
     secret_replicas: Sequence[SecretReplicaArgs] = (),
+    application_password: pulumi.Input[str] | None = None,
     options: pulumi.ResourceOptions | None = None,
 ) -> TargetDatabase:
     """Declare the database the settings want, in the network's database subnets. `role` ends its name."""
@@ -131,6 +132,7 @@ def target(
             "kms_key_arn": key.arn,
             "application_username": wanted.application_username,
             "replication_username": wanted.replication_username,
+            "application_password": application_password,
             "require_tls": wanted.ssl_mode != "none",
             "port": wanted.port,
             "aurora": wanted.kind("aurora"),

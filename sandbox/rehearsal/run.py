@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import lifecycle, stack
+from sandbox.adaptation import MAKES_ITS_SOURCE
 from sandbox.databases import ServerInfo
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
@@ -59,6 +60,7 @@ class Request:
 def rehearse(request: Request) -> int:
     """Run a rehearsal, write its report, and return the exit status: 0 only if nothing was lost and nothing differs."""
     lifecycle.refuse_second(request.name)
+    _refuse_without_source(request.stack_config)
     in_use = f"another rehearsal writes to {request.output}: name another folder with --output"
     with claimed(request.output, in_use):
         for stale in ("report.json", "report.html", "ledger.jsonl", "ledger.jsonl.progress"):
@@ -66,6 +68,16 @@ def rehearse(request: Request) -> int:
         if request.dump:
             dump.check(request.dump)
         return _rehearse(request)
+
+
+def _refuse_without_source(stack_config: str) -> None:
+    """Raise SandboxError for a stack that makes its source itself: a rehearsal moves a database that is there."""
+    composition = stack.composition(stack.load(stack_config))
+    if composition in MAKES_ITS_SOURCE:
+        raise SandboxError(
+            f"{stack_config} is of composition {composition}, whose stack makes the source itself, and a rehearsal "
+            "moves one that is there: name another configuration, or deploy this one with `python -m sandbox up`"
+        )
 
 
 def _rehearse(request: Request) -> int:

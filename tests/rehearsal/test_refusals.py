@@ -200,6 +200,11 @@ def test_a_wrong_configuration_is_said(text: str | bytes | None, name: str, says
         assert "; network.zone: there is no such key; did you mean zones?" in said
 
 
+def test_a_stack_that_makes_its_source_is_not_rehearsed(tmp_path: Path) -> None:
+    said = refused(tmp_path, "--stack-config", "examples/payments.yaml", before=NOT_BEGUN)
+    assert said.startswith("examples/payments.yaml is of composition application, whose stack makes the source itself")
+
+
 @pytest.fixture(scope="module")
 def archive() -> Iterator[bytes]:
     """A small database in pg_dump's custom format."""
