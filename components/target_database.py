@@ -51,6 +51,8 @@ class TargetDatabaseArgs(TypedDict):
     """Login role that applications use on the target: a secret is made for it. Default none."""
     replication_username: NotRequired[pulumi.Input[str] | None]
     """Login role that DMS uses on the target: a secret is made for it. Default none."""
+    application_password: NotRequired[pulumi.Input[str] | None]
+    """Password of the application's role, a secret, where it is to be that of another database. Default: a new one."""
     engine: NotRequired[str]
     """Engine: aurora-postgresql, or for an instance postgres or mysql. Default the first one of the kind."""
     aurora: NotRequired[AuroraArgs | None]
@@ -115,6 +117,8 @@ class TargetDatabase(pulumi.ComponentResource):
     """Name of the database."""
     master_secret_arn: pulumi.Output[str]
     """Secret of the administrator, managed and rotated by RDS unless the instance has read replicas."""
+    application_password: pulumi.Output[str]
+    """Password of the application's role, a secret: for another database the application moves to. Not registered."""
     application_secret_arn: pulumi.Output[str]
     """Secret of the application's user, empty where none was asked for."""
     replication_secret_arn: pulumi.Output[str]
@@ -135,8 +139,12 @@ class TargetDatabase(pulumi.ComponentResource):
         server = self._server(engine, password)
         endpoint = pulumi.Output.all(host=server.endpoint, port=server.port, database=server.database_name)
         master = self._master_secret(server, password, engine, endpoint)
-        application = self._user("application", args.get("application_username"), engine, endpoint)
-        replication = self._user("replication", args.get("replication_username"), engine, endpoint)
+        given = args.get("application_password")
+        theirs = pulumi.Output.secret(given) if given is not None else None
+        application, self.application_password = self._user(
+            "application", args.get("application_username"), engine, endpoint, theirs
+        )
+        replication, _ = self._user("replication", args.get("replication_username"), engine, endpoint)
         vault = self._backups() if args.get("backup_vault", True) else pulumi.Output.from_input("")
 
         self.engine = engine.name
@@ -231,12 +239,21 @@ class TargetDatabase(pulumi.ComponentResource):
         return password.result
 
     def _user(
-        self, purpose: str, username: pulumi.Input[str] | None, engine: Engine, endpoint: pulumi.Output[dict[str, Any]]
-    ) -> pulumi.Output[str]:
-        """Make a user's password and secret, if there is to be one, and return the secret's ARN."""
+        self,
+        purpose: str,
+        username: pulumi.Input[str] | None,
+        engine: Engine,
+        endpoint: pulumi.Output[dict[str, Any]],
+        password: pulumi.Output[str] | None = None,
+    ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        """Make a user's secret, with a new password where none is given; return the secret's ARN and the password.
+
+        Both are empty where there is no such user.
+        """
         if username is None:
-            return pulumi.Output.from_input("")
-        return self._secret(purpose, username, self._password(purpose), engine, endpoint)
+            return pulumi.Output.from_input(""), pulumi.Output.from_input("")
+        password = password if password is not None else self._password(purpose)
+        return self._secret(purpose, username, password, engine, endpoint), password
 
     def _secret(
         self,

@@ -149,6 +149,8 @@ def _databases(config: Application, old: Ground, new: Ground) -> tuple[TargetDat
         new.key,
         database=config.target.database.database or config.database,
         role="database",
+        # One password on both sides: containers of either can log in wherever the writer's name leads.
+        application_password=source.application_password,
         options=new.place.options,
     )
     return source, target

@@ -128,6 +128,7 @@ def target(
     with_users: bool = True,
     role: str = "target",
     secret_replicas: Sequence[SecretReplicaArgs] = (),
+    application_password: pulumi.Input[str] | None = None,
     options: pulumi.ResourceOptions | None = None,
 ) -> TargetDatabase:
     """Declare the database the settings want, in the network's database subnets. `role` ends its name.
@@ -144,6 +145,7 @@ def target(
             "kms_key_arn": key.arn,
             "application_username": wanted.application_username if with_users else None,
             "replication_username": wanted.replication_username if with_users else None,
+            "application_password": application_password,
             "engine": wanted.engine,
             "require_tls": wanted.ssl_mode != "none",
             "port": wanted.port,

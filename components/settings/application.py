@@ -101,6 +101,12 @@ class Application(Root):
         yield from consistency.apart(self.target.network, self.source.network, "target.network", "source.network")
         if self.source.database.database is None:
             yield "source.database.database is missing: write the name of the database"
+        here, there = self.source.database.application_username, self.target.database.application_username
+        if here != there:
+            yield (
+                f"target.database.applicationUsername {there} differs from source.database.applicationUsername {here}: "
+                "containers log in wherever the writer's name leads, so give both one name"
+            )
         yield from consistency.dns(self.dns)
         if self.dns.private:
             yield "dns.private is true, but the application's name is for the internet: leave it out"

@@ -39,6 +39,12 @@ TOUCHED = {
     "own_table": ("rehearsal.*",),
 }
 """Tables the load writes to, by mode."""
+NOT_REHEARSED = {
+    "application": "makes its source itself, and a rehearsal moves one that is there",
+    "database": "makes a database and moves nothing to it",
+    "fleet": "leads to databases that are elsewhere, and a rehearsal moves one of this machine",
+}
+"""Why, by composition."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,7 @@ class Request:
 def rehearse(request: Request) -> int:
     """Run a rehearsal, write its report, and return the exit status: 0 only if nothing was lost and nothing differs."""
     lifecycle.refuse_second(request.name)
-    composed = stack.composition(stack.load(request.stack_config))
-    if composed == "database":
-        raise SandboxError(
-            f"{request.stack_config} makes a database and moves nothing to it: deploy it with `python -m sandbox up`, "
-            "or rehearse a stack of composition migration"
-        )
+    _refuse_what_can_t_be_rehearsed(request.stack_config)
     in_use = f"another rehearsal writes to {request.output}: name another folder with --output"
     with claimed(request.output, in_use):
         for stale in ("report.json", "report.html", "ledger.jsonl", "ledger.jsonl.progress"):
@@ -73,6 +74,16 @@ def rehearse(request: Request) -> int:
         if request.dump:
             dump.check(request.dump)
         return _rehearse(request)
+
+
+def _refuse_what_can_t_be_rehearsed(stack_config: str) -> None:
+    """Raise SandboxError for a stack that does not move a database which is there already."""
+    reason = NOT_REHEARSED.get(stack.composition(stack.load(stack_config)))
+    if reason:
+        raise SandboxError(
+            f"{stack_config} {reason}: name a configuration of composition migration, or deploy this one with "
+            "`python -m sandbox up`"
+        )
 
 
 def _rehearse(request: Request) -> int:

@@ -109,6 +109,15 @@ def test_secrets_lead_to_their_database(side: Side) -> None:
         assert len(fields["password"]) == 32
 
 
+def test_the_application_logs_in_with_one_name_and_password_on_both_sides(outputs: Outputs, aws: Aws) -> None:
+    found = []
+    for name in ("source", "target"):
+        side = environment_of(name, outputs, aws)
+        text = side.client("secretsmanager").get_secret_value(SecretId=side["application_secret_arn"])["SecretString"]
+        found.append({key: value for key, value in json.loads(text).items() if key in ("username", "password")})
+    assert found[0] == found[1]
+
+
 # Between the environments
 
 

@@ -201,9 +201,20 @@ def test_a_wrong_configuration_is_said(text: str | bytes | None, name: str, says
         assert "; network.zone: there is no such key; did you mean zones?" in said
 
 
-def test_a_database_alone_can_t_be_rehearsed(tmp_path: Path) -> None:
-    said = refused(tmp_path, "--stack-config", "examples/rds-mysql.yaml", before=NOT_SET_UP)
-    assert "makes a database and moves nothing to it: deploy it with `python -m sandbox up`" in said
+@pytest.mark.parametrize(
+    ("example", "reason"),
+    [
+        ("fleet-orchestration", "leads to databases that are elsewhere"),
+        ("payments", "makes its source itself"),
+        ("rds-mysql", "makes a database and moves nothing to it"),
+    ],
+)
+def test_a_stack_that_moves_no_database_which_is_there_is_not_rehearsed(
+    tmp_path: Path, example: str, reason: str
+) -> None:
+    said = refused(tmp_path, "--stack-config", f"examples/{example}.yaml", before=NOT_BEGUN)
+    assert said.startswith(f"examples/{example}.yaml {reason}")
+    assert "name a configuration of composition migration" in said
 
 
 @pytest.fixture(scope="module")

@@ -331,3 +331,12 @@ def test_secrets_of_users_can_be_replicated_to_another_region() -> None:
     for purpose in ("application", "replication"):
         secret = recorder.named(f"db-{purpose}-secret").inputs
         assert secret["replicas"] == [{"region": "eu-west-1", "kmsKeyId": "arn:other-key"}]
+
+
+def test_the_application_s_password_can_be_that_of_another_database() -> None:
+    recorder = target(application_password="that of the other")
+    assert set(recorder.of("random:index/randomPassword:RandomPassword")) == {"db-replication-password"}
+    value = recorder.named("db-application-secret-value")
+    assert json.loads(value.inputs["secretString"])["password"] == "that of the other"
+    assert "secretString" in value.secret_inputs
+    assert "application_password" not in recorder.outputs["db"]

@@ -60,6 +60,7 @@ def test_a_side_has_names_and_tags_of_its_own() -> None:
             "source.database.backupWindow 03:00-04:00 overlaps",
         ),
         ("target.network.cidr", "10.40.0.0/24", "target.network.cidr is 10.40.0.0/24: write a block from /16"),
+        ("target.database.applicationUsername", "other", "applicationUsername other differs from source.database.app"),
         ("dns.private", True, "dns.private is true, but the application's name is for the internet"),
         ("dns.zone", None, "dns.zone: missing"),
         ("application.healthPath", "health", "application.healthPath is 'health'"),
