@@ -22,6 +22,11 @@ from sandbox.paths import REPOSITORY
 PROJECT = "database-migration"
 DEFAULT_CONFIG = "dev"
 DEFAULT_COMPOSITION = "migration"
+AT_ONCE = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
+"""Lets the engine write its state once, at the end, not whole after every resource: at hundreds of resources that took
+most of a deployment. An engine that is killed in between forgets what it made, and so do the emulators with their
+sandbox. Commands a person runs by `exec` keep the engine's own ways.
+"""
 
 
 def derived(config: Mapping[str, Any], world: World) -> dict[str, Any]:
@@ -123,7 +128,7 @@ def pulumi(instance: Instance, *args: str) -> str:
     process = subprocess.Popen(
         command,
         cwd=REPOSITORY,
-        env=instance.environment(),
+        env={**instance.environment(), **AT_ONCE},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -254,3 +254,22 @@ def test_the_servers_function_can_read_the_settings_it_is_given() -> None:
     found = servers.settings(text)
     assert found["replication"]["bandwidthThrottling"] == 200
     assert found["replication"]["createPublicIP"] is False
+
+
+def test_every_database_of_a_fleet_adds_the_same_and_nothing_is_named_twice() -> None:
+    config = stack_config("fleet-orchestration")
+    key, [first, *_] = "database-migration:databases", config["database-migration:databases"]
+
+    def declared(count: int) -> Recorder:
+        many = [
+            {**first, "name": f"db-{n}", "target": {**first["target"], "host": f"db-{n}.example"}} for n in range(count)
+        ]
+        return deploy(run_program, {**config, key: many}, "fleet")
+
+    one, ten = declared(1), declared(10)
+    added = len(ten.resources) - len(one.resources)
+    assert added == 9 * (len(declared(2).resources) - len(one.resources))
+    names = [(r.type, r.name) for r in ten.resources]
+    assert len(set(names)) == len(names)
+    records = [(r["name"], r["setIdentifier"]) for r in ten.of("aws:route53/record:Record").values()]
+    assert len(set(records)) == len(records) == 40
