@@ -6,15 +6,17 @@ import sys
 
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
+import moto_repairs
+import moto_service_repairs
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from moto_repairs import repair
 from werkzeug.serving import run_simple
 
 
 def main(port: int) -> None:
     """Serve until the process is ended."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    repair()
+    moto_repairs.repair()
+    moto_service_repairs.repair()
     app = DomainDispatcherApplication(create_backend_app)
     run_simple("127.0.0.1", port, app, threaded=True, use_reloader=False)
 
