@@ -138,7 +138,7 @@ def _databases(config: Application, old: Ground, new: Ground) -> tuple[TargetDat
         old.network,
         old.key,
         database=config.database,
-        role="database",
+        role="db",
         secret_replicas=[{"region": new.place.region, "kms_key_arn": new.key.arn}],
         options=old.place.options,
     )
@@ -148,7 +148,7 @@ def _databases(config: Application, old: Ground, new: Ground) -> tuple[TargetDat
         new.network,
         new.key,
         database=config.target.database.database or config.database,
-        role="database",
+        role="db",
         # One password on both sides: containers of either can log in wherever the writer's name leads.
         application_password=source.application_password,
         options=new.place.options,

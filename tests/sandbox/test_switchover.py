@@ -177,8 +177,29 @@ def test_it_is_refused_before_the_replication_runs(migration: Migration) -> None
     assert not migration.lets_in(migration.instance.target)
 
 
-def test_a_row_that_differs_takes_it_back(migration: Migration) -> None:
+def test_people_hear_of_the_replication_s_milestones(migration: Migration) -> None:
+    outputs = migration.operator.outputs
+    sqs, sns = migration.instance.client("sqs"), migration.instance.client("sns")
+    queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(
+        TopicArn=outputs["topic_arn"], Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"}
+    )
     migration.operator.load_fully()
+    heard: list[dict[str, Any]] = []
+
+    def told() -> bool:
+        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        heard.extend(json.loads(message["Body"]) for message in found)
+        return any(message.get("detail-type") == "DMS Replication Task State Change" for message in heard)
+
+    migration.operator.wait(told, "the message")
+    event = next(message for message in heard if "detail-type" in message)
+    assert event["source"] == "aws.dms"
+    assert event["resources"] == [outputs["replication_task_arn"]]
+
+
+def test_a_row_that_differs_takes_it_back(migration: Migration) -> None:
     migration.on_target(DAMAGE)
     said = migration.operator.switch_over("attempt-2")
     assert said["status"] == "FAILED"
