@@ -5,18 +5,15 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, function_archives, policies
+from components import checks, function_archives, vpc_function
 from components.database_engines import INSTANCES
 from components.policies import allow
 
-DEFAULT_RUNTIME = "python3.13"
-DEFAULT_ARCHITECTURE = "x86_64"
 DEFAULT_SSL_MODE = "require"
 DEFAULT_LAG_SECONDS = 60
 DEFAULT_LOG_RETENTION_DAYS = 30
 TIMEOUT_SECONDS = 300
 MEMORY_MB = 256
-VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
 SSL_MODES = ("none", "require", "verify-full")
 EVENTS = ("availability", "backup", "configuration change")
 """Categories of an instance's events after which it is looked at."""
@@ -82,7 +79,7 @@ class DatabaseValidation(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.get("tags", {})
         check(args)
-        function = self._function(self._role())
+        function = self._function()
         rule = self._rule(function)
 
         self.function_arn = function.arn
@@ -92,54 +89,18 @@ class DatabaseValidation(pulumi.ComponentResource):
             {"function_arn": self.function_arn, "function_name": self.function_name, "rule_name": self.rule_name}
         )
 
-    def _role(self) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
-        """Make the role; the function has to wait for the rest."""
+    def _function(self) -> aws.lambda_.Function:
         name, args = self._name, self._args
-        role = aws.iam.Role(
-            f"{name}-role",
-            name=name,
-            assume_role_policy=policies.trust("lambda.amazonaws.com"),
-            tags=checks.tags_for(self._tags, name),
-            opts=self._child,
-        )
-        vpc = aws.iam.RolePolicyAttachment(f"{name}-vpc", role=role.name, policy_arn=VPC_POLICY, opts=self._child)
-        policy = aws.iam.RolePolicy(
-            f"{name}-policy",
-            name="what-it-calls",
-            role=role.name,
-            policy=policies.document(
-                [
-                    allow("secretsmanager:GetSecretValue", on=args["secret_arn"]),
-                    allow("sns:Publish", on=args["topic_arn"]),
-                    allow("kms:Decrypt", "kms:GenerateDataKey", on=args["kms_key_arn"]),
-                ]
-            ),
-            opts=self._child,
-        )
-        return role, [vpc, policy]
-
-    def _function(self, given: tuple[aws.iam.Role, list[pulumi.Resource]]) -> aws.lambda_.Function:
-        name, args = self._name, self._args
-        role, rights = given
-        runtime = args.get("runtime", DEFAULT_RUNTIME)
-        architecture = args.get("architecture", DEFAULT_ARCHITECTURE)
         kind = INSTANCES[args["engine"]].kind
-        log = aws.cloudwatch.LogGroup(
-            f"{name}-log",
-            name=f"/aws/lambda/{name}",
-            retention_in_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
-            kms_key_id=args["kms_key_arn"],
-            tags=checks.tags_for(self._tags, name),
-            opts=self._child,
-        )
-        layer = aws.lambda_.LayerVersion(
-            f"{name}-driver",
-            layer_name=f"{name}-driver",
-            description=f"The driver of {kind}",
-            code=function_archives.layer_archive(runtime, architecture, kind),
-            compatible_runtimes=[runtime],
-            compatible_architectures=[architecture],
-            opts=self._child,
+        around = vpc_function.Surroundings(
+            parent=self,
+            subnet_ids=args["subnet_ids"],
+            security_group_id=args["security_group_id"],
+            kms_key_arn=args["kms_key_arn"],
+            runtime=args.get("runtime", vpc_function.DEFAULT_RUNTIME),
+            architecture=args.get("architecture", vpc_function.DEFAULT_ARCHITECTURE),
+            log_retention_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
+            tags=self._tags,
         )
         config = {
             "engine": kind,
@@ -153,25 +114,21 @@ class DatabaseValidation(pulumi.ComponentResource):
             "character_set": args["character_set"],
             "lag_seconds": int(args.get("lag_seconds", DEFAULT_LAG_SECONDS)),
         }
-        return aws.lambda_.Function(
-            f"{name}-function",
-            name=name,
+        return vpc_function.declare(
+            f"{name}-check",
+            around,
+            module="validate",
             description="Checks the database: reachable, version, character set, replication status",
-            runtime=runtime,
-            architectures=[architecture],
-            handler="handlers.functions.validate.handler",
+            seconds=TIMEOUT_SECONDS,
+            memory_mb=MEMORY_MB,
             code=function_archives.code_archive(args.get("certificate_bundle")),
-            layers=[layer.arn],
-            role=role.arn,
-            timeout=TIMEOUT_SECONDS,
-            memory_size=MEMORY_MB,
-            environment={"variables": {"VALIDATION": pulumi.Output.json_dumps(config, sort_keys=True)}},
-            kms_key_arn=args["kms_key_arn"],
-            dead_letter_config={"target_arn": args["topic_arn"]},
-            tracing_config={"mode": "PassThrough"},
-            vpc_config={"subnet_ids": args["subnet_ids"], "security_group_ids": [args["security_group_id"]]},
-            tags=checks.tags_for(self._tags, name),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*rights, log]),
+            layers=[vpc_function.driver_layer(f"{name}-driver", around, kind).arn],
+            rights=[
+                allow("secretsmanager:GetSecretValue", on=args["secret_arn"]),
+                allow("sns:Publish", on=args["topic_arn"]),  # also for what could not run at all
+            ],
+            environment={"VALIDATION": pulumi.Output.json_dumps(config, sort_keys=True)},
+            dead_letters=args["topic_arn"],
         )
 
     def _rule(self, function: aws.lambda_.Function) -> aws.cloudwatch.EventRule:
@@ -215,7 +172,9 @@ class DatabaseValidation(pulumi.ComponentResource):
 def check(args: DatabaseValidationArgs) -> None:
     """Raise ArgumentError for what can't work."""
     checks.one_of("engine", args["engine"], INSTANCES)
-    checks.one_of("architecture", args.get("architecture", DEFAULT_ARCHITECTURE), function_archives.PLATFORMS)
+    checks.one_of(
+        "architecture", args.get("architecture", vpc_function.DEFAULT_ARCHITECTURE), function_archives.PLATFORMS
+    )
     mode = checks.one_of("ssl_mode", args.get("ssl_mode", DEFAULT_SSL_MODE), SSL_MODES)
     if mode == "verify-full" and not args.get("certificate_bundle"):
         raise checks.ArgumentError("ssl_mode is verify-full, but no certificate_bundle is given: name the PEM file")

@@ -184,15 +184,6 @@ class Switchover(pulumi.ComponentResource):
     def _functions(
         self, config_name: str, table: aws.dynamodb.Table, state: aws.ssm.Parameter, dead_letters: aws.sqs.Queue
     ) -> dict[str, aws.lambda_.Function]:
-        layer = aws.lambda_.LayerVersion(
-            f"{self._name}-psycopg2",
-            layer_name=f"{self._name}-psycopg2",
-            description="psycopg2",
-            code=function_archives.layer_archive(self._runtime, self._architecture),
-            compatible_runtimes=[self._runtime],
-            compatible_architectures=[self._architecture],
-            opts=self._child,
-        )
         args = self._args
         around = vpc_function.Surroundings(
             parent=self,
@@ -204,14 +195,16 @@ class Switchover(pulumi.ComponentResource):
             log_retention_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
             tags=self._tags,
         )
+        layer = vpc_function.driver_layer(f"{self._name}-psycopg2", around, "postgres")
         rights = self._rights(config_name, table, state)
+        tell = allow("sqs:SendMessage", on=dead_letters.arn)
         return {
             purpose: vpc_function.declare(
                 f"{self._name}-{purpose}",
                 around,
                 module=purpose,
                 seconds=seconds,
-                rights=rights[purpose],
+                rights=[*rights[purpose], tell],
                 environment={CONFIG_PARAMETER: config_name},
                 layers=[layer.arn],
                 dead_letters=dead_letters.arn,

@@ -29,6 +29,19 @@ class Surroundings:
     tags: Mapping[str, str]
 
 
+def driver_layer(name: str, around: Surroundings, kind: str) -> aws.lambda_.LayerVersion:
+    """Make the layer with the driver of a kind of database, postgres or mysql."""
+    return aws.lambda_.LayerVersion(
+        name,
+        layer_name=name,
+        description=f"The driver of {kind}",
+        code=function_archives.layer_archive(around.runtime, around.architecture, kind),
+        compatible_runtimes=[around.runtime],
+        compatible_architectures=[around.architecture],
+        opts=pulumi.ResourceOptions(parent=around.parent),
+    )
+
+
 def declare(
     name: str,
     around: Surroundings,
@@ -37,13 +50,16 @@ def declare(
     seconds: int,
     rights: Sequence[Statement],
     environment: Mapping[str, pulumi.Input[str]],
+    description: str | None = None,
+    memory_mb: int = MEMORY_MB,
+    code: pulumi.Archive | None = None,
     layers: Sequence[pulumi.Input[str]] = (),
     dead_letters: pulumi.Input[str] | None = None,
 ) -> aws.lambda_.Function:
     """Make the function of `handlers/functions/<module>.py`, its log and its role.
 
-    `rights` are added to those every function has: to write its log, to be in the VPC, to use the key, and to send to
-    the queue `dead_letters` (an ARN).
+    `rights` are added to those every function has: to write its log, to be in the VPC, to use the key. Among them must
+    be to send to `dead_letters`, the ARN of a queue or topic. `code` is given where it is more than the handlers.
     """
     child = pulumi.ResourceOptions(parent=around.parent)
     logs = aws.cloudwatch.LogGroup(
@@ -62,28 +78,26 @@ def declare(
         opts=child,
     )
     vpc = aws.iam.RolePolicyAttachment(f"{name}-vpc", role=role.name, policy_arn=VPC_POLICY, opts=child)
-    common = [allow("kms:Decrypt", "kms:GenerateDataKey", on=around.kms_key_arn)]
-    if dead_letters is not None:
-        common.append(allow("sqs:SendMessage", on=dead_letters))
+    key = allow("kms:Decrypt", "kms:GenerateDataKey", on=around.kms_key_arn)
     policy = aws.iam.RolePolicy(
         f"{name}-policy",
         name="what-it-calls",
         role=role.name,
-        policy=policies.document([*rights, *common]),
+        policy=policies.document([*rights, key]),
         opts=child,
     )
     return aws.lambda_.Function(
         name,
         name=name,
-        description=f"Migration step: {module}",
+        description=description or f"Migration step: {module}",
         runtime=around.runtime,
         architectures=[around.architecture],
         handler=f"handlers.functions.{module}.handler",
-        code=function_archives.code_archive(),
+        code=code or function_archives.code_archive(),
         layers=list(layers) or None,
         role=role.arn,
         timeout=seconds,
-        memory_size=MEMORY_MB,
+        memory_size=memory_mb,
         environment={"variables": dict(environment)},
         kms_key_arn=around.kms_key_arn,
         dead_letter_config={"target_arn": dead_letters} if dead_letters is not None else None,

@@ -88,12 +88,12 @@ def test_each_read_replica_has_an_alarm_on_its_lag() -> None:
 def test_validation_is_made_of_these_children() -> None:
     recorder = validation()
     assert recorder.kinds() == {
-        "val-role": "aws:iam/role:Role",
-        "val-vpc": "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
-        "val-policy": "aws:iam/rolePolicy:RolePolicy",
-        "val-log": "aws:cloudwatch/logGroup:LogGroup",
+        "val-check-role": "aws:iam/role:Role",
+        "val-check-vpc": "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        "val-check-policy": "aws:iam/rolePolicy:RolePolicy",
+        "val-check-log": "aws:cloudwatch/logGroup:LogGroup",
         "val-driver": "aws:lambda/layerVersion:LayerVersion",
-        "val-function": "aws:lambda/function:Function",
+        "val-check": "aws:lambda/function:Function",
         "val-events": "aws:cloudwatch/eventRule:EventRule",
         "val-events-permission": "aws:lambda/permission:Permission",
         "val-events-target": "aws:cloudwatch/eventTarget:EventTarget",
@@ -121,7 +121,7 @@ def test_the_function_knows_the_database_and_no_password() -> None:
         "character_set": "utf8mb4",
         "lag_seconds": 10,
     }
-    assert {"val-vpc", "val-policy", "val-log"} <= recorder.named("val-function").depends_on
+    assert {"val-check-vpc", "val-check-policy", "val-check-log"} <= recorder.named("val-check").depends_on
 
 
 def test_the_role_may_read_one_secret_and_tell_one_topic() -> None:
