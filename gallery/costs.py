@@ -25,6 +25,7 @@ CLASSES = {
 }
 """US dollars an hour, one zone."""
 CAPACITY_UNIT = 0.12
+SECRET = 0.40
 GP3_GB, DMS_GB = 0.115, 0.115
 
 
@@ -83,7 +84,7 @@ PRICES: dict[str, tuple[str, float | Callable[[Inputs], float]]] = {
     "aws:ec2/vpnConnection:VpnConnection": ("VPN connection", HOURS * 0.05),
     "aws:lb/loadBalancer:LoadBalancer": ("load balancer", HOURS * 0.0225),
     "aws:kms/key:Key": ("key", 1.0),
-    "aws:secretsmanager/secret:Secret": ("secret", 0.40),
+    "aws:secretsmanager/secret:Secret": ("secret", SECRET),
     "aws:route53/zone:Zone": ("hosted zone", 0.50),
     "aws:route53/healthCheck:HealthCheck": ("health check", 2.0),
     "aws:cloudwatch/metricAlarm:MetricAlarm": ("alarm", 0.10),
@@ -106,6 +107,8 @@ def estimate(resources: Iterable[tuple[str, str, Inputs]]) -> list[Item]:
         if kind in PRICES:
             what, price = PRICES[kind]
             found.setdefault(what, []).append(price(inputs) if callable(price) else price)
+    managed = [i for kind, _, i in known if kind.startswith("aws:rds/") and i.get("manageMasterUserPassword")]
+    found.setdefault("secret", []).extend([SECRET] * len(managed))  # RDS makes it, and no program declares it
     _add(found, "Aurora capacity", _aurora(known))
     _add(found, "Fargate task", _fargate(known))
     items = [Item(what, len(prices), round(sum(prices), 2)) for what, prices in found.items() if sum(prices)]

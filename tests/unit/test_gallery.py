@@ -115,7 +115,12 @@ def test_an_estimate_adds_up() -> None:
             (
                 "aws:rds/instance:Instance",
                 "i",
-                {"instanceClass": "db.t3.micro", "allocatedStorage": 20, "multiAz": True},
+                {
+                    "instanceClass": "db.t3.micro",
+                    "allocatedStorage": 20,
+                    "multiAz": True,
+                    "manageMasterUserPassword": True,
+                },
             ),
             (
                 "aws:rds/cluster:Cluster",
@@ -137,9 +142,10 @@ def test_an_estimate_adds_up() -> None:
         "NAT gateway": 32.85,
         "RDS instance": 29.42,
         "interface endpoint": 14.6,
+        "secret": 0.4,
     }
     assert items[0].what == "Aurora capacity"
-    assert costs.total(items) == 120.67
+    assert costs.total(items) == 121.07
 
 
 def test_a_class_without_a_price_says_where_to_add_it() -> None:
