@@ -99,7 +99,8 @@ def _state(instance: Instance) -> list[dict[str, Any]]:
 
 
 def _dashboards(instance: Instance, scenario: str, span: tuple[float, float]) -> None:
-    cloudwatch = instance.client("cloudwatch")
+    region = stack.outputs(instance).get("target_region")  # where an application moved to another region is watched
+    cloudwatch = instance.client("cloudwatch", region)
     for number, entry in enumerate(cloudwatch.list_dashboards()["DashboardEntries"]):
         body = json.loads(cloudwatch.get_dashboard(DashboardName=entry["DashboardName"])["DashboardBody"])
         values = {
@@ -108,7 +109,7 @@ def _dashboards(instance: Instance, scenario: str, span: tuple[float, float]) ->
             for query in dashboards.queries(widget)
         }
         groups = [group for widget in body["widgets"] if (group := dashboards.log_group(widget))]
-        logs = {group: _logged(instance.client("logs"), group) for group in groups}
+        logs = {group: _logged(instance.client("logs", region), group) for group in groups}
         moments = [moment for line in values.values() for moment, _ in line]
         shown = (min(moments), max(moments)) if len(set(moments)) > 1 else span
         suffix = f"-{number + 1}" if number else ""

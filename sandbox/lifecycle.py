@@ -73,6 +73,7 @@ def _started(options: Options, ready: setup.Ready, wants_mysql: bool, claim: int
     told = {
         "database_port": options.database_port,
         "end_with_parent": options.end_with_parent,
+        "regions": stack.regions(stack.load(options.stack_config)),
         "mysql": wants_mysql,
         "cloud_python": str(ready.cloud_python),
         "engine": ready.engine.to_dict(),

@@ -14,6 +14,7 @@ import yaml
 
 from sandbox import adaptation
 from sandbox.adaptation import World
+from sandbox.cloud import routes
 from sandbox.databases import MariaDbInfo, ServerInfo
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
@@ -55,6 +56,13 @@ def _merged(before: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any
 
 def _both_maps(one: Any, other: Any) -> bool:
     return isinstance(one, Mapping) and isinstance(other, Mapping)
+
+
+def regions(config: Mapping[str, Any]) -> list[str]:
+    """Return the regions a configuration names, the stack's own first."""
+    own = str(config.get("aws:region", routes.REGION))
+    sections = (value for value in config.values() if isinstance(value, Mapping))
+    return list(dict.fromkeys([own, *(str(section["region"]) for section in sections if "region" in section)]))
 
 
 def composition(config: Mapping[str, Any]) -> str:

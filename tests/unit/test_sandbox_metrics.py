@@ -3,6 +3,7 @@
 import os
 from datetime import UTC, datetime
 
+from sandbox import stack
 from sandbox.databases import metrics
 
 CLUSTER = {"DBClusterIdentifier": "shop", "Endpoint": "shop.cluster-127-0-0-3.us-east-1.rds.amazonaws.com"}
@@ -59,3 +60,10 @@ def test_data_are_what_cloudwatch_takes() -> None:
             "Unit": "Percent",
         }
     ]
+
+
+def test_a_configuration_s_regions_are_the_stack_s_own_and_those_of_its_sides() -> None:
+    assert stack.regions({"aws:region": "eu-west-1"}) == ["eu-west-1"]
+    sides = {"p:source": {"region": "eu-west-1"}, "p:target": {"region": "eu-central-1"}, "p:name": "x"}
+    assert stack.regions({"aws:region": "eu-west-1", **sides}) == ["eu-west-1", "eu-central-1"]
+    assert stack.regions({}) == ["us-east-1"]
