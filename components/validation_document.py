@@ -11,6 +11,8 @@ from components import checks, policies
 from components.policies import allow
 
 TASK, TARGET = "ReplicationTaskArn", "TargetInstanceIdentifier"
+MOST_TABLES = 500
+"""How many tables' statistics DMS gives in one answer; the document asks once."""
 TASK_ARN = r"^arn:aws[a-z-]*:dms:[a-z0-9-]+:\d{12}:task:[A-Za-z0-9-]+$"
 
 
@@ -65,7 +67,7 @@ def declare(
 def content(role_arn: str) -> dict[str, Any]:
     """Return the document. It ends in Success where the task runs past its load, no table failed and the target is up.
 
-    Its output `TableStates.States` lists the state of every table.
+    Its output `TableStates.States` lists the states of the first 500 tables, for people to read: none is asserted.
     """
     return {
         "schemaVersion": "0.3",
@@ -110,6 +112,7 @@ def content(role_arn: str) -> dict[str, Any]:
                     "Service": "dms",
                     "Api": "DescribeTableStatistics",
                     "ReplicationTaskArn": f"{{{{ {TASK} }}}}",
+                    "MaxRecords": MOST_TABLES,
                 },
                 "outputs": [{"Name": "States", "Selector": "$.TableStatistics..TableState", "Type": "StringList"}],
                 "isEnd": True,

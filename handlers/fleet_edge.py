@@ -35,7 +35,10 @@ def open_fleet() -> Fleet:
 
 
 def handler(step: Callable[[Fleet, dict[str, Any]], dict[str, Any]]) -> Handler:
-    """Make a Lambda handler of a step. What is refused is an answer with the reason; what fails is an error."""
+    """Make a Lambda handler of a step. What is refused or overtaken is an answer with the reason, a failure an error.
+
+    `refused` promises that nothing was changed, `overtaken` does not: the record then says what holds.
+    """
 
     @functools.wraps(step)
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
@@ -43,9 +46,10 @@ def handler(step: Callable[[Fleet, dict[str, Any]], dict[str, Any]]) -> Handler:
         say("begins", step.__module__, database=str(event.get("database")))
         try:
             result = step(open_fleet(), event)
-        except (Refused, Superseded) as refusal:
-            say("refused", step.__module__, reason=str(refusal))
-            return {"outcome": "refused", "reason": str(refusal)}
+        except (Refused, Superseded) as stopped:
+            outcome = "refused" if isinstance(stopped, Refused) else "overtaken"
+            say(outcome, step.__module__, reason=str(stopped))
+            return {"outcome": outcome, "reason": str(stopped)}
         except Exception as error:
             say("failed", step.__module__, error=type(error).__name__, reason=str(error))
             raise

@@ -6,12 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from components.settings import consistency, sections
+from components.settings import sections
 from components.settings.sections import SECRET_ARN, Functions, Host, Section, SslMode, Table
 from components.settings.stack import Stack
 
-SERVICES = ("mgn", "route53", "secretsmanager", "sns", "ssm")
-"""What the functions and DMS call, beside DynamoDB, which every network reaches."""
 DATABASE = r"^[a-z](?:-?[a-z0-9]){1,19}$"
 INSTANCE_TYPE = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"
 MOST_DATABASES = 100
@@ -43,6 +41,11 @@ class Side(Section):
         pattern=SECRET_ARN, description="the ARN of the secret with host, port, username and password of DMS's user"
     )
     ssl_mode: SslMode = Field("require", description="require, verify-full or none")
+
+
+def _place(side: Side) -> tuple[str, int, str]:
+    """Return what tells two databases apart: the host as DNS compares it, port, name."""
+    return side.host.rstrip(".").lower(), side.port, side.database
 
 
 class Database(Section):
@@ -103,7 +106,11 @@ class Fleet(Stack):
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong though every key alone is right."""
         yield from super().contradictions()
-        yield from consistency.reach(self.network, SERVICES)
+        if self.network.nat == "none":
+            yield (
+                "network.nat is none, but the replication servers of Application Migration Service and the agents on "
+                "premises need ways out that interface endpoints do not give: write one or per_zone"
+            )
         if not self.network.on_premises_cidrs:
             yield "network.onPremisesCidrs is empty: write what lies behind the VPN, for example [192.168.0.0/16]"
         if self.vpn.customer_gateway_asn == self.vpn.amazon_asn:
@@ -114,16 +121,20 @@ class Fleet(Stack):
     def _duplicates(self) -> Iterator[str]:
         names: dict[str, int] = {}
         targets: dict[tuple[str, int, str], int] = {}
+        sources = {_place(database.source): number for number, database in reversed(list(enumerate(self.databases)))}
         for number, database in enumerate(self.databases):
             first = names.setdefault(database.name, number)
             if first != number:
                 yield f"databases.{number}.name is {database.name!r}, as databases.{first}.name is: change one"
             target = database.target
-            first = targets.setdefault((target.host, target.port, target.database), number)
+            shown = f"databases.{number}.target is {target.host}:{target.port}/{target.database}"
+            first = targets.setdefault(_place(target), number)
             if first != number:
+                yield f"{shown}, as databases.{first}.target is: two databases would be written into one"
+            if _place(target) in sources:
                 yield (
-                    f"databases.{number}.target is {target.host}:{target.port}/{target.database}, as "
-                    f"databases.{first}.target is: two databases would be written into one"
+                    f"{shown}, as databases.{sources[_place(target)]}.source is: what is moved away from would be "
+                    "written into; write the database's new place"
                 )
 
     def _ports(self) -> Iterator[str]:

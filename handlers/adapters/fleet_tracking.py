@@ -72,7 +72,8 @@ class FleetTracking:
                 ]
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] not in ("TransactionCanceledException", "TransactionConflictException"):
+            reasons: Any = error.response.get("CancellationReasons") or [{}]
+            if reasons[0].get("Code") != "ConditionalCheckFailed":  # of the state; all else is no other version
                 raise
             raise Superseded(f"{record.database} was changed by somebody else: look again, then try again") from None
         return stored

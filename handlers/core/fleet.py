@@ -10,6 +10,9 @@ from handlers.core.names import BLUE, GREEN
 WRITER, READER = "writer", "reader"
 WHOLE = 100
 
+Weights = Mapping[str, Mapping[str, int]]
+"""Weights of a database's names, by role and side."""
+
 
 class Phase(StrEnum):
     """Where a database stands. `finished` is the point of no return: nobody keeps the old side up to date any more."""
@@ -55,10 +58,13 @@ class Record:
     reason: str = ""
 
 
-def advanced(record: Record, phase: Phase, *, reader_percent: int = 0, writers_stopped: bool = False) -> Record:
+def advanced(
+    record: Record, phase: Phase, found: Weights, *, reader_percent: int = 0, writers_stopped: bool = False
+) -> Record:
     """Return the record moved on to `phase`; the same phase again is a repetition. Raises Refused.
 
-    `writers_stopped` is the caller's word that nothing writes to the old side and everything written has arrived.
+    `found` is where the names point now. `writers_stopped` is the caller's word that nothing writes to the side the
+    writer's name leaves and everything written there has arrived.
     """
     name = record.database
     if phase is Phase.ROLLED_BACK:
@@ -72,22 +78,43 @@ def advanced(record: Record, phase: Phase, *, reader_percent: int = 0, writers_s
         raise Refused(f"{name}: reader_percent belongs to {Phase.SHIFTING}, not to {phase}: leave it out")
     if not 0 <= reader_percent <= WHOLE:
         raise Refused(f"{name}: reader_percent is {reader_percent}: write a number from 0 to {WHOLE}")
-    if phase is Phase.SWITCHED and record.phase is not phase and not writers_stopped:
+    after = replace(record, phase=phase, reader_percent=reader_percent, reason="")
+    if phase is Phase.FINISHED and record.phase is not phase and found != weights(after):
         raise Refused(
-            f"{name}: the writer's name moves whole, and what is still written to the old side would be lost: stop its "
-            "writers, wait until the lag is 0, and say writers_stopped"
+            f"{name}: its names read {_shown(found)}, and {phase} is for names that are green whole: repeat "
+            f"{Phase.SWITCHED} first"
         )
-    return replace(record, phase=phase, reader_percent=reader_percent, reason="")
+    if found[WRITER] != weights(after)[WRITER] and not writers_stopped:
+        raise Refused(
+            f"{name}: the writer's name would move from {dict(found[WRITER])} to {weights(after)[WRITER]}, and what is "
+            "still written to the side it leaves would be lost: stop its writers, wait until the lag is 0, and say "
+            "writers_stopped"
+        )
+    return after
 
 
-def rolled_back(record: Record, reason: str) -> Record:
-    """Return the record taken back. Raises Refused past the point of no return."""
+def rolled_back(
+    record: Record, found: Weights, reason: str, *, writers_stopped: bool = False, accept_loss: bool = False
+) -> Record:
+    """Return the record taken back. Raises Refused past the point of no return, or where green's writes may be lost.
+
+    `writers_stopped` is the caller's word that green's writers have stopped and the fail-back has drained;
+    `accept_loss` that what green alone has may be lost.
+    """
     if record.phase is Phase.FINISHED:
         raise Refused(
             f"{record.database} is {Phase.FINISHED}, past the point of no return: its old side lacks what was written "
             "since. Migrate it back as a migration of its own"
         )
-    return replace(record, phase=Phase.ROLLED_BACK, reader_percent=0, reason=reason)
+    after = replace(record, phase=Phase.ROLLED_BACK, reader_percent=0, reason=reason)
+    written = record.phase is Phase.SWITCHED or found[WRITER] != weights(after)[WRITER]
+    if written and not (writers_stopped or accept_loss):
+        raise Refused(
+            f"{record.database} is {record.phase} and its writer's name reads {dict(found[WRITER])}: what green took "
+            "and blue has not would be lost. Stop green's writers, wait until the fail-back has drained, and say "
+            "writers_stopped; or say accept_loss"
+        )
+    return after
 
 
 def same(before: Record, after: Record) -> bool:
@@ -95,21 +122,23 @@ def same(before: Record, after: Record) -> bool:
     return before.settled and replace(before, reason="") == replace(after, reason="")
 
 
-def weights(record: Record) -> dict[str, dict[str, int]] | None:
-    """Return the weights of both names, by role and side, that the record's phase asks for; None where it asks none."""
+def weights(record: Record) -> dict[str, dict[str, int]]:
+    """Return the weights of both names, by role and side, that the record's phase asks for."""
     match record.phase:
         case Phase.SHIFTING:
             return {WRITER: _split(0), READER: _split(record.reader_percent)}
-        case Phase.SWITCHED:
+        case Phase.SWITCHED | Phase.FINISHED:
             return {WRITER: _split(WHOLE), READER: _split(WHOLE)}
-        case Phase.ROLLED_BACK:
-            return {WRITER: _split(0), READER: _split(0)}
         case _:
-            return None
+            return {WRITER: _split(0), READER: _split(0)}
 
 
 def _split(green: int) -> dict[str, int]:
     return {BLUE: WHOLE - green, GREEN: green}
+
+
+def _shown(found: Weights) -> str:
+    return ", ".join(f"{role} {dict(sides)}" for role, sides in found.items())
 
 
 @dataclass(frozen=True)
@@ -141,16 +170,17 @@ class Request:
     phase: Phase
     reader_percent: int = 0
     writers_stopped: bool = False
+    accept_loss: bool = False
     reason: str = ""
 
 
 def request(event: Mapping[str, Any], phase: Phase | None = None) -> Request:
     """Return the request in an event; `phase` is given where the function knows it. Raises Refused for a bad one."""
-    known = {"database", "reason"} if phase else {"database", "phase", "reader_percent", "writers_stopped", "reason"}
+    known = {"database", "writers_stopped", "reason"} | ({"accept_loss"} if phase else {"phase", "reader_percent"})
     unknown = sorted(event.keys() - known)
     if unknown:
         raise Refused(f"{', '.join(unknown)}: no such key; known are {', '.join(sorted(known))}")
-    database, percent, stopped = event.get("database"), event.get("reader_percent", 0), event.get("writers_stopped")
+    database, percent = event.get("database"), event.get("reader_percent", 0)
     if not isinstance(database, str) or not database:
         raise Refused(f"database is {database!r}: write the name of a database of the fleet")
     if not isinstance(percent, int) or isinstance(percent, bool):
@@ -158,4 +188,14 @@ def request(event: Mapping[str, Any], phase: Phase | None = None) -> Request:
     wanted = event.get("phase") if phase is None else phase
     if wanted not in list(Phase):
         raise Refused(f"phase is {wanted!r}: write one of {', '.join(Phase)}")
-    return Request(database, Phase(wanted), percent, stopped is True, str(event.get("reason") or ""))
+    for word in ("writers_stopped", "accept_loss"):
+        if not isinstance(event.get(word, False), bool):
+            raise Refused(f"{word} is {event[word]!r}: write true or false")
+    return Request(
+        database,
+        Phase(wanted),
+        reader_percent=percent,
+        writers_stopped=event.get("writers_stopped", False),
+        accept_loss=event.get("accept_loss", False),
+        reason=str(event.get("reason") or ""),
+    )

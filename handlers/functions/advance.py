@@ -10,14 +10,15 @@ from handlers.fleet_edge import handler as edge
 def step(fleet: Fleet, event: dict[str, Any]) -> dict[str, Any]:
     """Move `database` on to `phase`.
 
-    `shifting` sends `reader_percent` of the reads to green; `switched` moves both names whole and wants the caller's
-    word, `writers_stopped`. The other phases are recorded and leave the names alone.
+    `shifting` sends `reader_percent` of the reads to green; `switched` moves both names whole; `finished` wants them
+    there already; in every phase before, both are blue. Whatever moves the writer wants the caller's word,
+    `writers_stopped`.
     """
     asked = core.request(event)
     return fleet.carry_out(
         asked.database,
-        lambda record: core.advanced(
-            record, asked.phase, reader_percent=asked.reader_percent, writers_stopped=asked.writers_stopped
+        lambda record, found: core.advanced(
+            record, asked.phase, found, reader_percent=asked.reader_percent, writers_stopped=asked.writers_stopped
         ),
         asked.reason,
     )

@@ -256,7 +256,7 @@ def database(outputs: Outputs, aws: Aws) -> Iterator[Database]:
     found = Database(sorted(outputs["databases"])[-1], outputs, aws)
     assert not found.items() and found.green() == (0, 0), f"{found.name} is on its way: these checks would disturb it"
     yield found
-    found.rollback(reason="end of the check")
+    found.rollback(reason="end of the check", accept_loss=True)
     found.forget()
 
 
@@ -269,7 +269,9 @@ def test_a_rollback_sends_both_names_back_and_records_it(database: Database) -> 
     assert database.advance("switched", writers_stopped=True)["outcome"] == "switched"
     assert database.green() == (100, 100)
 
-    assert database.rollback(reason="checksums differ")["outcome"] == "rolled_back"
+    assert "accept_loss" in database.rollback(reason="checksums differ")["reason"]
+    assert database.green() == (100, 100)
+    assert database.rollback(reason="checksums differ", writers_stopped=True)["outcome"] == "rolled_back"
     assert database.green() == (0, 0)
     *events, state = database.items()
     assert state["timestamp"]["S"] == "current" and state["migrationPhase"]["S"] == "rolled_back"
@@ -292,7 +294,8 @@ def test_weights_moved_by_hand_come_back(database: Database, outputs: Outputs, a
     ]
     aws("route53").change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
     assert database.green() == (100, 0)
-    assert database.rollback()["weights"][name] == {"blue": 100, "green": 0}
+    assert database.rollback()["outcome"] == "refused"
+    assert database.rollback(accept_loss=True)["weights"][name] == {"blue": 100, "green": 0}
     assert database.green() == (0, 0)
 
 

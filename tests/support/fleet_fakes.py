@@ -1,6 +1,7 @@
 """A fleet without AWS: a zone, a tracking table and a topic that live in memory, behind the clients' own calls."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -43,6 +44,8 @@ class Route53:
             for side, weight in (("blue", 100), ("green", 0))
         }
         self.batches: list[int] = []
+        self.interruptions: list[Callable[[], Any]] = []
+        """What happens while a batch is on its way, a batch each; what it does there is not interrupted itself."""
 
     def list_resource_record_sets(self, **wanted: Any) -> dict[str, Any]:
         assert wanted["HostedZoneId"] == "Z1"
@@ -50,12 +53,23 @@ class Route53:
 
     def change_resource_record_sets(self, *, HostedZoneId: str, ChangeBatch: dict[str, Any]) -> dict[str, Any]:
         assert HostedZoneId == "Z1" and len(ChangeBatch["Comment"]) <= 256
+        if self.interruptions:
+            meanwhile, *later = self.interruptions
+            self.interruptions = []
+            meanwhile()
+            self.interruptions = later
         changes = ChangeBatch["Changes"]
         self.batches.append(len(changes))
         for change in changes:
             found = change["ResourceRecordSet"]
             self.records[found["Name"].rstrip("."), found["SetIdentifier"]] = found
         return {"ChangeInfo": {"Id": f"C{len(self.batches)}"}}
+
+    def point(self, database: str, green: int) -> None:
+        """Give both names of a database these weights, as somebody would by hand."""
+        for name in CONFIG.names(database).values():
+            self.records[name, "green"]["Weight"] = green
+            self.records[name, "blue"]["Weight"] = 100 - green
 
     def green(self, database: str) -> tuple[int, int]:
         """Return the weight of green for writes and for reads."""
@@ -79,8 +93,11 @@ class DynamoDb:
         keys = [(put["Item"]["serverId"]["S"], put["Item"]["timestamp"]["S"]) for put in puts]
         state, line = (self.items.get(key) for key in keys)
         expected = puts[0]["ExpressionAttributeValues"][":version"]
-        if (state is not None and state["version"] != expected) or line is not None:
-            raise ClientError({"Error": {"Code": "TransactionCanceledException"}}, "TransactWriteItems")
+        failed = (state is not None and state["version"] != expected, line is not None)
+        if any(failed):
+            reasons = [{"Code": "ConditionalCheckFailed" if one else "None"} for one in failed]
+            answer: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+            raise ClientError(answer, "TransactWriteItems")
         for key, put in zip(keys, puts, strict=True):
             self.items[key] = copy.deepcopy(put["Item"])
 

@@ -156,6 +156,7 @@ def test_the_document_is_an_automation_whose_steps_lead_to_its_end() -> None:
     assert document["mainSteps"][-1]["isEnd"] is True
     steps = {step["name"]: step for step in document["mainSteps"]}
     assert all(steps[n]["action"] == "aws:assertAwsResourceProperty" for n in names[1:5])
+    assert steps["TableStates"]["inputs"]["MaxRecords"] == 500
     assert document["outputs"] == ["TableStates.States"]
 
 

@@ -86,7 +86,12 @@ def test_one_error_lists_every_bad_entry() -> None:
         ),
         (with_(vpn={"customerGatewayAsn": 64512}), "vpn.customerGatewayAsn and vpn.amazonAsn are both 64512"),
         (with_(network={"onPremisesCidrs": []}), "network.onPremisesCidrs is empty: write what lies behind the VPN"),
-        (with_(network={"nat": "none"}), "network.interfaceEndpoints lacks mgn, route53, secretsmanager, sns, ssm"),
+        (
+            with_(
+                network={"nat": "none", "interfaceEndpoints": ["mgn", "route53", "secretsmanager", "sns", "ssm", "ec2"]}
+            ),
+            "network.nat is none, but the replication servers",
+        ),
         (with_(servers={"instanceType": "big"}), "servers.instanceType is 'big'"),
         (with_(source={"host": "x.example"}), "source: there is no such key"),
         (
@@ -96,6 +101,18 @@ def test_one_error_lists_every_bad_entry() -> None:
         (
             with_(databases=[database("a1"), database("a2", target={"host": "a1.rds.example", "database": "a1"})]),
             "databases.1.target is a1.rds.example:5432/a1, as databases.0.target is: two databases would be written",
+        ),
+        (
+            with_(databases=[database("a1"), database("a2", target={"host": "A1.RDS.example", "database": "a1"})]),
+            "databases.1.target is A1.RDS.example:5432/a1, as databases.0.target is: two databases would be written",
+        ),
+        (
+            with_(databases=[database("a1"), database("a2", target={"host": "A1.Corp.example", "database": "a1"})]),
+            "databases.1.target is A1.Corp.example:5432/a1, as databases.0.source is: what is moved away from",
+        ),
+        (
+            with_(databases=[database("a1", target={"host": "a1.corp.example."}), database("a2")]),
+            "databases.0.target is a1.corp.example.:5432/a1, as databases.0.source is",
         ),
         (
             with_(databases=[database("a1"), database("a2", source={"port": 5433})]),
