@@ -1,7 +1,8 @@
 """Deploy scenarios in sandboxes and write what the docs show of them: `python -m gallery [SCENARIO ...]`.
 
-A migration is rehearsed under load, so that its dashboard has something to show; anything else is deployed and left
-alone for a while. `docs/pictures` gets the pictures and facts, README.md and docs/scenarios.md their tables.
+What moves a database of this machine is rehearsed under load, so that its dashboard has something to show; anything
+else is deployed and left alone for a while. `docs/pictures` gets the pictures and facts, README.md and
+docs/scenarios.md their tables.
 """
 
 import argparse
@@ -20,7 +21,9 @@ from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.paths import BUILD, REPOSITORY
 from sandbox.rehearsal import shop
-from sandbox.rehearsal.run import Request, rehearse
+from sandbox.rehearsal.beginning import BEGINNINGS
+from sandbox.rehearsal.request import Request
+from sandbox.rehearsal.run import rehearse
 
 NAME = "sandbox-gallery"
 PICTURES = REPOSITORY / "docs" / "pictures"
@@ -52,7 +55,7 @@ def make(scenario: str) -> dict[str, Any]:
     config = f"examples/{scenario}.yaml"
     begin = time.time()
     try:
-        seconds = _rehearsed(config) if stack.composition(stack.load(config)) == "migration" else _deployed(config)
+        seconds = _rehearsed(config) if stack.composition(stack.load(config)) in BEGINNINGS else _deployed(config)
         instance = instances.need(NAME)
         found = _state(instance)
         (PICTURES / f"{scenario}.svg").write_text(resources.picture(scenario, resources.components(found)))
