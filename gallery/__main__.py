@@ -53,13 +53,14 @@ def main(argv: list[str] | None = None) -> int:
 def make(scenario: str) -> dict[str, Any]:
     """Deploy a scenario, draw its pictures, and return its facts."""
     config = f"examples/{scenario}.yaml"
+    written = stack.load(config)
     begin = time.time()
     try:
-        seconds = _rehearsed(config) if stack.composition(stack.load(config)) in BEGINNINGS else _deployed(config)
+        seconds = _rehearsed(config) if stack.composition(written) in BEGINNINGS else _deployed(config)
         instance = instances.need(NAME)
         found = _state(instance)
         (PICTURES / f"{scenario}.svg").write_text(resources.picture(scenario, resources.components(found)))
-        _dashboards(instance, scenario, (begin, time.time()))
+        _dashboards(instance, scenario, written["aws:region"], (begin, time.time()))
     finally:
         lifecycle.end(NAME)
     items = costs.estimate((r["type"], r["urn"], r.get("inputs", {})) for r in found)
@@ -101,22 +102,27 @@ def _state(instance: Instance) -> list[dict[str, Any]]:
     return found
 
 
-def _dashboards(instance: Instance, scenario: str, span: tuple[float, float]) -> None:
-    cloudwatch = instance.client("cloudwatch")
+def _dashboards(instance: Instance, scenario: str, region: str, span: tuple[float, float]) -> None:
+    """Draw the dashboards of a region. A widget may show metrics of another one."""
+    cloudwatch = instance.client("cloudwatch", region)
     for number, entry in enumerate(cloudwatch.list_dashboards()["DashboardEntries"]):
         body = json.loads(cloudwatch.get_dashboard(DashboardName=entry["DashboardName"])["DashboardBody"])
         values = {
-            query: _values(cloudwatch, query, span)
+            query: _values(instance.client("cloudwatch", _region(widget, region)), query, span)
             for widget in body["widgets"]
             for query in dashboards.queries(widget)
         }
         groups = [group for widget in body["widgets"] if (group := dashboards.log_group(widget))]
-        logs = {group: _logged(instance.client("logs"), group) for group in groups}
+        logs = {group: _logged(instance.client("logs", region), group) for group in groups}
         moments = [moment for line in values.values() for moment, _ in line]
         shown = (min(moments), max(moments)) if len(set(moments)) > 1 else span
         suffix = f"-{number + 1}" if number else ""
         path = PICTURES / f"{scenario}-dashboard{suffix}.svg"
         path.write_text(dashboards.picture(body, values, logs, shown))
+
+
+def _region(widget: Mapping[str, Any], default: str) -> str:
+    return str(widget.get("properties", {}).get("region", default))
 
 
 def _logged(logs: Any, group: str) -> list[str]:

@@ -74,6 +74,7 @@ def _started(options: Options, ready: setup.Ready, wants_mysql: bool, claim: int
         "database_port": options.database_port,
         "end_with_parent": options.end_with_parent,
         "mysql": wants_mysql,
+        "regions": stack.regions(stack.load(options.stack_config)),
         "cloud_python": str(ready.cloud_python),
         "engine": ready.engine.to_dict(),
     }

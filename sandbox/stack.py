@@ -14,6 +14,7 @@ import yaml
 
 from sandbox import adaptation
 from sandbox.adaptation import World
+from sandbox.cloud import routes
 from sandbox.databases import MariaDbInfo, ServerInfo
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
@@ -66,6 +67,13 @@ def wants_mysql(config: Mapping[str, Any]) -> bool:
     """Say whether a stack's target is MySQL: then the sandbox needs a server for it."""
     target = config.get(f"{PROJECT}:target")
     return isinstance(target, Mapping) and target.get("engine") == "mysql"
+
+
+def regions(config: Mapping[str, Any]) -> list[str]:
+    """Return the regions a stack deploys to: its own, and those of its environments where it has several."""
+    sections = (config.get(f"{PROJECT}:{side}") for side in ("source", "target"))
+    named = [section.get("region") for section in sections if isinstance(section, Mapping)]
+    return sorted({str(region) for region in (config.get("aws:region"), *named) if region}) or [routes.REGION]
 
 
 def check(name_or_path: str) -> None:

@@ -132,7 +132,7 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
     replication = next(process for process in processes.running if process.name == "dms")
     watched.append(Watched(REPLICATION, ports.dms, replication.popen.pid, str(room)))
     _write(room / "watched.json", json.dumps([asdict(server) for server in watched]))
-    metrics: list[str | Path] = [python, "-m", "sandbox.databases.metrics", room / "watched.json"]
+    metrics: list[str | Path] = [python, "-m", "sandbox.databases.metrics", room / "watched.json", *options["regions"]]
     processes.spawn("metrics", metrics, env=ours, cwd=room)
     for process, listening in waiting:
         processes.await_ready(process, lambda listening=listening: listens(listening))  # type: ignore[misc]

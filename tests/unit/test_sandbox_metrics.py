@@ -3,6 +3,7 @@
 import os
 from datetime import UTC, datetime
 
+from sandbox import stack
 from sandbox.databases import metrics
 
 CLUSTER = {"DBClusterIdentifier": "shop", "Endpoint": "shop.cluster-127-0-0-3.us-east-1.rds.amazonaws.com"}
@@ -59,3 +60,9 @@ def test_data_are_what_cloudwatch_takes() -> None:
             "Unit": "Percent",
         }
     ]
+
+
+def test_every_region_of_a_stack_is_reported_in() -> None:
+    assert stack.regions(stack.load("dev")) == ["us-east-1"]
+    assert stack.regions(stack.load("examples/payments.yaml")) == ["eu-central-1", "eu-west-1"]
+    assert stack.regions({}) == ["us-east-1"]
