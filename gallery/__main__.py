@@ -1,7 +1,8 @@
 """Deploy scenarios in sandboxes and write what the docs show of them: `python -m gallery [SCENARIO ...]`.
 
-A migration is rehearsed under load, so that its dashboard has something to show; anything else is deployed and left
-alone for a while. `docs/pictures` gets the pictures and facts, README.md and docs/scenarios.md their tables.
+What moves a database of this machine is rehearsed under load, so that its dashboard has something to show; anything
+else is deployed and left alone for a while. `docs/pictures` gets the pictures and facts, README.md and
+docs/scenarios.md their tables.
 """
 
 import argparse
@@ -20,7 +21,9 @@ from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.paths import BUILD, REPOSITORY
 from sandbox.rehearsal import shop
-from sandbox.rehearsal.run import Request, rehearse
+from sandbox.rehearsal.beginning import BEGINNINGS
+from sandbox.rehearsal.request import Request
+from sandbox.rehearsal.run import rehearse
 
 NAME = "sandbox-gallery"
 PICTURES = REPOSITORY / "docs" / "pictures"
@@ -50,13 +53,14 @@ def main(argv: list[str] | None = None) -> int:
 def make(scenario: str) -> dict[str, Any]:
     """Deploy a scenario, draw its pictures, and return its facts."""
     config = f"examples/{scenario}.yaml"
+    written = stack.load(config)
     begin = time.time()
     try:
-        seconds = _rehearsed(config) if stack.composition(stack.load(config)) == "migration" else _deployed(config)
+        seconds = _rehearsed(config) if stack.composition(written) in BEGINNINGS else _deployed(config)
         instance = instances.need(NAME)
         found = _state(instance)
         (PICTURES / f"{scenario}.svg").write_text(resources.picture(scenario, resources.components(found)))
-        _dashboards(instance, scenario, (begin, time.time()))
+        _dashboards(instance, scenario, written["aws:region"], (begin, time.time()))
     finally:
         lifecycle.end(NAME)
     items = costs.estimate((r["type"], r["urn"], r.get("inputs", {})) for r in found)
@@ -98,13 +102,13 @@ def _state(instance: Instance) -> list[dict[str, Any]]:
     return found
 
 
-def _dashboards(instance: Instance, scenario: str, span: tuple[float, float]) -> None:
-    region = stack.outputs(instance).get("target_region")  # where an application moved to another region is watched
+def _dashboards(instance: Instance, scenario: str, region: str, span: tuple[float, float]) -> None:
+    """Draw the dashboards of a region. A widget may show metrics of another one."""
     cloudwatch = instance.client("cloudwatch", region)
     for number, entry in enumerate(cloudwatch.list_dashboards()["DashboardEntries"]):
         body = json.loads(cloudwatch.get_dashboard(DashboardName=entry["DashboardName"])["DashboardBody"])
         values = {
-            query: _values(cloudwatch, query, span)
+            query: _values(instance.client("cloudwatch", _region(widget, region)), query, span)
             for widget in body["widgets"]
             for query in dashboards.queries(widget)
         }
@@ -115,6 +119,10 @@ def _dashboards(instance: Instance, scenario: str, span: tuple[float, float]) ->
         suffix = f"-{number + 1}" if number else ""
         path = PICTURES / f"{scenario}-dashboard{suffix}.svg"
         path.write_text(dashboards.picture(body, values, logs, shown))
+
+
+def _region(widget: Mapping[str, Any], default: str) -> str:
+    return str(widget.get("properties", {}).get("region", default))
 
 
 def _logged(logs: Any, group: str) -> list[str]:

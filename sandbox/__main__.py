@@ -18,7 +18,8 @@ from sandbox.errors import SandboxError
 from sandbox.lifecycle import Options
 from sandbox.processes import listens
 from sandbox.rehearsal import shop
-from sandbox.rehearsal.run import Request, rehearse
+from sandbox.rehearsal.request import Request
+from sandbox.rehearsal.run import rehearse
 
 DEFAULT_NAME = "sandbox"
 UP_ROWS = 3_000

@@ -56,7 +56,7 @@ def _migration(world: World) -> Values:
             "applicationUsername": f"{world.application_role}_next",
             **DISPOSABLE,
         },
-        "replication": {"tables": [*({"schema": schema} for schema in world.schemas), *world.excluded]},
+        "replication": {"tables": _tables(world)},
         "dns": {"ttlSeconds": 3},
         "switchover": {"bakeSeconds": 1, **machine()},
     }
@@ -96,9 +96,14 @@ def _application(world: World) -> Values:
         "target": {"database": side(world.target)},
         "application": {"deletionProtection": False},
         "transactionLogs": {"forceDestroy": True},
+        "replication": {"tables": _tables(world)},
         "dns": {"ttlSeconds": 3},
         "switchover": {"bakeSeconds": 1, **machine()},
     }
+
+
+def _tables(world: World) -> list[Mapping[str, str]]:
+    return [*({"schema": schema} for schema in world.schemas), *world.excluded]
 
 
 DISPOSABLE = {"deletionProtection": False, "finalSnapshot": False, "secretRecoveryDays": 0}
@@ -111,6 +116,10 @@ def machine() -> dict[str, str]:
         "runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
         "architecture": {"aarch64": "arm64"}.get(platform.machine(), "x86_64"),
     }
+
+
+EVERY_SCHEMA = "%"
+"""What is replicated of a source that is empty when its stack is deployed."""
 
 
 MAKES_ITS_SOURCE = frozenset({"application"})

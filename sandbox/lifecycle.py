@@ -73,8 +73,8 @@ def _started(options: Options, ready: setup.Ready, wants_mysql: bool, claim: int
     told = {
         "database_port": options.database_port,
         "end_with_parent": options.end_with_parent,
-        "regions": stack.regions(stack.load(options.stack_config)),
         "mysql": wants_mysql,
+        "regions": stack.regions(stack.load(options.stack_config)),
         "cloud_python": str(ready.cloud_python),
         "engine": ready.engine.to_dict(),
     }
@@ -95,11 +95,16 @@ def _started(options: Options, ready: setup.Ready, wants_mysql: bool, claim: int
         raise
 
 
-def declare(instance: Instance, options: Options, database: str, application_role: str) -> dict[str, str]:
-    """Give the migration its roles on the source, write the stack's configuration and make the stack, undeployed."""
+def declare(instance: Instance, options: Options, database: str = "", application_role: str = "") -> dict[str, str]:
+    """Give the migration its roles on the source, write the stack's configuration and make the stack, undeployed.
+
+    A stack that makes its source itself needs neither `database` nor `application_role`: nothing is there yet.
+    """
     base = stack.load(options.stack_config)
-    arns = {} if stack.composition(base) in adaptation.MAKES_ITS_SOURCE else source.prepare(instance, database)
-    schemas = source.schemas(instance, database)
+    if stack.composition(base) in adaptation.MAKES_ITS_SOURCE:
+        arns, schemas = {}, [adaptation.EVERY_SCHEMA]
+    else:
+        arns, schemas = source.prepare(instance, database), source.schemas(instance, database)
     world = World(instance.source, instance.target, database, schemas, arns, application_role, instance.mysql)
     instance.folder.joinpath("state").mkdir(parents=True, exist_ok=True)
     stack.write_config(instance, stack.derived(base, world))

@@ -58,13 +58,6 @@ def _both_maps(one: Any, other: Any) -> bool:
     return isinstance(one, Mapping) and isinstance(other, Mapping)
 
 
-def regions(config: Mapping[str, Any]) -> list[str]:
-    """Return the regions a configuration names, the stack's own first."""
-    own = str(config.get("aws:region", routes.REGION))
-    sections = (value for value in config.values() if isinstance(value, Mapping))
-    return list(dict.fromkeys([own, *(str(section["region"]) for section in sections if "region" in section)]))
-
-
 def composition(config: Mapping[str, Any]) -> str:
     """Return what a stack is composed of."""
     return str(config.get(f"{PROJECT}:composition", DEFAULT_COMPOSITION))
@@ -74,6 +67,13 @@ def wants_mysql(config: Mapping[str, Any]) -> bool:
     """Say whether a stack's target is MySQL: then the sandbox needs a server for it."""
     target = config.get(f"{PROJECT}:target")
     return isinstance(target, Mapping) and target.get("engine") == "mysql"
+
+
+def regions(config: Mapping[str, Any]) -> list[str]:
+    """Return the regions a stack deploys to: its own, and those of its environments where it has several."""
+    sections = (config.get(f"{PROJECT}:{side}") for side in ("source", "target"))
+    named = [section.get("region") for section in sections if isinstance(section, Mapping)]
+    return sorted({str(region) for region in (config.get("aws:region"), *named) if region}) or [routes.REGION]
 
 
 def check(name_or_path: str) -> None:

@@ -1,17 +1,18 @@
-"""What RDS and DMS report of their machines, measured: `python -m sandbox.databases.metrics FILE REGION...`.
+"""What RDS and DMS report of their machines, measured on real processes.
 
-The file is a JSON list of `Watched`. It asks RDS which cluster or instance each server stands for, and DMS for its
-replication instances, and sends CPU use, connections, memory and storage to CloudWatch until it is ended. AWS reports
-once a minute.
+`python -m sandbox.databases.metrics FILE REGION...`: the file is a JSON list of `Watched`. In each region it asks RDS
+which cluster or instance each server stands for, and DMS for its replication instances, and sends CPU use, connections,
+memory and storage to CloudWatch until it is ended. AWS reports once a minute.
 """
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,48 +143,46 @@ def _stats() -> Iterable[str]:
             continue  # it has just ended
 
 
-class Region:
-    """A region of the account: what is in it, and its CloudWatch."""
+class Reporter:
+    """Sends what the meters of a region's servers show to CloudWatch of that region."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, region: str, meters: Mapping[str, Meter]) -> None:
         once = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
-        services = ("rds", "dms", "cloudwatch")
-        self._rds, self._dms, self._cloudwatch = (boto3.client(s, region_name=name, config=once) for s in services)
+        self._rds, self._dms, self._cloudwatch = (
+            boto3.client(service, region_name=region, config=once) for service in ("rds", "dms", "cloudwatch")
+        )
+        self._meters = meters
 
-    def machines(self) -> dict[Dimensions, str]:
-        """Return what is behind everything that reports here, by its dimension."""
-        return stands_for(
+    def report(self) -> None:
+        """Look once. Raises BotoCoreError or ClientError where a service does not answer."""
+        known = stands_for(
             self._rds.describe_db_clusters()["DBClusters"],
             self._rds.describe_db_instances()["DBInstances"],
             self._dms.describe_replication_instances()["ReplicationInstances"],
         )
+        seen = {address: self._meters[address].look() for address in set(known.values()) & set(self._meters)}
+        today = datetime.now(UTC)
+        wanted: dict[str, list[dict[str, Any]]] = {}
+        for dimensions, address in known.items():
+            namespace = "AWS/DMS" if address == REPLICATION else "AWS/RDS"
+            wanted.setdefault(namespace, []).extend(data(dimensions, today, seen.get(address, {})))
+        for namespace, found in wanted.items():
+            if found:
+                self._cloudwatch.put_metric_data(Namespace=namespace, MetricData=found)
 
-    def report(self, namespace: str, found: list[dict[str, Any]]) -> None:
-        """Send metric data, if there are any."""
-        if found:
-            self._cloudwatch.put_metric_data(Namespace=namespace, MetricData=found)
 
-
-def main(file: str, regions: Sequence[str]) -> None:
+def main(file: str, *regions: str) -> None:
     """Measure until ended."""
     end_with_parent()
     servers = [Watched(**one) for one in json.loads(Path(file).read_text())]
     meters = {server.address: Meter(server) for server in servers}
-    places = [Region(name) for name in regions]
+    reporters = [Reporter(region, meters) for region in regions]
     while True:
         time.sleep(EVERY_SECONDS)
-        try:
-            known = [(place, place.machines()) for place in places]
-            wanted = {address for _, machines in known for address in machines.values()}
-            seen = {address: meter.look() for address, meter in meters.items() if address in wanted}
-            today = datetime.now(UTC)
-            for place, machines in known:
-                for namespace in ("AWS/RDS", "AWS/DMS"):
-                    here = {d: a for d, a in machines.items() if (a == REPLICATION) == (namespace == "AWS/DMS")}
-                    place.report(namespace, [one for d, a in here.items() for one in data(d, today, seen.get(a, {}))])
-        except (BotoCoreError, ClientError, OSError):
-            continue  # a reading less: the alarms treat what is missing as they do on AWS
+        for reporter in reporters:
+            with contextlib.suppress(BotoCoreError, ClientError, OSError):
+                reporter.report()  # a reading less: the alarms treat what is missing as they do on AWS
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(*sys.argv[1:])

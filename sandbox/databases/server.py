@@ -58,14 +58,21 @@ class ServerInfo:
     @contextmanager
     def superuser(self, database: str = "postgres") -> Iterator[Any]:
         """Open an autocommit connection as the superuser."""
+        with self.session(database, SUPERUSER, self.password) as connection:
+            yield connection
+
+    @contextmanager
+    def session(self, database: str, user: str, password: str, options: str = "") -> Iterator[Any]:
+        """Open an autocommit connection as any role, with libpq's `options`."""
         connection = psycopg2.connect(
             host=self.address,
             port=self.port,
-            user=SUPERUSER,
-            password=self.password,
+            user=user,
+            password=password,
             dbname=database,
             connect_timeout=10,
             application_name="sandbox",
+            options=options,
         )
         connection.autocommit = True
         try:

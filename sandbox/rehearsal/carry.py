@@ -3,76 +3,81 @@
 On AWS the same commands run from a machine that reaches both databases; `docs/getting-started.md` shows them.
 """
 
-import json
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import psycopg2
 from psycopg2 import sql
 
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
-from sandbox.source import OPERATOR, REPLICATION
 
 CONTROL_SCHEMA = "migration_control"
+WRITABLE = "-c default_transaction_read_only=off"
+"""For a target that is closed already."""
 
 
-def carry(instance: Instance, database: str, master_secret_arn: str) -> None:
-    """Carry roles, with their passwords as verifiers, and the whole schema from the source to the target."""
-    master = _master(instance, master_secret_arn)
+@dataclass(frozen=True)
+class Login:
+    """A role and its password."""
+
+    username: str
+    password: str
+
+
+def carry(instance: Instance, database: str, master: Login, ours: Sequence[str], *, passwords: bool) -> None:
+    """Carry roles and the whole schema from the source to the target.
+
+    `master` is the target's administrator, `ours` are the migration's own roles on the source, which stay there.
+    `passwords` go along as verifiers, where a superuser can read them on the source: RDS shows them to nobody.
+    """
     with instance.source.superuser(database) as source, source.cursor() as cursor:
-        roles, members = _roles(cursor)
-        cursor.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()")
-        owner = cursor.fetchone()[0]
-    connection = psycopg2.connect(
-        host=instance.target.address,
-        port=instance.target.port,
-        dbname=database,
-        user=master["username"],
-        password=master["password"],
-        options="-c default_transaction_read_only=off",
-    )
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            _make_roles(cursor, roles, members)
-            if owner in {name for name, _, _ in roles}:
-                # On the source it may create in public as the database's owner; on RDS that is the administrator.
-                cursor.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(sql.Identifier(owner)))
-    finally:
-        connection.close()
+        roles, members = _roles(cursor, list(ours), passwords=passwords)
+        creators = _creators_in_public(cursor, [name for name, _, _ in roles])
+    session = instance.target.session(database, master.username, master.password, WRITABLE)
+    with session as target, target.cursor() as cursor:
+        _make_roles(cursor, roles, members)
+        for name in creators:
+            # On the source one may be allowed to as the database's owner; on RDS that is the administrator.
+            cursor.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(sql.Identifier(name)))
     _carry_schema(instance, database, master)
 
 
-def analyze(instance: Instance, database: str, master_secret_arn: str) -> None:
+def analyze(instance: Instance, database: str, master: Login) -> None:
     """Give the target's planner statistics before the first query needs them."""
-    master = _master(instance, master_secret_arn)
     _psql(instance, database, master, "ANALYZE;")
 
 
-def _master(instance: Instance, secret_arn: str) -> dict[str, str]:
-    """Return username and password of the target's administrator."""
-    answer = instance.client("secretsmanager").get_secret_value(SecretId=secret_arn)
-    found: dict[str, str] = json.loads(answer["SecretString"])
-    return found
+def _roles(
+    cursor: Any, ours: list[str], *, passwords: bool
+) -> tuple[list[tuple[str, bool, str | None]], list[tuple[str, str]]]:
+    """Return the application's roles on the source (name, whether it logs in, verifier) and who is a member of whom.
 
-
-def _roles(cursor: Any) -> tuple[list[tuple[str, bool, str | None]], list[tuple[str, str]]]:
-    """Return the source's own roles (name, whether it logs in, verifier) and who is a member of whom."""
-    ours = [OPERATOR, REPLICATION]
+    PostgreSQL's and RDS's own roles are on every server.
+    """
     cursor.execute(
-        """SELECT rolname, rolcanlogin, rolpassword FROM pg_authid
-        WHERE rolname !~ '^pg_' AND NOT rolsuper AND rolname <> ALL(%s) ORDER BY rolname""",
-        (ours,),
+        """SELECT rolname, rolcanlogin, CASE WHEN %s THEN rolpassword END FROM pg_authid
+        WHERE rolname !~ '^(pg|rds)_' AND NOT rolsuper AND rolname <> ALL(%s) ORDER BY rolname""",
+        (passwords, ours),
     )
     roles = list(cursor.fetchall())
     cursor.execute(
-        """SELECT pg_get_userbyid(roleid), pg_get_userbyid(member) FROM pg_auth_members
-        WHERE pg_get_userbyid(member) <> ALL(%s) AND pg_get_userbyid(roleid) !~ '^pg_'""",
+        """SELECT g.rolname, m.rolname FROM pg_auth_members a JOIN pg_roles g ON g.oid = a.roleid
+        JOIN pg_roles m ON m.oid = a.member WHERE m.rolname <> ALL(%s) AND g.rolname !~ '^(pg|rds)_'""",
         (ours,),
     )
     return roles, list(cursor.fetchall())
+
+
+def _creators_in_public(cursor: Any, roles: list[str]) -> list[str]:
+    """Return those of `roles` who may create something in the schema public: only they can own what lies there."""
+    cursor.execute(
+        """SELECT r.rolname FROM pg_roles r JOIN pg_namespace n ON n.nspname = 'public'
+        WHERE r.rolname = ANY(%s) AND has_schema_privilege(r.oid, n.oid, 'CREATE') ORDER BY 1""",
+        (roles,),
+    )
+    return [row[0] for row in cursor.fetchall()]
 
 
 def _make_roles(cursor: Any, roles: Sequence[tuple[str, bool, str | None]], members: Sequence[tuple[str, str]]) -> None:
@@ -88,7 +93,7 @@ def _make_roles(cursor: Any, roles: Sequence[tuple[str, bool, str | None]], memb
         cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(member)))
 
 
-def _carry_schema(instance: Instance, database: str, master: dict[str, str]) -> None:
+def _carry_schema(instance: Instance, database: str, master: Login) -> None:
     dump = subprocess.run(
         [
             instance.target.program("pg_dump"),
@@ -107,12 +112,12 @@ def _carry_schema(instance: Instance, database: str, master: dict[str, str]) -> 
     _psql(instance, database, master, dump.stdout)
 
 
-def _psql(instance: Instance, database: str, master: dict[str, str], text: str) -> None:
+def _psql(instance: Instance, database: str, master: Login, text: str) -> None:
     """Run SQL on the target as its administrator, who is no superuser, as on RDS."""
     env = instance.target.environment(database) | {
-        "PGUSER": master["username"],
-        "PGPASSWORD": master["password"],
-        "PGOPTIONS": "-c default_transaction_read_only=off",
+        "PGUSER": master.username,
+        "PGPASSWORD": master.password,
+        "PGOPTIONS": WRITABLE,
     }
     done = subprocess.run(
         [instance.target.program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1"],

@@ -1,9 +1,9 @@
 """A whole migration, watched: deploy, load, full load, changes under writes, switchover, proof, report, destroy."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,20 @@ from sandbox.dms import mappings
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
-from sandbox.paths import BUILD, claimed
-from sandbox.rehearsal import carry, dump, outcome, shop
+from sandbox.paths import claimed
+from sandbox.rehearsal import carry, dump, outcome
 from sandbox.rehearsal.application import Application, Source
+from sandbox.rehearsal.beginning import BEGINNINGS, Given, Ready
 from sandbox.rehearsal.console import Console
 from sandbox.rehearsal.ledger import Ledger, write_gap
 from sandbox.rehearsal.operator import Operator
 from sandbox.rehearsal.picture import Series
 from sandbox.rehearsal.progress import progress_path
 from sandbox.rehearsal.report import passed, write
+from sandbox.rehearsal.request import Request
 from sandbox.rehearsal.verify import compare_all, verify
 from sandbox.rehearsal.watch import Watch
-from sandbox.rehearsal.writes import create_own_table
-from sandbox.source import make_role, new_password
 
-GUEST_DATABASE, GUEST_ROLE = "guest", "rehearsal_app"
 AFTER_SHARE = 0.4
 """How much of the load's time lies after the switchover."""
 TOUCHED = {
@@ -40,27 +39,10 @@ TOUCHED = {
 }
 """Tables the load writes to, by mode."""
 NOT_REHEARSED = {
-    "application": "makes its source itself, and a rehearsal moves one that is there",
     "database": "makes a database and moves nothing to it",
     "fleet": "leads to databases that are elsewhere, and a rehearsal moves one of this machine",
 }
 """Why, by composition."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a person asked for. `seconds` is how long the load runs around the switchover, at `rate` writes a second."""
-
-    name: str = "sandbox-rehearsal"
-    stack_config: str = stack.DEFAULT_CONFIG
-    dump: Path | None = None
-    rows: int = 300_000
-    seed: int = 7
-    rate: float = 500.0
-    seconds: float = 15.0
-    keep: bool = False
-    database_port: int | None = None
-    output: Path = BUILD / "rehearsal"
 
 
 def rehearse(request: Request) -> int:
@@ -77,11 +59,12 @@ def rehearse(request: Request) -> int:
 
 
 def _refuse_what_can_t_be_rehearsed(stack_config: str) -> None:
-    """Raise SandboxError for a stack that does not move a database which is there already."""
+    """Raise SandboxError for a stack that moves no database of this machine."""
     reason = NOT_REHEARSED.get(stack.composition(stack.load(stack_config)))
     if reason:
+        moving = " or ".join(sorted(BEGINNINGS, reverse=True))
         raise SandboxError(
-            f"{stack_config} {reason}: name a configuration of composition migration, or deploy this one with "
+            f"{stack_config} {reason}: name a configuration of composition {moving}, or deploy this one with "
             "`python -m sandbox up`"
         )
 
@@ -132,34 +115,27 @@ class Rehearsal:
         self._ledger = Ledger(request.output / "ledger.jsonl")
         self._watch = Watch(instance, progress_path(self._ledger.path))
         self._events: list[tuple[float, str]] = []
-        rules = stack.excluded(stack.load(request.stack_config))
+        config = stack.load(request.stack_config)
+        self._begin = BEGINNINGS[stack.composition(config)]
+        rules = stack.excluded(config)
         self._excluded = [mappings.Rule("exclude", rule["schema"], rule.get("table", "%")) for rule in rules]
         console.status = self._watch.line
 
     def run(self) -> tuple[dict[str, Any], Series]:
         """Go through all phases up to the proof and return the report and what the picture shows."""
         instance, request = self._instance, self._request
-        with self._phase("fill the source"):
-            source = self._fill(self._console.tell)
-        with self._phase("deploy"):
-            lifecycle.declare(instance, self._options, source.database, source.role)
-            lifecycle.deploy(instance)
-            outputs, resources = stack.outputs(instance), stack.resources(instance)
-            self._console.tell(f"{sum(resources.values())} resources")
-        operator = Operator(instance.client, outputs, self._console.beat)
-        with self._phase("prepare both sides"):
-            operator.prepare()
-            carry.carry(instance, source.database, outputs["master_secret_arn"])
+        ready = self._begin(Given(instance, request, self._options, self._console, self._phase))
+        operator, source = ready.operator, ready.source
         load = Application(
             instance,
             source,
-            name=outputs["writer_name"],
+            name=operator.outputs["writer_name"],
             rate=request.rate,
             seed=request.seed,
             ledger=self._ledger.path,
         )
-        with load, self._watch.looking(outputs, operator.replication_instance_id()):
-            said, began, ended = self._move(operator, source, load)
+        with load, self._watch.looking(operator):
+            said, began, ended = self._move(ready, load)
         with self._phase("verify"):
             records = self._ledger.read()
             gap = write_gap(records, began, ended)
@@ -173,7 +149,7 @@ class Rehearsal:
                 target_version=_version(instance.target),
                 stack_config=request.stack_config,
                 rate=request.rate,
-                resources=resources,
+                resources=ready.resources,
                 rows=source.rows,
                 said=said,
                 summary=load.summary,
@@ -192,7 +168,7 @@ class Rehearsal:
         )
         return report, series
 
-    def _move(self, operator: Operator, source: Source, load: Application) -> tuple[dict[str, Any], float, float]:
+    def _move(self, ready: Ready, load: Application) -> tuple[dict[str, Any], float, float]:
         """Replicate and switch over under load; return what the machine said and when it began and ended."""
         instance, request = self._instance, self._request
 
@@ -200,10 +176,10 @@ class Rehearsal:
             load.check()
             self._console.beat()
 
-        guarded = Operator(operator.client, operator.outputs, beat)
+        guarded = replace(ready.operator, beat=beat)
         with self._phase("full load"):
             guarded.load_fully()
-            carry.analyze(instance, source.database, operator.outputs["master_secret_arn"])
+            carry.analyze(instance, ready.source.database, ready.master)
         with self._phase("changes under load"):
             guarded.pause(request.seconds * (1 - AFTER_SHARE))
         began = time.time()
@@ -232,23 +208,6 @@ class Rehearsal:
     def _is_left_out(self, schema: str, table: str) -> bool:
         """Say whether the stack's configuration leaves a table out of the replication."""
         return any(rule.matches(schema, table) for rule in self._excluded)
-
-    def _fill(self, tell: Callable[[str], None]) -> Source:
-        """Make the source: the shop, or a person's own dump beside which the load gets a table of its own."""
-        request, server = self._request, self._instance.source
-        if request.dump is None:
-            passwords = shop.new_passwords()
-            rows = shop.create(server, request.rows, request.seed, passwords)
-            tell(f"{rows:,} rows")
-            return Source(shop.DATABASE, rows, shop.APPLICATION, passwords[shop.APPLICATION], "shop")
-        password = new_password()
-        rows = dump.restore(server, request.dump, GUEST_DATABASE)
-        tell(f"{rows:,} rows of {request.dump}")
-        with server.superuser(GUEST_DATABASE) as connection:
-            with connection.cursor() as cursor:
-                make_role(cursor, GUEST_ROLE, password)
-            create_own_table(connection, GUEST_ROLE)
-        return Source(GUEST_DATABASE, rows, GUEST_ROLE, password, "own_table")
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:

@@ -31,21 +31,31 @@ def create(server: ServerInfo, rows: int, seed: int, passwords: Mapping[str, str
     such a database already.
     """
     with server.superuser() as connection, connection.cursor() as cursor:
-        for role in (OWNER, APPLICATION, REPORT):
-            _make_role(cursor, role, passwords.get(role) if role == REPORT else passwords[role])
-        cursor.execute(f"ALTER ROLE {REPORT} SET default_transaction_read_only = on")
+        _make_roles(cursor, passwords)
         try:
             cursor.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
         except DuplicateDatabase:
             raise SandboxError(f"{server.name} has a database {DATABASE} already: start from a fresh server") from None
-    with server.superuser(DATABASE) as connection, connection.cursor() as cursor:
-        cursor.execute(f"SET ROLE {OWNER}")
-        cursor.execute("SELECT set_config('shop.rows', %s, false)", (str(rows),))
-        cursor.execute("SELECT set_config('shop.seed', %s, false)", (str(seed),))
-        cursor.execute("SET work_mem = '64MB'; SET maintenance_work_mem = '256MB'")  # the shop is built, not served
-        cursor.execute(SCRIPT.read_text(encoding="utf-8"))
     with server.superuser(DATABASE) as connection:
+        _build(connection, rows, seed)
         return count_rows(connection)
+
+
+def move_in(connection: Any, rows: int, seed: int, passwords: Mapping[str, str], member: str) -> int:
+    """Create the shop as `create` does, in the database that an autocommit `connection` is open to.
+
+    Its role owns the database and needs CREATEROLE, no more. The role `member` may then do what the application may.
+    """
+    with connection.cursor() as cursor:
+        _make_roles(cursor, passwords)
+        cursor.execute("SELECT current_database()")
+        database = sql.name(cursor.fetchone()[0])
+        cursor.execute(f"GRANT {OWNER} TO CURRENT_USER")
+        cursor.execute(f"GRANT CREATE ON DATABASE {database} TO {OWNER}")
+        cursor.execute(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
+        cursor.execute(f"GRANT {APPLICATION} TO {sql.name(member)}")
+    _build(connection, rows, seed)
+    return count_rows(connection)
 
 
 def count_rows(connection: Any) -> int:
@@ -62,6 +72,23 @@ def count_rows(connection: Any) -> int:
             cursor.execute(f"SELECT count(*) FROM ONLY {sql.name(schema, table)}")  # noqa: S608 - quoted names
             total += cursor.fetchone()[0]
     return total
+
+
+def _make_roles(cursor: Any, passwords: Mapping[str, str]) -> None:
+    for role in (OWNER, APPLICATION, REPORT):
+        _make_role(cursor, role, passwords.get(role) if role == REPORT else passwords[role])
+    cursor.execute(f"ALTER ROLE {REPORT} SET default_transaction_read_only = on")
+
+
+def _build(connection: Any, rows: int, seed: int) -> None:
+    """Make everything that is in the shop, as its owner."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET ROLE {OWNER}")
+        cursor.execute("SELECT set_config('shop.rows', %s, false)", (str(rows),))
+        cursor.execute("SELECT set_config('shop.seed', %s, false)", (str(seed),))
+        cursor.execute("SET work_mem = '64MB'; SET maintenance_work_mem = '256MB'")  # the shop is built, not served
+        cursor.execute(SCRIPT.read_text(encoding="utf-8"))
+        cursor.execute("RESET ROLE")
 
 
 def _make_role(cursor: Any, role: str, password: str | None) -> None:

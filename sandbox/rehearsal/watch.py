@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.instance import Instance
 from sandbox.rehearsal import progress
+from sandbox.rehearsal.operator import Client, Operator
 
 EVERY_SECONDS = 0.25
 LAG_WINDOW_SECONDS = 15
@@ -32,21 +33,22 @@ class Watch:
     _offset: int = 0
 
     @contextmanager
-    def looking(self, outputs: Mapping[str, Any], instance_id: str) -> Iterator[None]:
-        """Look at the task and the names that the stack's outputs tell of, as long as the context lasts."""
+    def looking(self, operator: Operator) -> Iterator[None]:
+        """Look at the task and the names that the operator's stack tells of, as long as the context lasts."""
+        outputs = operator.outputs
         self._zone = (outputs["hosted_zone_id"], outputs["writer_name"])
         self._metric = {
             "Namespace": "AWS/DMS",
             "MetricName": "CDCLatencyTarget",
             "Dimensions": [
-                {"Name": "ReplicationInstanceIdentifier", "Value": instance_id},
+                {"Name": "ReplicationInstanceIdentifier", "Value": operator.replication_instance_id()},
                 {
                     "Name": "ReplicationTaskIdentifier",
                     "Value": outputs["replication_task_arn"].rsplit(":", maxsplit=1)[-1],
                 },
             ],
         }
-        thread = threading.Thread(target=self._run, daemon=True)
+        thread = threading.Thread(target=self._run, args=(operator.client,), daemon=True)
         thread.start()
         try:
             yield
@@ -70,8 +72,8 @@ class Watch:
         weights = f", weights blue {self.weights[-1][1]:.0f} green {self.weights[-1][2]:.0f}" if self.weights else ""
         return f"writes: {writes or 'none'}{lag}{weights}"
 
-    def _run(self) -> None:
-        route53, cloudwatch = self.instance.client("route53"), self.instance.client("cloudwatch")
+    def _run(self, client: Client) -> None:
+        route53, cloudwatch = client("route53"), client("cloudwatch")
         while not self._stop.wait(EVERY_SECONDS):
             try:
                 self._look_at_names(route53)

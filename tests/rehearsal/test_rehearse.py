@@ -32,14 +32,24 @@ NEEDED = (
 PHASES = ["set up", "fill the source", "deploy", "prepare both sides", "full load", "changes under load", "switchover"]
 
 
-def passwords(instance: Instance) -> set[str]:
+def passwords(instance: Instance, *regions: str) -> set[str]:
     """Return every password and key of a running sandbox that can be asked for."""
     found = {instance.source.password, instance.target.password, instance.passphrase}
-    client = instance.client("secretsmanager")
-    for page in client.get_paginator("list_secrets").paginate():
-        for secret in page["SecretList"]:
-            found.add(json.loads(client.get_secret_value(SecretId=secret["ARN"])["SecretString"])["password"])
+    for client in (instance.client("secretsmanager", region) for region in regions):
+        for page in client.get_paginator("list_secrets").paginate():
+            for secret in page["SecretList"]:
+                found.add(json.loads(client.get_secret_value(SecretId=secret["ARN"])["SecretString"])["password"])
     return found
+
+
+def where_shown(run: Run, ended: Ended, secrets: set[str]) -> set[str]:
+    """Return everything printed or written in which one of the secrets can be read."""
+    assert run.instance
+    texts = {"standard output": ended.out, "standard error": ended.err}
+    texts |= {path.name: path.read_text() for path in run.output.iterdir()}
+    texts |= {f"logs/{path.name}": path.read_text(errors="replace") for path in run.instance.logs.iterdir()}
+    assert {"report.json", "report.html", "ledger.jsonl", "logs/postgres-target.log"} <= texts.keys()
+    return {place for place, text in texts.items() for secret in secrets if secret in text}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +59,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, Ended
     with rehearsal(tmp_path_factory.mktemp("short"), *size) as run:
         run.await_phase("switchover")
         assert run.instance
-        secrets = passwords(run.instance)
+        secrets = passwords(run.instance, "us-east-1")
         yield run, run.end(), secrets
 
 
@@ -104,14 +114,29 @@ def test_nothing_is_left_of_it(short: tuple[Run, Ended, set[str]]) -> None:
 
 def test_no_password_is_printed_or_written(short: tuple[Run, Ended, set[str]]) -> None:
     run, ended, secrets = short
-    assert run.instance
     assert len(secrets) >= 6
-    texts = {"standard output": ended.out, "standard error": ended.err}
-    texts |= {path.name: path.read_text() for path in run.output.iterdir()}
-    texts |= {f"logs/{path.name}": path.read_text(errors="replace") for path in run.instance.logs.iterdir()}
-    assert {"report.json", "report.html", "ledger.jsonl", "logs/postgres-target.log"} <= texts.keys()
-    shown = {place for place, text in texts.items() for secret in secrets if secret in text}
-    assert shown == set()
+    assert where_shown(run, ended, secrets) == set()
+
+
+def test_a_stack_that_makes_its_source_in_another_region_is_rehearsed_the_same(tmp_path: Path) -> None:
+    size = ("--rows", "5000", "--seconds", "3", "--rate", "200")
+    with rehearsal(tmp_path, "--stack-config", "examples/payments.yaml", *size) as run:
+        run.await_phase("switchover")
+        assert run.instance
+        secrets = passwords(run.instance, "eu-central-1", "eu-west-1")
+        ended = run.end()
+        assert ended.status == 0, ended.out + ended.err
+        report = report_of(run)
+        assert (report["lost_writes"], report["duplicated_writes"]) == (0, 0) and report["acknowledged_writes"] > 200
+        validation = report["validation"]
+        assert (validation["tables"], validation["mismatches"]) == (28, 0)
+        assert validation["rows"] > report["rows_loaded"] > 4_000
+        assert report["source_version"].startswith("16") and report["target_version"].startswith("18")
+        phases = list(report["phases"])
+        assert phases.index("deploy") < phases.index("fill the source") and phases[-1] == "destroy"
+        assert len(secrets) == 8, "two superusers, two administrators, DMS on each side, one application, a passphrase"
+        assert where_shown(run, ended, secrets) == set()
+        assert run.left() == []
 
 
 @pytest.fixture(scope="module")

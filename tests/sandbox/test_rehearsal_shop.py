@@ -218,6 +218,29 @@ def test_the_same_seed_gives_the_same_rows_on_any_version(servers: tuple[ServerI
     assert {"public.customers", "public.orders", "public.order_items", "warehouse.stock"} <= different
 
 
+def test_an_administrator_without_a_superuser_s_rights_can_let_it_in(servers: tuple[ServerInfo, ServerInfo]) -> None:
+    blue, green = servers
+    with green.superuser() as connection, connection.cursor() as cursor:
+        cursor.execute("DROP DATABASE IF EXISTS shop")
+        for role in (shop.OWNER, shop.APPLICATION, shop.REPORT):
+            cursor.execute(f"DROP ROLE IF EXISTS {role}")
+        cursor.execute("CREATE ROLE administrator LOGIN CREATEROLE PASSWORD 'theirs'")
+        cursor.execute("GRANT pg_read_all_data TO administrator")
+        cursor.execute("CREATE ROLE till LOGIN PASSWORD 'till'")
+        cursor.execute("CREATE DATABASE shop OWNER administrator")
+    with green.session("shop", "administrator", "theirs") as connection:
+        rows = shop.move_in(connection, 5000, 7, PASSWORDS, "till")
+    with blue.superuser("shop") as one, green.superuser("shop") as other:
+        found = compare_all(one, other)
+    assert found["mismatches"] == [] and found["rows"] == rows
+    owners = "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relname IN ('orders', 'stock')"
+    assert ask(green, owners) == [(shop.OWNER,)]
+    with green.session("shop", "till", "till") as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE warehouse.stock SET quantity = quantity + 1")
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("CREATE TABLE public.mine (a int)")
+
+
 def test_a_database_that_is_there_is_left_alone(blue: ServerInfo) -> None:
     with pytest.raises(SandboxError, match="has a database shop already"):
         shop.create(blue, 1000, 1, PASSWORDS)

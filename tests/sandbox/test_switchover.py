@@ -23,6 +23,7 @@ from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.rehearsal import carry, shop
 from sandbox.rehearsal.operator import Operator
+from sandbox.source import OPERATOR, REPLICATION
 from tests.support.pulumi_mocks import REPOSITORY
 
 TTL = 3
@@ -143,7 +144,10 @@ def migration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
         lifecycle.deploy(instance)
         operator = Operator(instance.client, stack.outputs(instance), lambda: None)
         operator.prepare()
-        carry.carry(instance, "shop", operator.outputs["master_secret_arn"])
+        secret = instance.client("secretsmanager").get_secret_value(SecretId=operator.outputs["master_secret_arn"])
+        login = json.loads(secret["SecretString"])
+        master = carry.Login(login["username"], login["password"])
+        carry.carry(instance, "shop", master, (OPERATOR, REPLICATION), passwords=True)
         yield Migration(instance, operator, passwords[shop.APPLICATION])
     finally:
         instances.stop(options.name)

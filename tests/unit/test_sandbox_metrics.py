@@ -62,8 +62,7 @@ def test_data_are_what_cloudwatch_takes() -> None:
     ]
 
 
-def test_a_configuration_s_regions_are_the_stack_s_own_and_those_of_its_sides() -> None:
-    assert stack.regions({"aws:region": "eu-west-1"}) == ["eu-west-1"]
-    sides = {"p:source": {"region": "eu-west-1"}, "p:target": {"region": "eu-central-1"}, "p:name": "x"}
-    assert stack.regions({"aws:region": "eu-west-1", **sides}) == ["eu-west-1", "eu-central-1"]
+def test_every_region_of_a_stack_is_reported_in() -> None:
+    assert stack.regions(stack.load("dev")) == ["us-east-1"]
+    assert stack.regions(stack.load("examples/payments.yaml")) == ["eu-central-1", "eu-west-1"]
     assert stack.regions({}) == ["us-east-1"]

@@ -1,0 +1,23 @@
+"""What a person asks of a rehearsal."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox import stack
+from sandbox.paths import BUILD
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for. `seconds` is how long the load runs around the switchover, at `rate` writes a second."""
+
+    name: str = "sandbox-rehearsal"
+    stack_config: str = stack.DEFAULT_CONFIG
+    dump: Path | None = None
+    rows: int = 300_000
+    seed: int = 7
+    rate: float = 500.0
+    seconds: float = 15.0
+    keep: bool = False
+    database_port: int | None = None
+    output: Path = BUILD / "rehearsal"
