@@ -54,6 +54,24 @@ def target(found: sections.Target, where: str = "target") -> Iterator[str]:
         )
 
 
+def postgres_alone(found: sections.Target, where: str = "target") -> Iterator[str]:
+    """Yield that a target runs MySQL where something is moved to it."""
+    if found.engine == "mysql":
+        yield (
+            f"{where}.engine is mysql, but a migration's functions and DMS settings know PostgreSQL alone: write "
+            "aurora-postgresql or postgres, or choose composition database"
+        )
+
+
+def without_authority(mode: sections.SslMode, where: str) -> Iterator[str]:
+    """Yield that a certificate can't be verified: DMS's endpoints and the switchover's functions are given none."""
+    if mode == "verify-full":
+        yield (
+            f"{where}.sslMode is verify-full, but neither DMS nor the functions are given an authority to verify by: "
+            "write require"
+        )
+
+
 def dns(found: sections.Dns, where: str = "dns") -> Iterator[str]:
     """Yield the contradictions of a zone and its records."""
     if found.switchover_ttl_seconds > found.ttl_seconds:
