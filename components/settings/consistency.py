@@ -44,7 +44,7 @@ def target(found: sections.Target, where: str = "target") -> Iterator[str]:
             "replicas: leave it out, and change the password by hand"
         )
     if found.engine == "mysql" and found.engine_version.count(".") == 0:
-        yield f"{where}.engineVersion {found.engine_version} names no MySQL: write its major version, for example 8.0"
+        yield f"{where}.engineVersion {found.engine_version} names no MySQL: write its major version, for example 8.4"
     if 0 < found.secret_recovery_days < 7:
         yield f"{where}.secretRecoveryDays is {found.secret_recovery_days}: write 0, or days from 7 to 30"
     if windows.overlap(found.backup_window, found.maintenance_window):

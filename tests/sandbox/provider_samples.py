@@ -399,6 +399,8 @@ SAMPLES: dict[str, Sample] = {
             "planId": make("aws:backup/plan:Plan"),
             "iamRoleArn": make("aws:iam/role:Role.arn"),
             "selectionTags": [{"type": "STRINGEQUALS", "key": "a", "value": "b"}],
+            "conditions": [{"stringEquals": [{"key": "aws:ResourceTag/a", "value": "b"}]}],
+            "resources": ["arn:aws:rds:us-east-1:000000000000:db:sample"],
         },
         replace={"name": "other"},
         tags=False,

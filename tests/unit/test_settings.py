@@ -125,7 +125,7 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
         ({"target": {"sslMode": "verify-full"}}, "target.sslMode is verify-full, but neither DMS nor the functions"),
         (
             {"target": {"engine": "mysql", "engineVersion": "8"}},
-            "target.engineVersion 8 names no MySQL: write its major version, for example 8.0",
+            "target.engineVersion 8 names no MySQL: write its major version, for example 8.4",
         ),
         ({"dns": {"zoneId": "Z1", "private": True}}, "dns.private is true for the existing zone"),
         ({"network": {"cidr": "10.0.0.0/24"}}, "network.cidr is 10.0.0.0/24: write a block from /16 to /18"),
@@ -140,7 +140,7 @@ def test_contradictions(changes: dict[str, Any], said: str) -> None:
 
 
 def test_port_and_version_follow_the_engine() -> None:
-    for engine, port, version in (("postgres", 5432, "17.5"), ("mysql", 3306, "8.0")):
+    for engine, port, version in (("postgres", 5432, "17.5"), ("mysql", 3306, "8.4")):
         target = settings.Target(engine=engine)
         assert (target.port, target.engine_version) == (port, version)
     assert settings.Target(engine="mysql", port=3307).port == 3307
