@@ -325,6 +325,7 @@ SAMPLES: dict[str, Sample] = {
             "engine": "aurora-mysql",  # the sandbox's one target server is the stack's
             "masterUsername": "admin",
             "masterPassword": "sample-password",
+            "engineLifecycleSupport": "open-source-rds-extended-support-disabled",
             "backupRetentionPeriod": 1,
             "skipFinalSnapshot": True,
         },
@@ -348,6 +349,7 @@ SAMPLES: dict[str, Sample] = {
             "allocatedStorage": 20,
             "username": "admin",
             "password": "sample-password",
+            "engineLifecycleSupport": "open-source-rds-extended-support-disabled",
             "backupRetentionPeriod": 1,
             "skipFinalSnapshot": True,
         },
