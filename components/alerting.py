@@ -14,7 +14,7 @@ PERIOD_SECONDS, PERIODS = 300, 2
 SOON_SECONDS = 60
 INSTANCE = "DBInstanceIdentifier"
 MIGRATION = ("cloudwatch.amazonaws.com", "dms.amazonaws.com", "events.amazonaws.com", "events.rds.amazonaws.com")
-"""Services that have something to say of a migration."""
+"""Services that have something to say of a migration: the topics take it, and the stack's key lets them encrypt it."""
 ABOVE, BELOW = "GreaterThanThreshold", "LessThanThreshold"
 DEFAULT_CPU_PERCENT = 80
 DEFAULT_CONNECTIONS = 800

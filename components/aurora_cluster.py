@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from components import checks
 from components.database_engines import AURORA_POSTGRESQL
-from components.database_server import BACKUP_TAG, DatabaseServer, Declaration
+from components.database_server import AWS_S_BUSINESS, BACKUP_TAG, DatabaseServer, Declaration
 
 ENGINE = AURORA_POSTGRESQL.name
 INSTANCE_CLASS = "db.serverless"
@@ -59,12 +59,12 @@ def _cluster(given: Declaration, args: AuroraArgs) -> aws.rds.Cluster:
     name = given.name
     subnets = given.subnet_group()
     parameters = aws.rds.ClusterParameterGroup(
-        f"{name}-parameters",
-        name=f"{name}-parameters",
+        given.parameter_group_name,
+        name=given.parameter_group_name,
         description="Settings that replication and fail-back need",
-        family=given.family(),
+        family=given.family,
         parameters=given.parameter_list(),
-        tags=given.tagged(f"{name}-parameters"),
+        tags=given.tagged(given.parameter_group_name),
         opts=given.child,
     )
     identifier = f"{name}-cluster"
@@ -86,7 +86,7 @@ def _cluster(given: Declaration, args: AuroraArgs) -> aws.rds.Cluster:
         },
         **given.protection(),
         tags={**given.tagged(identifier), **BACKUP_TAG},
-        opts=pulumi.ResourceOptions(parent=given.parent, depends_on=logs, ignore_changes=["engineVersion"]),
+        opts=pulumi.ResourceOptions(parent=given.parent, depends_on=logs, ignore_changes=AWS_S_BUSINESS),
     )
 
 

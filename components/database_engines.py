@@ -13,7 +13,7 @@ class Engine:
 
     `kind` is what drivers and secrets call it: postgres or mysql. `product` is what it calls itself, `character_set`
     its word for all of Unicode. `version_parts` is how many parts of a version name its parameter group family:
-    postgres17, but mysql8.0. `logs` are exported. `without_insights` are the classes that RDS refuses to make with
+    postgres17, but mysql8.4. `logs` are exported. `without_insights` are the classes that RDS refuses to make with
     Performance Insights, as too small.
     """
 
@@ -33,7 +33,7 @@ class Engine:
         return self.name + ".".join(version.split(".")[: self.version_parts])
 
     def server(self, version: str) -> str:
-        """Return product and major version of a version, as a person says it: MySQL 8.0."""
+        """Return product and major version of a version, as a person says it: MySQL 8.4."""
         return f"{self.product} {self.family(version).removeprefix(self.name)}"
 
     def has_insights(self, instance_class: str) -> bool:

@@ -14,6 +14,9 @@ from components.database_engines import Engine
 MONITORING_SECONDS = 60
 MONITORING_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 BACKUP_TAG = {"Purpose": "database-migration"}
+EXTENDED_SUPPORT = "open-source-rds-extended-support"
+AWS_S_BUSINESS = ["engineVersion", "engineLifecycleSupport"]
+"""What a deployment leaves as it is: minor versions are AWS's, and Extended Support is decided at the creation."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Declaration:
     name: str
     parent: pulumi.Resource
     engine: Engine
-    engine_version: pulumi.Input[str]
+    engine_version: str
+    extended_support: bool
     database_name: pulumi.Input[str]
     master_username: str
     master_password: pulumi.Output[str] | None
@@ -53,9 +57,15 @@ class Declaration:
         """Return the tags of a child called `name`."""
         return checks.tags_for(dict(self.tags), name)
 
-    def family(self) -> pulumi.Output[str]:
-        """Return the parameter group family of this version."""
-        return pulumi.Output.from_input(self.engine_version).apply(lambda version: self.engine.family(str(version)))
+    @property
+    def family(self) -> str:
+        """Parameter group family of this version."""
+        return self.engine.family(self.engine_version)
+
+    @property
+    def parameter_group_name(self) -> str:
+        """Name of the parameter group, with the version: one in use can't be replaced under the name it has."""
+        return f"{self.name}-parameters-{self.family.removeprefix(self.engine.name).replace('.', '-')}"
 
     def parameter_list(self) -> Any:
         """Return all parameters. What the configuration adds waits for a restart: that is right for every kind."""
@@ -69,6 +79,7 @@ class Declaration:
         return {
             **(managed if self.master_password is None else {"password": self.master_password}),
             "engine_version": self.engine_version,
+            "engine_lifecycle_support": EXTENDED_SUPPORT if self.extended_support else f"{EXTENDED_SUPPORT}-disabled",
             "port": self.port,
             "vpc_security_group_ids": [self.security_group_id],
             "storage_encrypted": True,

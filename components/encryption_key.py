@@ -5,14 +5,12 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, policies
+from components import alerting, checks, policies
 
 DEFAULT_DELETION_WINDOW_DAYS = 30
 
 STORAGE_SERVICES = ("rds", "dms", "secretsmanager", "dynamodb", "backup", "lambda", "ssm")
 """Services that use the key on behalf of a caller of this account; the condition keeps others out."""
-PUBLISHERS = ("events.amazonaws.com", "cloudwatch.amazonaws.com", "dms.amazonaws.com", "rds.amazonaws.com")
-"""Services that publish to the encrypted topics on their own: without this, their messages vanish silently."""
 
 
 class EncryptionKeyArgs(TypedDict):
@@ -100,9 +98,9 @@ def _policy(account: pulumi.Input[str], region: pulumi.Input[str]) -> pulumi.Out
                 },
             },
             {
-                "Sid": "Publishers",
+                "Sid": "Publishers",  # to the encrypted topics: without this, their messages vanish silently
                 "Effect": "Allow",
-                "Principal": {"Service": list(PUBLISHERS)},
+                "Principal": {"Service": list(alerting.MIGRATION)},
                 "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
                 "Resource": "*",
                 "Condition": {"StringEquals": {"aws:SourceAccount": account}},

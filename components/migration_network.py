@@ -1,6 +1,7 @@
 """The network a migration runs in: a VPC, its tiers of subnets, and security groups that outlive what uses them."""
 
 import ipaddress
+from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -70,9 +71,9 @@ class MigrationNetwork(pulumi.ComponentResource):
     vpc_id: pulumi.Output[str]
     """Id of the VPC."""
     public_subnet_ids: pulumi.Output[list[str]]
-    """Ids of the public subnets, one a zone; none without NAT."""
+    """Ids of the public subnets, one a zone, known once the internet can be reached; none without NAT."""
     application_subnet_ids: pulumi.Output[list[str]]
-    """Ids of the application subnets, one a zone."""
+    """Ids of the application subnets, one a zone, known once NAT can be reached, where there is any."""
     database_subnet_ids: pulumi.Output[list[str]]
     """Ids of the database subnets, one a zone."""
     private_route_table_ids: dict[str, pulumi.Output[str]]
@@ -118,7 +119,7 @@ class MigrationNetwork(pulumi.ComponentResource):
         self._isolated = nat == "none"
         tiers = TIERS[1:] if self._isolated else TIERS
         subnets = {tier: self._subnets(tier, blocks[tier]) for tier in tiers}
-        private_tables = self._routes(subnets, nat)
+        private_tables, way_out, nat_routes = self._routes(subnets, nat)
         self._groups()
         self._endpoints(subnets["application"], private_tables)
         vpn = args.get("vpn")
@@ -127,8 +128,9 @@ class MigrationNetwork(pulumi.ComponentResource):
             self._flow_logs()
 
         self.vpc_id = vpc.id
-        self.public_subnet_ids = _ids(subnets.get("public", []))
-        self.application_subnet_ids = _ids(subnets["application"])
+        # Who starts in them needs the way out: AWS refuses a public load balancer before there is a gateway.
+        self.public_subnet_ids = _ids(subnets.get("public", []), after=way_out)
+        self.application_subnet_ids = _ids(subnets["application"], after=nat_routes)
         self.database_subnet_ids = _ids(subnets["database"])
         self.private_route_table_ids = {
             table._name.removeprefix(f"{name}-").removesuffix("-routes"): table.id for table in private_tables
@@ -162,15 +164,24 @@ class MigrationNetwork(pulumi.ComponentResource):
             for number, (block, zone) in enumerate(zip(blocks, self._zones, strict=True), start=1)
         ]
 
-    def _routes(self, subnets: dict[str, list[aws.ec2.Subnet]], nat: str) -> list[aws.ec2.RouteTable]:
-        """Route the tiers: public to the internet gateway, application through NAT, database nowhere outside."""
-        nats = [] if self._isolated else self._way_out(subnets["public"], 1 if nat == "one" else len(self._zones))
+    def _routes(
+        self, subnets: dict[str, list[aws.ec2.Subnet]], nat: str
+    ) -> tuple[list[aws.ec2.RouteTable], list[aws.ec2.Route], list[aws.ec2.Route]]:
+        """Route the tiers: public to the internet gateway, application through NAT, database nowhere outside.
+
+        Return the private tables, then the routes out of the public tier and out of the application tier.
+        """
+        way_out: list[aws.ec2.Route] = []
+        nats: list[aws.ec2.NatGateway] = []
+        if not self._isolated:
+            route, nats = self._way_out(subnets["public"], 1 if nat == "one" else len(self._zones))
+            way_out = [route]
         tables = [self._table("database", subnets["database"])]
         if len(nats) < 2:
             application = [self._table("application", subnets["application"])]
         else:
             application = [self._table(f"application-{n}", [s]) for n, s in enumerate(subnets["application"], start=1)]
-        for number, (table, nat_gateway) in enumerate(zip(application, nats, strict=False), start=1):
+        nat_routes = [
             aws.ec2.Route(
                 f"{self._name}-application-nat-{number}",
                 route_table_id=table.id,
@@ -178,10 +189,14 @@ class MigrationNetwork(pulumi.ComponentResource):
                 nat_gateway_id=nat_gateway.id,
                 opts=self._child,
             )
-        return tables + application
+            for number, (table, nat_gateway) in enumerate(zip(application, nats, strict=False), start=1)
+        ]
+        return tables + application, way_out, nat_routes
 
-    def _way_out(self, subnets: list[aws.ec2.Subnet], nat_gateways: int) -> list[aws.ec2.NatGateway]:
-        """Make the internet gateway, the public tier's route to it, and the NAT gateways, which are returned."""
+    def _way_out(
+        self, subnets: list[aws.ec2.Subnet], nat_gateways: int
+    ) -> tuple[aws.ec2.Route, list[aws.ec2.NatGateway]]:
+        """Make the internet gateway, the public tier's route to it, and the NAT gateways; return route and NAT."""
         gateway = aws.ec2.InternetGateway(
             f"{self._name}-internet-gateway",
             vpc_id=self._vpc_id,
@@ -189,14 +204,14 @@ class MigrationNetwork(pulumi.ComponentResource):
             opts=self._child,
         )
         public = self._table("public", subnets)
-        aws.ec2.Route(
+        route = aws.ec2.Route(
             f"{self._name}-public-internet",
             route_table_id=public.id,
             destination_cidr_block=ANYWHERE,
             gateway_id=gateway.id,
             opts=self._child,
         )
-        return self._nat_gateways(subnets, nat_gateways, gateway)
+        return route, self._nat_gateways(subnets, nat_gateways, gateway)
 
     def _table(self, purpose: str, subnets: list[aws.ec2.Subnet]) -> aws.ec2.RouteTable:
         table = aws.ec2.RouteTable(
@@ -379,5 +394,7 @@ def subnet_blocks(cidr_block: str, zones: int) -> dict[str, list[str]]:
     return {tier: blocks[16 * n : 16 * n + zones] for n, tier in enumerate(TIERS)}
 
 
-def _ids(subnets: list[aws.ec2.Subnet]) -> pulumi.Output[list[str]]:
-    return pulumi.Output.all(*[subnet.id for subnet in subnets])
+def _ids(subnets: list[aws.ec2.Subnet], after: Sequence[aws.ec2.Route] = ()) -> pulumi.Output[list[str]]:
+    """Return the subnets' ids, known once the routes of `after` are there."""
+    ids = pulumi.Output.all(*[subnet.id for subnet in subnets])
+    return pulumi.Output.all(ids, *[route.id for route in after]).apply(lambda known: list(known[0]))

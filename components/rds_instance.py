@@ -7,13 +7,17 @@ import pulumi
 import pulumi_aws as aws
 
 from components import checks
-from components.database_server import BACKUP_TAG, DatabaseServer, Declaration
+from components.database_server import AWS_S_BUSINESS, BACKUP_TAG, DatabaseServer, Declaration
 
 DEFAULT_CLASS = "db.t3.medium"
 DEFAULT_STORAGE_GB = 100
 DEFAULT_READ_REPLICAS = 0
-STORAGE_GROWTH = 2
-"""Storage may grow on its own to so many times what it begins with: a target that is full stops the replication."""
+MOST_STORAGE_GB = 65536
+STORAGE_GROWTH, LEAST_GROWTH = 2, 1.1
+"""Storage may grow on its own to so many times what it begins with: a target that is full stops the replication.
+
+RDS refuses a limit that is less than a tenth above the beginning.
+"""
 
 
 class InstanceArgs(TypedDict):
@@ -34,8 +38,14 @@ class InstanceArgs(TypedDict):
 
 def check(args: InstanceArgs) -> None:
     """Raise ArgumentError for what RDS would refuse."""
-    checks.whole("instance.storage_gb", args.get("storage_gb", DEFAULT_STORAGE_GB), 20, 65536)
+    checks.whole("instance.storage_gb", args.get("storage_gb", DEFAULT_STORAGE_GB), 20, MOST_STORAGE_GB)
     checks.whole("instance.read_replicas", args.get("read_replicas", DEFAULT_READ_REPLICAS), 0, 15)
+
+
+def storage_limit(storage_gb: int) -> int | None:
+    """Return the GB up to which storage may grow, None where RDS leaves no room to."""
+    limit = min(storage_gb * STORAGE_GROWTH, MOST_STORAGE_GB)
+    return limit if limit >= storage_gb * LEAST_GROWTH else None
 
 
 def declare(given: Declaration, args: InstanceArgs) -> DatabaseServer:
@@ -45,18 +55,18 @@ def declare(given: Declaration, args: InstanceArgs) -> DatabaseServer:
     storage = int(args.get("storage_gb", DEFAULT_STORAGE_GB))
     subnets = given.subnet_group()
     parameters = aws.rds.ParameterGroup(
-        f"{name}-parameters",
-        name=f"{name}-parameters",
+        given.parameter_group_name,
+        name=given.parameter_group_name,
         description="Settings that replication and fail-back need",
-        family=given.family(),
+        family=given.family,
         parameters=given.parameter_list(),
-        tags=given.tagged(f"{name}-parameters"),
+        tags=given.tagged(given.parameter_group_name),
         opts=given.child,
     )
     logs = given.log_groups(f"instance/{identifier}", name)
     role, attached = given.monitoring_role()
     same = {
-        "max_allocated_storage": min(storage * STORAGE_GROWTH, 65536),
+        "max_allocated_storage": storage_limit(storage),
         "storage_type": "gp3",
         "parameter_group_name": parameters.name,
         "maintenance_window": given.maintenance_window,
@@ -75,9 +85,7 @@ def declare(given: Declaration, args: InstanceArgs) -> DatabaseServer:
         delete_automated_backups=not given.final_snapshot,
         **{**given.protection(), **same},
         tags={**given.tagged(identifier), **BACKUP_TAG},
-        opts=pulumi.ResourceOptions(
-            parent=given.parent, depends_on=[*logs, attached], ignore_changes=["engineVersion"]
-        ),
+        opts=pulumi.ResourceOptions(parent=given.parent, depends_on=[*logs, attached], ignore_changes=AWS_S_BUSINESS),
     )
     replicas = [
         _replica(given, instance, same, [attached], number + 1)

@@ -37,8 +37,13 @@ class SecretReplicaArgs(TypedDict):
 class TargetDatabaseArgs(TypedDict):
     """What TargetDatabase needs."""
 
-    engine_version: pulumi.Input[str]
-    """Version of the engine, for example 17.5, or 8.0 for MySQL. Minor upgrades by AWS are not undone."""
+    engine_version: str
+    """Version of the engine, for example 17.5, or 8.4 for MySQL. Minor upgrades by AWS are not undone."""
+    extended_support: NotRequired[bool]
+    """Pay for a major version past AWS's standard support, which AWS else refuses to make. Default false.
+
+    It is decided when the database is made; AWS takes no later change.
+    """
     database_name: pulumi.Input[str]
     """Name of the database to create."""
     subnet_ids: pulumi.Input[list[str]]
@@ -145,7 +150,7 @@ class TargetDatabase(pulumi.ComponentResource):
             "application", args.get("application_username"), engine, endpoint, theirs
         )
         replication, _ = self._user("replication", args.get("replication_username"), engine, endpoint)
-        vault = self._backups() if args.get("backup_vault", True) else pulumi.Output.from_input("")
+        vault = self._backups(server.arn) if args.get("backup_vault", True) else pulumi.Output.from_input("")
 
         self.engine = engine.name
         self.dimension = server.dimension
@@ -185,6 +190,7 @@ class TargetDatabase(pulumi.ComponentResource):
             parent=self,
             engine=engine,
             engine_version=args["engine_version"],
+            extended_support=args.get("extended_support", False),
             database_name=args["database_name"],
             master_username=args.get("master_username", DEFAULT_MASTER_USERNAME),
             master_password=master_password,
@@ -263,7 +269,10 @@ class TargetDatabase(pulumi.ComponentResource):
         engine: Engine,
         endpoint: pulumi.Output[dict[str, Any]],
     ) -> pulumi.Output[str]:
-        """Make a secret in the shape that DMS, rotation and applications all read, and return its ARN."""
+        """Make a secret in the shape that DMS, rotation and applications all read.
+
+        Return its ARN, known once there is something to read.
+        """
         name = self._name
         secret = aws.secretsmanager.Secret(
             f"{name}-{purpose}-secret",
@@ -290,16 +299,19 @@ class TargetDatabase(pulumi.ComponentResource):
             },
             sort_keys=True,
         )
-        aws.secretsmanager.SecretVersion(
+        version = aws.secretsmanager.SecretVersion(
             f"{name}-{purpose}-secret-value",
             secret_id=secret.id,
             secret_string=text,  # secret, as the password in it is
             opts=self._child,
         )
-        return secret.arn
+        return pulumi.Output.all(secret.arn, version.id).apply(lambda both: str(both[0]))
 
-    def _backups(self) -> pulumi.Output[str]:
-        """Make the vault, the plan and what is backed up, and return the vault's name."""
+    def _backups(self, database_arn: pulumi.Output[str]) -> pulumi.Output[str]:
+        """Make the vault, the plan and what is backed up, and return the vault's name.
+
+        The tag alone would choose the databases of every stack in the account: both it and the ARN have to fit.
+        """
         name = self._name
         vault = aws.backup.Vault(
             f"{name}-vault",
@@ -341,7 +353,8 @@ class TargetDatabase(pulumi.ComponentResource):
             name=f"{name}-tagged",
             plan_id=plan.id,
             iam_role_arn=role.arn,
-            selection_tags=[{"type": "STRINGEQUALS", "key": key, "value": value}],
+            resources=[database_arn],
+            conditions=[{"string_equals": [{"key": f"aws:ResourceTag/{key}", "value": value}]}],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[attached]),
         )
         return vault.name

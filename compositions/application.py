@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 
 from components import (
     AccessLogBucket,
@@ -20,7 +19,7 @@ from components import (
 from components.network_peering import PeerArgs
 from components.settings import Application, Side
 from components.transaction_logs import LogPlaceArgs
-from compositions import application_charts, parts
+from compositions import application_charts, parts, providers
 from compositions import place as places
 from compositions.place import Place
 
@@ -113,7 +112,7 @@ def declare(config: Application) -> dict[str, Any]:
 def _ground(config: Application, name: str) -> Ground:
     """Declare an environment's provider, key, network and bucket of access logs."""
     side = config.side(name)
-    provider = aws.Provider(side.prefix, region=side.environment.region)
+    provider = providers.in_region(side.prefix, side.environment.region)
     place = places.find(side.network.zones, provider)
     key = parts.encryption_key(side, place)
     database_port = side.environment.database.port

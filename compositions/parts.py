@@ -139,6 +139,7 @@ def target(
         f"{config.prefix}-{role}",
         {
             "engine_version": wanted.engine_version,
+            "extended_support": wanted.extended_support,
             "database_name": database,
             "subnet_ids": network.database_subnet_ids,
             "security_group_id": network.database_security_group_id,

@@ -22,12 +22,16 @@ class Place:
 
 
 def find(zones: int, provider: pulumi.ProviderResource | None = None) -> Place:
-    """Return the place a provider, or else the stack's own configuration, leads to, with the first `zones` zones."""
+    """Return the place a provider, or else the stack's own configuration, leads to, with the first `zones` zones.
+
+    Local zones, which an account may have opted in to, have neither NAT gateways nor Multi-AZ databases.
+    """
     options = pulumi.InvokeOptions(provider=provider)
-    names = aws.get_availability_zones(state="available", opts=options).names
+    ordinary = aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])
+    names = aws.get_availability_zones(state="available", filters=[ordinary], opts=options).names
     return Place(
         account=aws.get_caller_identity(opts=options).account_id,
         region=aws.get_region(opts=options).region,
-        zones=list(names[:zones]),
+        zones=sorted(names)[:zones],
         provider=provider,
     )

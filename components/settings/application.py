@@ -11,6 +11,8 @@ from components.settings.sections import Dns, Monitoring, Network, Replication, 
 from components.settings.stack import Root
 
 SIDES = ("source", "target")
+DATABASE_NAMES = ("writer", "reader")
+"""First labels of the database's names, in the same zone as the application's."""
 FARGATE_MEMORY = {256: (512, 2048), 512: (1024, 4096), 1024: (2048, 8192), 2048: (4096, 16384), 4096: (8192, 30720)}
 """CPU units and, for each, the least and the most memory in MiB that Fargate runs beside them."""
 CERTIFICATE = r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+$"
@@ -95,6 +97,8 @@ class Application(Root):
             environment: Environment = getattr(self, name)
             yield from consistency.network(environment.network, f"{name}.network")
             yield from consistency.target(environment.database, f"{name}.database")
+            yield from consistency.postgres_alone(environment.database, f"{name}.database")
+            yield from consistency.without_authority(environment.database.ssl_mode, f"{name}.database")
             yield from _environment(environment, name)
         if self.source.region == self.target.region:
             yield f"source.region and target.region are both {self.source.region}: write two regions"
@@ -143,6 +147,8 @@ def _environment(found: Environment, where: str) -> Iterator[str]:
 
 
 def _service(found: Service) -> Iterator[str]:
+    if found.name in DATABASE_NAMES:
+        yield f"application.name is {found.name}, which is a name of the database in this zone: choose another"
     if found.cpu not in FARGATE_MEMORY:
         yield f"application.cpu is {found.cpu}: write one of {', '.join(map(str, FARGATE_MEMORY))}"
     else:

@@ -44,13 +44,31 @@ def target(found: sections.Target, where: str = "target") -> Iterator[str]:
             "replicas: leave it out, and change the password by hand"
         )
     if found.engine == "mysql" and found.engine_version.count(".") == 0:
-        yield f"{where}.engineVersion {found.engine_version} names no MySQL: write its major version, for example 8.0"
+        yield f"{where}.engineVersion {found.engine_version} names no MySQL: write its major version, for example 8.4"
     if 0 < found.secret_recovery_days < 7:
         yield f"{where}.secretRecoveryDays is {found.secret_recovery_days}: write 0, or days from 7 to 30"
     if windows.overlap(found.backup_window, found.maintenance_window):
         yield (
             f"{where}.backupWindow {found.backup_window} overlaps {where}.maintenanceWindow "
             f"{found.maintenance_window}: AWS refuses that; move one"
+        )
+
+
+def postgres_alone(found: sections.Target, where: str = "target") -> Iterator[str]:
+    """Yield that a target runs MySQL where something is moved to it."""
+    if found.engine == "mysql":
+        yield (
+            f"{where}.engine is mysql, but a migration's functions and DMS settings know PostgreSQL alone: write "
+            "aurora-postgresql or postgres, or choose composition database"
+        )
+
+
+def without_authority(mode: sections.SslMode, where: str) -> Iterator[str]:
+    """Yield that a certificate can't be verified: DMS's endpoints and the switchover's functions are given none."""
+    if mode == "verify-full":
+        yield (
+            f"{where}.sslMode is verify-full, but neither DMS nor the functions are given an authority to verify by: "
+            "write require"
         )
 
 

@@ -32,7 +32,7 @@ class Database(Stack):
             yield "target.database: missing; write the name of the database to make"
         for key, alias in (
             ("application_username", "applicationUsername"),
-            ("replication_username", "replicationUsern"),
+            ("replication_username", "replicationUsername"),
         ):
             if key in target.model_fields_set:
                 yield f"target.{alias} is given, but a database stack makes no users: leave it out"

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from components.settings import sections
+from components.settings import consistency, sections
 from components.settings.sections import SECRET_ARN, Functions, Host, Section, SslMode, Table
 from components.settings.stack import Stack
 
-DATABASE = r"^[a-z](?:-?[a-z0-9]){1,19}$"
+DATABASE = r"^[a-z](?:-?[a-z0-9])+$"
 INSTANCE_TYPE = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"
 MOST_DATABASES = 100
 
@@ -52,7 +52,10 @@ class Database(Section):
     """A database of the fleet."""
 
     name: str = Field(
-        pattern=DATABASE, description="2 to 20 small letters, digits and single dashes, for example orders"
+        min_length=2,
+        max_length=20,
+        pattern=DATABASE,
+        description="2 to 20 small letters, digits and single dashes, for example orders",
     )
     source: Side
     target: Side
@@ -117,6 +120,9 @@ class Fleet(Stack):
             yield f"vpn.customerGatewayAsn and vpn.amazonAsn are both {self.vpn.amazon_asn}: each side needs its own"
         yield from self._duplicates()
         yield from self._ports()
+        for number, database in enumerate(self.databases):
+            for side in ("source", "target"):
+                yield from consistency.without_authority(getattr(database, side).ssl_mode, f"databases.{number}.{side}")
 
     def _duplicates(self) -> Iterator[str]:
         names: dict[str, int] = {}

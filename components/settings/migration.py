@@ -28,11 +28,9 @@ class Migration(Stack):
         yield from super().contradictions()
         yield from consistency.reach(self.network, SERVICES)
         yield from consistency.target(self.target)
-        if self.target.engine == "mysql":
-            yield (
-                "target.engine is mysql, but a migration's functions and DMS settings know PostgreSQL alone: write "
-                "aurora-postgresql or postgres, or choose composition database"
-            )
+        yield from consistency.postgres_alone(self.target)
+        yield from consistency.without_authority(self.source.ssl_mode, "source")
+        yield from consistency.without_authority(self.target.ssl_mode, "target")
         yield from consistency.dns(self.dns)
         yield from consistency.switchover(self.switchover)
 

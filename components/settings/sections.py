@@ -19,7 +19,7 @@ KINDS = {"aurora": ("aurora-postgresql",), "instance": ("postgres", "mysql")}
 ENGINE_DEFAULTS = {
     "aurora-postgresql": {"version": "17.5", "port": 5432},
     "postgres": {"version": "17.5", "port": 5432},
-    "mysql": {"version": "8.0", "port": 3306},
+    "mysql": {"version": "8.4", "port": 3306},
 }
 LOG_RETENTION = (
     1,
@@ -151,7 +151,10 @@ class Target(Section):
     engine_version: str = Field(
         default_factory=_default("version"),
         pattern=r"^\d+(\.\d+){0,2}$",
-        description='a version, for example "17.5", or "8.0" for MySQL',
+        description='a version, for example "17.5", or "8.4" for MySQL',
+    )
+    extended_support: bool = Field(
+        False, description="true to pay for a major version past its standard support when the database is made"
     )
     database: str | None = Field(
         None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$", description="a name; leave it out to use the source's"

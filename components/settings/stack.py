@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from components.settings import consistency
 from components.settings.sections import Monitoring, Network, Section
 
-NAME = r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$"
+NAME = r"^[a-z](-?[a-z0-9])+$"
 
 
 class Site(Protocol):
@@ -36,7 +36,10 @@ class Root(Section):
 
     composition: str = Field(description="the name of a composition")
     environment_suffix: str = Field(
-        pattern=NAME, description="2 to 20 small letters, digits and dashes, for example dev"
+        min_length=2,
+        max_length=20,
+        pattern=NAME,
+        description="2 to 20 small letters, digits and single dashes, for example dev",
     )
     tags: dict[str, str] = Field(default_factory=dict, description="a map of tag names to values")
     monitoring: Monitoring = Field(default_factory=Monitoring)

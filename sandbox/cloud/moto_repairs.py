@@ -26,6 +26,7 @@ def repair() -> None:
     _clusters_have_servers(servers)
     _instances_have_servers(servers)
     _instances_tell_all()
+    _databases_keep_their_support()
     _provisioned_clusters_do_not_scale()
     _rules_keep_descriptions()
     _nat_is_public()
@@ -149,6 +150,21 @@ def _instances_tell_all() -> None:
 
     rds.DBInstance.__init__ = make
     rds.DBInstanceClustered.address = property(address)
+
+
+def _databases_keep_their_support() -> None:
+    """AWS tells whether a database is enrolled in Extended Support, as it is unless told not to; moto does not."""
+
+    def keeping(made: Any) -> Any:
+        def make(self: Any, *args: Any, **kwargs: Any) -> None:
+            made(self, *args, **kwargs)
+            asked = kwargs.get("engine_lifecycle_support")
+            self.engine_lifecycle_support = asked or "open-source-rds-extended-support"
+
+        return make
+
+    rds.DBCluster.__init__ = keeping(rds.DBCluster.__init__)
+    rds.DBInstance.__init__ = keeping(rds.DBInstance.__init__)
 
 
 def _provisioned_clusters_do_not_scale() -> None:

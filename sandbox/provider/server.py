@@ -231,7 +231,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 "reverseDnsPrefix": "com.amazonaws",
             }
         elif request.tok == "aws:index/getAvailabilityZones:getAvailabilityZones":
-            zones = cloud.call("ec2", "describe_availability_zones")["AvailabilityZones"]
+            zones = cloud.call("ec2", "describe_availability_zones", **_zone_filters(args))["AvailabilityZones"]
             answer = {
                 "names": sorted(zone["ZoneName"] for zone in zones),
                 "zoneIds": [zone["ZoneId"] for zone in zones],
@@ -250,6 +250,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             if region not in self._clouds:
                 self._clouds[region] = Cloud(region)
             return self._clouds[region]
+
+
+def _zone_filters(args: Json) -> Json:
+    """Return which zones are asked for as EC2 takes it."""
+    wanted = {one["name"]: list(one["values"]) for one in args.get("filters") or []}
+    if args.get("state"):
+        wanted["state"] = [args["state"]]
+    return {"Filters": [{"Name": name, "Values": values} for name, values in wanted.items()]} if wanted else {}
 
 
 class _reported:

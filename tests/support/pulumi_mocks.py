@@ -19,8 +19,11 @@ PROVIDER = "pulumi:providers:aws"
 INVOKES = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
     "aws:index/getRegion:getRegion": {"region": REGION, "name": REGION},
-    "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": [f"{REGION}{z}" for z in "abcdef"]},
+    "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": [f"{REGION}{z}" for z in "bacdef"]},
 }
+LOCAL_ZONE = f"{REGION}-1-local-1a"
+"""A zone that the account has opted in to: AWS names it unless the program asks for the ordinary ones."""
+ORDINARY = {"name": "opt-in-status", "values": ["opt-in-not-required"]}
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,10 @@ class Recorder(mocks.Mocks):
         named = str(args.provider or "").split("::")
         given = [r for r in self.resources if r.type == PROVIDER and r.name in named]
         region = given[0].inputs["region"] if given else REGION
-        answer = json.dumps(INVOKES[args.token]).replace(REGION, region)
-        return dict(json.loads(answer))
+        answer = dict(json.loads(json.dumps(INVOKES[args.token]).replace(REGION, region)))
+        if "names" in answer and ORDINARY not in args.args.get("filters", []):
+            answer["names"].insert(0, LOCAL_ZONE)
+        return answer
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
         """Return the inputs of every resource of a type, by name."""

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from components import EncryptionKey
+from components import EncryptionKey, alerting
 from components.checks import ArgumentError
 from tests.support.pulumi_mocks import Recorder, deploy
 
@@ -29,7 +29,9 @@ def test_services_use_the_key_for_this_account_only() -> None:
     assert via["kms:CallerAccount"] == "123456789012"
     assert {"rds.eu-central-1.amazonaws.com", "dms.eu-central-1.amazonaws.com"} <= set(via["kms:ViaService"])
     assert statements["Publishers"]["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
-    assert "dms.amazonaws.com" in statements["Publishers"]["Principal"]["Service"]
+    publishers = statements["Publishers"]["Principal"]["Service"]
+    assert set(publishers) == set(alerting.MIGRATION)
+    assert "events.rds.amazonaws.com" in publishers, "this is how RDS publishes its events"
     assert all(s["Action"] != "kms:*" for s in statements.values() if s["Sid"] != "AccountAdministers")
 
 

@@ -1,3 +1,4 @@
+import pulumi_aws as aws
 import pytest
 
 from components import MigrationNetwork, MigrationNetworkArgs
@@ -124,6 +125,21 @@ def test_nat_gateways(nat: str, gateways: int, tables: int) -> None:
     assert len(recorder.of("aws:ec2/routeTable:RouteTable")) == tables
     routes = [r for r in recorder.of("aws:ec2/route:Route").values() if "natGatewayId" in r]
     assert len({route["natGatewayId"] for route in routes}) == gateways
+
+
+def test_who_starts_in_a_subnet_waits_for_its_way_out() -> None:
+    def program() -> None:
+        made = MigrationNetwork("net", {**ARGS, "nat": "per_zone"})
+        for tier in ("public", "application", "database"):
+            ids = getattr(made, f"{tier}_subnet_ids")
+            aws.rds.SubnetGroup(f"in-{tier}", subnet_ids=ids)
+
+    recorder = deploy(program)
+    routes = set(recorder.of("aws:ec2/route:Route"))
+    assert recorder.named("in-public").depends_on & routes == {"net-public-internet"}
+    assert recorder.named("in-application").depends_on & routes == {"net-application-nat-1", "net-application-nat-2"}
+    assert not recorder.named("in-database").depends_on & routes
+    assert recorder.named("in-public").inputs["subnetIds"] == ["net-public-1-id", "net-public-2-id"]
 
 
 def test_a_network_without_nat_has_no_way_out() -> None:

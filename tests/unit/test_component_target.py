@@ -1,5 +1,6 @@
 import json
 
+import pulumi_aws as aws
 import pytest
 
 from components import TargetDatabase, TargetDatabaseArgs
@@ -24,7 +25,7 @@ def target(**changes: object) -> Recorder:
 def test_children_are_exactly_these() -> None:
     assert target().kinds() == {
         "db-subnets": "aws:rds/subnetGroup:SubnetGroup",
-        "db-parameters": "aws:rds/clusterParameterGroup:ClusterParameterGroup",
+        "db-parameters-17": "aws:rds/clusterParameterGroup:ClusterParameterGroup",
         "db-log": "aws:cloudwatch/logGroup:LogGroup",
         "db-final-snapshot": "random:index/randomId:RandomId",
         "db-cluster": "aws:rds/cluster:Cluster",
@@ -106,7 +107,59 @@ def test_the_writer_comes_first_and_readers_wait_for_it() -> None:
 
 
 def test_a_later_engine_version_is_aws_s_business() -> None:
-    assert target().named("db-cluster").ignore_changes == ("engineVersion",)
+    assert "engineVersion" in target().named("db-cluster").ignore_changes
+
+
+@pytest.mark.parametrize(
+    ("version", "changes", "name"),
+    [
+        ("16.9", {}, "db-parameters-16"),
+        ("17.5", {"instance": {}}, "db-parameters-17"),
+        ("8.4.5", {"instance": {}, "engine": "mysql"}, "db-parameters-8-4"),
+    ],
+)
+def test_another_major_version_gets_a_parameter_group_of_its_own(
+    version: str, changes: dict[str, object], name: str
+) -> None:
+    [group] = [r for r in target(engine_version=version, **changes).resources if "arameterGroup" in r.type]
+    assert (group.name, group.inputs["name"]) == (name, name)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value"),
+    [
+        ({}, "open-source-rds-extended-support-disabled"),
+        ({"extended_support": True}, "open-source-rds-extended-support"),
+    ],
+)
+def test_extended_support_is_paid_for_only_where_it_is_asked_for(wanted: dict[str, object], value: str) -> None:
+    for recorder, name in (
+        (target(**wanted), "db-cluster"),
+        (target(instance={}, **wanted), "db-instance"),
+        (target(**MYSQL, **wanted), "db-instance"),
+    ):
+        database = recorder.named(name)
+        assert database.inputs["engineLifecycleSupport"] == value
+        assert "engineLifecycleSupport" in database.ignore_changes, "AWS takes it at the creation only"
+
+
+@pytest.mark.parametrize(("storage", "limit"), [(20, 40), (40000, 65536), (60000, None), (65536, None)])
+def test_storage_grows_where_rds_leaves_room_to(storage: int, limit: int | None) -> None:
+    recorder = target(engine="mysql", instance={"storage_gb": storage, "read_replicas": 1})
+    for database in recorder.of("aws:rds/instance:Instance").values():
+        assert database.get("maxAllocatedStorage") == limit
+
+
+def test_a_secret_is_known_once_it_has_a_value() -> None:
+    def program() -> None:
+        made = TargetDatabase("db", ARGS)
+        for purpose, arn in (("app", made.application_secret_arn), ("dms", made.replication_secret_arn)):
+            aws.ssm.Parameter(f"who-reads-{purpose}", type="String", value=arn)
+
+    recorder = deploy(program)
+    assert "db-application-secret-value" in recorder.named("who-reads-app").depends_on
+    assert "db-replication-secret-value" in recorder.named("who-reads-dms").depends_on
+    assert recorder.named("who-reads-app").inputs["value"].endswith("db-application-secret")
 
 
 def test_secrets_have_the_shape_dms_and_rotation_read_and_stay_secret() -> None:
@@ -124,13 +177,16 @@ def test_secrets_have_the_shape_dms_and_rotation_read_and_stay_secret() -> None:
     assert recorder.named("db-application-password").inputs["length"] == 32
 
 
-def test_backups_run_daily_at_five_and_are_chosen_by_tag() -> None:
+def test_backups_run_daily_at_five_and_this_database_alone_is_chosen_by_tag() -> None:
     recorder = target(backup_retention_days=14)
     [rule] = recorder.one("aws:backup/plan:Plan")["rules"]
     assert rule["schedule"] == "cron(0 5 * * ? *)"
     assert rule["lifecycle"] == {"deleteAfter": 14}
     selection = recorder.one("aws:backup/selection:Selection")
-    assert selection["selectionTags"] == [{"type": "STRINGEQUALS", "key": "Purpose", "value": "database-migration"}]
+    by_tag = {"key": "aws:ResourceTag/Purpose", "value": "database-migration"}
+    assert selection["conditions"] == [{"stringEquals": [by_tag]}]
+    assert selection["resources"] == [recorder.outputs["db"]["arn"]], "other stacks' databases carry the tag as well"
+    assert "selectionTags" not in selection, "these would add to the selection, not narrow it"
     assert recorder.one("aws:backup/vault:Vault")["kmsKeyArn"] == "arn:key"
 
 
@@ -157,7 +213,7 @@ def test_an_instance_is_made_of_these_children_instead() -> None:
         **both,
         "db-postgresql-log": "aws:cloudwatch/logGroup:LogGroup",
         "db-upgrade-log": "aws:cloudwatch/logGroup:LogGroup",
-        "db-parameters": "aws:rds/parameterGroup:ParameterGroup",
+        "db-parameters-17": "aws:rds/parameterGroup:ParameterGroup",
         "db-instance": "aws:rds/instance:Instance",
     }
 
@@ -189,7 +245,7 @@ def test_an_instance_is_encrypted_private_watched_and_has_room_to_grow() -> None
     assert {key: instance[key] for key in expected} == expected
     assert "password" not in instance
     assert instance["tags"]["Purpose"] == "database-migration"
-    assert recorder.named("db-instance").ignore_changes == ("engineVersion",)
+    assert "engineVersion" in recorder.named("db-instance").ignore_changes
     assert set(recorder.named("db-instance").depends_on) >= {
         *("db-postgresql-log", "db-upgrade-log", "db-monitoring-policy")
     }
@@ -214,7 +270,7 @@ def test_outputs_of_an_instance() -> None:
     assert outputs["master_secret_arn"].endswith("db-instance-master")
 
 
-MYSQL = {"engine": "mysql", "engine_version": "8.0.43", "instance": {"instance_class": "db.t3.micro", "storage_gb": 20}}
+MYSQL = {"engine": "mysql", "engine_version": "8.4.5", "instance": {"instance_class": "db.t3.micro", "storage_gb": 20}}
 
 
 def test_mysql_has_its_own_port_settings_and_logs() -> None:
@@ -228,7 +284,7 @@ def test_mysql_has_its_own_port_settings_and_logs() -> None:
     }
     group = recorder.one("aws:rds/parameterGroup:ParameterGroup")
     values = {p["name"]: p["value"] for p in group["parameters"]}
-    assert group["family"] == "mysql8.0"
+    assert group["family"] == "mysql8.4"
     assert values["require_secure_transport"] == "1"
     assert values["binlog_format"] == "ROW"
     assert values["character_set_server"] == "utf8mb4"
@@ -263,7 +319,15 @@ def test_read_replicas_follow_the_instance_and_are_watched() -> None:
     }
     assert {key: replica[key] for key in expected} == expected
     # What RDS takes from the source, and refuses beside it.
-    assert not {"engine", "dbName", "username", "kmsKeyId", "dbSubnetGroupName", "backupWindow"} & set(replica)
+    assert not {
+        "engine",
+        "engineLifecycleSupport",
+        "dbName",
+        "username",
+        "kmsKeyId",
+        "dbSubnetGroupName",
+        "backupWindow",
+    } & set(replica)
     assert {"db-replica-2-error-log", "db-replica-2-slowquery-log"} <= set(recorder.kinds())
     outputs = recorder.outputs["db"]
     assert outputs["endpoint"] == "db-instance.instance.example"

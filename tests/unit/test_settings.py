@@ -73,6 +73,10 @@ def test_one_error_lists_every_bad_key_with_its_value_and_remedy() -> None:
     [
         ({k: v for k, v in LEAST.items() if k != "dns"}, "dns: missing"),
         (with_(dns={"zone": None}), "dns.zone is None"),
+        (with_(environmentSuffix="eu--dev"), "environmentSuffix is 'eu--dev'"),
+        (with_(environmentSuffix="dev-"), "environmentSuffix is 'dev-'"),
+        (with_(environmentSuffix="d"), "environmentSuffix is 'd'"),
+        (with_(environmentSuffix="a-" * 10 + "b"), "write 2 to 20 small letters, digits and single dashes"),
         (with_(environmentSufix="dev"), "environmentSufix: there is no such key; did you mean environmentSuffix?"),
         (with_(zzz=1), "zzz: there is no such key; known are composition, dns"),
         (with_(source={"operatorSecretArn": "secret"}), "source.operatorSecretArn is 'secret'"),
@@ -117,9 +121,11 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
             "target.masterRotationDays is given, but RDS manages no master password of an instance with read replicas",
         ),
         ({"target": {"engine": "mysql"}}, "target.engine is mysql, but a migration's functions and DMS settings know"),
+        ({"source": {"sslMode": "verify-full"}}, "source.sslMode is verify-full, but neither DMS nor the functions"),
+        ({"target": {"sslMode": "verify-full"}}, "target.sslMode is verify-full, but neither DMS nor the functions"),
         (
             {"target": {"engine": "mysql", "engineVersion": "8"}},
-            "target.engineVersion 8 names no MySQL: write its major version, for example 8.0",
+            "target.engineVersion 8 names no MySQL: write its major version, for example 8.4",
         ),
         ({"dns": {"zoneId": "Z1", "private": True}}, "dns.private is true for the existing zone"),
         ({"network": {"cidr": "10.0.0.0/24"}}, "network.cidr is 10.0.0.0/24: write a block from /16 to /18"),
@@ -134,7 +140,7 @@ def test_contradictions(changes: dict[str, Any], said: str) -> None:
 
 
 def test_port_and_version_follow_the_engine() -> None:
-    for engine, port, version in (("postgres", 5432, "17.5"), ("mysql", 3306, "8.0")):
+    for engine, port, version in (("postgres", 5432, "17.5"), ("mysql", 3306, "8.4")):
         target = settings.Target(engine=engine)
         assert (target.port, target.engine_version) == (port, version)
     assert settings.Target(engine="mysql", port=3307).port == 3307
@@ -191,6 +197,10 @@ def test_the_least_database_has_secure_defaults() -> None:
         (
             {"target": {**DATABASE["target"], "applicationUsername": "app"}},
             "target.applicationUsername is given, but a database stack makes no users: leave it out",
+        ),
+        (
+            {"target": {**DATABASE["target"], "replicationUsername": "dms"}},
+            "target.replicationUsername is given, but a database stack makes no users: leave it out",
         ),
         (
             {"target": {**DATABASE["target"], "sslMode": "verify-full"}},

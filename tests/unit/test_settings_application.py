@@ -53,6 +53,12 @@ def test_a_side_has_names_and_tags_of_its_own() -> None:
             "is not of target.region eu-west-1: a load balancer takes certificates of its own region only",
         ),
         ("source.region", "Frankfurt", "source.region is 'Frankfurt'"),
+        ("source.database.engine", "mysql", "source.database.engine is mysql, but a migration's functions and DMS"),
+        ("target.database.engine", "mysql", "target.database.engine is mysql, but a migration's functions and DMS"),
+        ("source.database.sslMode", "verify-full", "source.database.sslMode is verify-full, but neither DMS nor"),
+        ("target.database.sslMode", "verify-full", "target.database.sslMode is verify-full, but neither DMS nor"),
+        ("application.name", "writer", "application.name is writer, which is a name of the database in this zone"),
+        ("application.name", "reader", "application.name is reader, which is a name of the database in this zone"),
         ("source.database.database", None, "source.database.database is missing: write the name of the database"),
         (
             "source.database.maintenanceWindow",

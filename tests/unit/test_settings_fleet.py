@@ -95,6 +95,15 @@ def test_one_error_lists_every_bad_entry() -> None:
         (with_(servers={"instanceType": "big"}), "servers.instanceType is 'big'"),
         (with_(source={"host": "x.example"}), "source: there is no such key"),
         (
+            with_(databases=[database("orders", source={"sslMode": "verify-full"})]),
+            "databases.0.source.sslMode is verify-full, but neither DMS nor the functions are given an authority",
+        ),
+        (
+            with_(databases=[database("orders"), database("billing", target={"sslMode": "verify-full"})]),
+            "databases.1.target.sslMode is verify-full, but neither DMS nor the functions are given an authority",
+        ),
+        (with_(databases=[database("a-" * 12 + "b")]), "databases.0.name is 'a-a-"),
+        (
             with_(databases=[database("orders"), database("orders", target={"host": "other.rds.example"})]),
             "databases.1.name is 'orders', as databases.0.name is: change one",
         ),

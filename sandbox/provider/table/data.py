@@ -132,10 +132,17 @@ def _selection(request: Json, selection: Resource) -> Json:
         {"ConditionType": tag.get("type"), "ConditionKey": tag.get("key"), "ConditionValue": tag.get("value")}
         for tag in inputs.get("selectionTags") or []
     ]
+    every = {
+        f"{kind[0].upper()}{kind[1:]}": [{"ConditionKey": one["key"], "ConditionValue": one["value"]} for one in ones]
+        for group in inputs.get("conditions") or []
+        for kind, ones in group.items()
+    }
     request["BackupSelection"] = {
         "SelectionName": inputs.get("name"),
         "IamRoleArn": inputs.get("iamRoleArn"),
         **({"ListOfTags": conditions} if conditions else {}),
+        **({"Conditions": every} if every else {}),
+        **({"Resources": inputs["resources"]} if inputs.get("resources") else {}),
     }
     return request
 
@@ -387,8 +394,8 @@ ENTRIES = (
         read=Reading(Call("get_backup_selection", {"BackupPlanId": "$planId", "SelectionId": "$id"})),
         delete=Call("delete_backup_selection", {"BackupPlanId": "$planId", "SelectionId": "$id"}),
         id="SelectionId",
-        replace=frozenset({"planId", "name", "iamRoleArn", "selectionTags"}),
-        local=frozenset({"planId", "name", "iamRoleArn", "selectionTags"}),
+        replace=frozenset({"planId", "name", "iamRoleArn", "selectionTags", "conditions", "resources"}),
+        local=frozenset({"planId", "name", "iamRoleArn", "selectionTags", "conditions", "resources"}),
         name="name",
         name_limit=50,
     ),
