@@ -1,13 +1,14 @@
 """An application on Fargate behind a load balancer: its cluster, tasks, service, scaling, roles and logs."""
 
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from components import application_task, checks, load_balancer
+from components import application_task, checks, load_balancer, security_groups
 from components.application_task import TaskPlan
 from components.load_balancer import BalancerPlan, DeclaredBalancer
+from components.security_groups import ANYWHERE, Direction, Egress, Ingress, Peer
 
 DEFAULT_CONTAINER_PORT = 8080
 DEFAULT_HEALTH_PATH = "/health"
@@ -191,25 +192,16 @@ class ApplicationService(pulumi.ComponentResource):
             opts=self._child,
         )
 
-        def rule(kind: Any, title: str, of: aws.ec2.SecurityGroup, port: int, **peer: Any) -> None:
-            kind(
-                f"{self._name}-{title}",
-                security_group_id=of.id,
-                ip_protocol="tcp",
-                from_port=port,
-                to_port=port,
-                description=title.replace("-", " "),
-                tags=checks.tags_for(self._tags, f"{self._name}-{title}"),
-                opts=self._child,
-                **peer,
-            )
-
-        ingress, egress = aws.vpc.SecurityGroupIngressRule, aws.vpc.SecurityGroupEgressRule
         front = balancer.security_group
-        rule(ingress, "tasks-from-balancer", group, self._port, referenced_security_group_id=front.id)
-        rule(egress, "balancer-to-tasks", front, self._port, referenced_security_group_id=group.id)
-        rule(egress, "tasks-to-services", group, HTTPS, cidr_ipv4=load_balancer.ANYWHERE)
+        self._rule(Ingress, "tasks-from-balancer", group, self._port, front)
+        self._rule(Egress, "balancer-to-tasks", front, self._port, group)
+        self._rule(Egress, "tasks-to-services", group, HTTPS, ANYWHERE)
         return group
+
+    def _rule(self, kind: Direction, title: str, group: aws.ec2.SecurityGroup, port: int, peer: Peer) -> None:
+        name = f"{self._name}-{title}"
+        tags, text = checks.tags_for(self._tags, name), title.replace("-", " ")
+        security_groups.rule(kind, name, group.id, port, peer, description=text, tags=tags, opts=self._child)
 
     def _service(self, cluster: aws.ecs.Cluster, balancer: DeclaredBalancer) -> aws.ecs.Service:
         name, args = self._name, self._args

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components import checks
+from components import checks, security_groups
+from components.security_groups import ANYWHERE, Ingress
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 """TLS 1.2 and 1.3, forward secrecy, no CBC."""
 HTTP, HTTPS = 80, 443
-ANYWHERE = "0.0.0.0/0"
 NAME_LIMIT = 32
 LOG_PREFIX = "load-balancer"
 HEALTHY_AFTER, UNHEALTHY_AFTER = 2, 3
@@ -124,13 +124,12 @@ def _security_group(plan: BalancerPlan) -> aws.ec2.SecurityGroup:
         opts=plan.options,
     )
     for purpose, port in (("https", HTTPS), ("http", HTTP)):
-        aws.vpc.SecurityGroupIngressRule(
+        security_groups.rule(
+            Ingress,
             f"{name}-from-anywhere-{purpose}",
-            security_group_id=group.id,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            cidr_ipv4=ANYWHERE,
+            group.id,
+            port,
+            ANYWHERE,
             description=f"{purpose} from anywhere",
             tags=plan.tagged(f"{name}-{purpose}"),
             opts=plan.options,

@@ -7,7 +7,8 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, policies, site_to_site_vpn
+from components import checks, policies, security_groups, site_to_site_vpn
+from components.security_groups import ANYWHERE, Direction, Egress, Ingress, Peer
 from components.site_to_site_vpn import VpnArgs
 
 TIERS = ("public", "application", "database")
@@ -20,13 +21,7 @@ GLOBAL_SERVICES = {"route53": "us-east-1"}
 
 DEFAULT_NAT = "one"
 DEFAULT_LOG_RETENTION_DAYS = 30
-ANYWHERE = "0.0.0.0/0"
 HTTPS = 443
-
-Ingress = aws.vpc.SecurityGroupIngressRule
-Egress = aws.vpc.SecurityGroupEgressRule
-Rule = Ingress | Egress
-Peer = aws.ec2.SecurityGroup | str
 
 
 class MigrationNetworkArgs(TypedDict):
@@ -290,19 +285,17 @@ class MigrationNetwork(pulumi.ComponentResource):
         self.replication_security_group_id = replication.id
         self.function_security_group_id = function.id
 
-    def _rule(self, kind: type[Rule], group: aws.ec2.SecurityGroup, name: str, port: int, peer: Peer) -> None:
+    def _rule(self, kind: Direction, group: aws.ec2.SecurityGroup, name: str, port: int, peer: Peer) -> None:
         """Let `port` pass in or out of `group`, from or to another group or an IPv4 block."""
-        other = {"cidr_ipv4": peer} if isinstance(peer, str) else {"referenced_security_group_id": peer.id}
-        kind(
+        security_groups.rule(
+            kind,
             f"{self._name}-{name}",
-            security_group_id=group.id,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
+            group.id,
+            port,
+            peer,
             description=name.replace("-", " "),
             tags=checks.tags_for(self._tags, f"{self._name}-{name}"),
             opts=self._child,
-            **other,
         )
 
     def _endpoints(self, subnets: list[aws.ec2.Subnet], tables: list[aws.ec2.RouteTable]) -> None:

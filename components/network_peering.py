@@ -5,7 +5,8 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks
+from components import checks, security_groups
+from components.security_groups import Egress, Ingress
 
 REQUESTER, ACCEPTER = "source", "target"
 
@@ -118,26 +119,24 @@ class NetworkPeering(pulumi.ComponentResource):
         port = checks.whole("database_port", here["database_port"], 1150, 65535)
         far_port = checks.whole("database_port", there["database_port"], 1150, 65535)
         name = f"{self._name}-{side}-database-from-peer"
-        aws.vpc.SecurityGroupIngressRule(
+        security_groups.rule(
+            Ingress,
             name,
-            security_group_id=here["database_security_group_id"],
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            cidr_ipv4=there["cidr_block"],
+            here["database_security_group_id"],
+            port,
+            there["cidr_block"],
             description="database from the peered network",
             tags=checks.tags_for(self._tags, name),
             opts=self._in(here),
         )
         for purpose, group in here["client_security_group_ids"].items():
             name = f"{self._name}-{side}-{purpose}-to-peer"
-            aws.vpc.SecurityGroupEgressRule(
+            security_groups.rule(
+                Egress,
                 name,
-                security_group_id=group,
-                ip_protocol="tcp",
-                from_port=far_port,
-                to_port=far_port,
-                cidr_ipv4=there["cidr_block"],
+                group,
+                far_port,
+                there["cidr_block"],
                 description=f"{purpose} to the database of the peered network",
                 tags=checks.tags_for(self._tags, name),
                 opts=self._in(here),

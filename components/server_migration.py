@@ -11,8 +11,9 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, function_archives, policies, vpc_function
+from components import checks, function_archives, policies, security_groups, vpc_function
 from components.policies import Statement, allow
+from components.security_groups import ANYWHERE, Direction, Egress, Ingress
 
 DEFAULT_INSTANCE_TYPE = "t3.small"
 DEFAULT_BANDWIDTH_MBPS = 0
@@ -22,7 +23,6 @@ SECONDS = 60
 REPLICATION_PORT = 1500
 """Where replication servers take the agents' data."""
 HTTPS = 443
-ANYWHERE = "0.0.0.0/0"
 ROLE_PATH = "/service-role/"
 REPLICATION_ROLE = "AWSApplicationMigrationReplicationServerRole"
 MANAGED = "arn:aws:iam::aws:policy/"
@@ -180,29 +180,14 @@ class ServerMigration(pulumi.ComponentResource):
         )
         for number, block in enumerate(self._args["source_cidr_blocks"], start=1):
             checks.cidr(f"source_cidr_blocks[{number - 1}]", block)
-            aws.vpc.SecurityGroupIngressRule(
-                f"{name}-from-agents-{number}",
-                security_group_id=group.id,
-                ip_protocol="tcp",
-                from_port=REPLICATION_PORT,
-                to_port=REPLICATION_PORT,
-                cidr_ipv4=block,
-                description="agents on premises",
-                tags=checks.tags_for(self._tags, f"{name}-from-agents-{number}"),
-                opts=self._child,
-            )
-        aws.vpc.SecurityGroupEgressRule(
-            f"{name}-to-services",
-            security_group_id=group.id,
-            ip_protocol="tcp",
-            from_port=HTTPS,
-            to_port=HTTPS,
-            cidr_ipv4=ANYWHERE,
-            description="AWS",
-            tags=checks.tags_for(self._tags, f"{name}-to-services"),
-            opts=self._child,
-        )
+            title = f"{name}-from-agents-{number}"
+            self._rule(Ingress, title, group, REPLICATION_PORT, block, "agents on premises")
+        self._rule(Egress, f"{name}-to-services", group, HTTPS, ANYWHERE, "AWS")
         return group
+
+    def _rule(self, kind: Direction, name: str, group: aws.ec2.SecurityGroup, port: int, peer: str, text: str) -> None:
+        tags = checks.tags_for(self._tags, name)
+        security_groups.rule(kind, name, group.id, port, peer, description=text, tags=tags, opts=self._child)
 
     def _settings(self, group: aws.ec2.SecurityGroup, bandwidth: int) -> aws.ssm.Parameter:
         args, name = self._args, f"{self._name}-settings"
