@@ -162,3 +162,8 @@ def alarms(owner: Owner, topic_arn: pulumi.Input[str], watches: Sequence[Watch])
         )
         for watch in watches
     ]
+
+
+def thresholds(watches: Sequence[Watch]) -> dict[tuple[str, str], float]:
+    """Return what raises an alarm, by namespace and name of the metric, for a dashboard to draw."""
+    return {(watch.namespace, watch.metric): watch.threshold for watch in watches}

@@ -5,12 +5,11 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, function_archives, vpc_function
+from components import alerting, checks, function_archives, vpc_function
 from components.database_engines import INSTANCES
 from components.policies import allow
 
 DEFAULT_SSL_MODE = "require"
-DEFAULT_LAG_SECONDS = 60
 DEFAULT_LOG_RETENTION_DAYS = 30
 TIMEOUT_SECONDS = 300
 MEMORY_MB = 256
@@ -112,7 +111,7 @@ class DatabaseValidation(pulumi.ComponentResource):
             "topic_arn": args["topic_arn"],
             "server": args["server"],
             "character_set": args["character_set"],
-            "lag_seconds": int(args.get("lag_seconds", DEFAULT_LAG_SECONDS)),
+            "lag_seconds": int(args.get("lag_seconds", alerting.DEFAULT_LAG_SECONDS)),
         }
         return vpc_function.declare(
             f"{name}-check",

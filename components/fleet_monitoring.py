@@ -7,18 +7,12 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import alerting, checks
-from components.alerting import ABOVE, BELOW, Watch
+from components import alerting, task_watching
+from components.alerting import BELOW, Watch
 from components.dashboard import Thresholds
 from components.fleet_dashboard import dashboard
-from components.monitoring_suite import TASK_EVENTS
 
-DEFAULT_LAG_SECONDS = 60
 DEFAULT_LOG_RETENTION_DAYS = 30
-LATENCIES = {
-    "source": ("CDCLatencySource", "Changes are read too late"),
-    "target": ("CDCLatencyTarget", "Changes are applied too late"),
-}
 BOTH_TUNNELS = 1
 
 
@@ -69,61 +63,31 @@ class FleetMonitoring(pulumi.ComponentResource):
         self._name = name
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        self._tags = args.get("tags", {})
-        resource_ids = {
-            database: pulumi.Output.from_input(task["arn"]).apply(lambda arn: str(arn).rsplit(":", maxsplit=1)[-1])
-            for database, task in args["tasks"].items()
-        }
-        self._events()
+        owner = alerting.Owner(self, name, args.get("tags", {}))
+        resource_ids = {database: task_watching.resource_id(task["arn"]) for database, task in args["tasks"].items()}
+        task_watching.events(owner, args["topic_arn"], [task["id"] for task in args["tasks"].values()])
         watches = self._watches(resource_ids)
-        alerting.alarms(alerting.Owner(self, name, self._tags), args["topic_arn"], watches)
-        self._task_log()
-        board = self._dashboard(resource_ids, {(w.namespace, w.metric): w.threshold for w in watches})
+        alerting.alarms(owner, args["topic_arn"], watches)
+        retention = int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS))
+        task_watching.log(owner, args["replication_instance_id"], args["kms_key_arn"], retention)
+        board = self._dashboard(resource_ids, alerting.thresholds(watches))
 
         self.dashboard_name = board.dashboard_name
         self.register_outputs({"dashboard_name": self.dashboard_name})
 
-    def _events(self) -> None:
-        name, args = f"{self._name}-task-events", self._args
-        aws.dms.EventSubscription(
-            name,
-            name=name,
-            source_type="replication-task",
-            source_ids=[task["id"] for task in args["tasks"].values()],
-            event_categories=TASK_EVENTS,
-            sns_topic_arn=args["topic_arn"],
-            enabled=True,
-            tags=checks.tags_for(self._tags, name),
-            opts=self._child,
-        )
-
     def _watches(self, resource_ids: Mapping[str, pulumi.Output[str]]) -> list[Watch]:
         """Return what raises an alarm: a database's lag, and a tunnel that is down."""
-        args, soon = self._args, alerting.SOON_SECONDS
-        threshold = int(args.get("lag_seconds", DEFAULT_LAG_SECONDS))
-        watches = []
-        for database, resource_id in resource_ids.items():
-            task = {
-                "ReplicationInstanceIdentifier": args["replication_instance_id"],
-                "ReplicationTaskIdentifier": resource_id,
-            }
-            for side, (metric, text) in LATENCIES.items():
-                name, said = f"{database}-lag-{side}", f"{database}: {text}"
-                # Databases wait for their turn: one that does not replicate yet, or any more, is no alarm.
-                watches.append(Watch(name, "AWS/DMS", metric, task, ABOVE, threshold, said, "notBreaching", soon))
-        vpn, down = {"VpnId": args["vpn_connection_id"]}, "A tunnel of the VPN is down"
+        args = self._args
+        seconds = int(args.get("lag_seconds", alerting.DEFAULT_LAG_SECONDS))
+        watches = [
+            watch
+            for database, task in resource_ids.items()
+            # Databases wait for their turn: one that does not replicate yet, or any more, is no alarm.
+            for watch in task_watching.lag(args["replication_instance_id"], task, seconds, "notBreaching", database)
+        ]
+        vpn, down, soon = {"VpnId": args["vpn_connection_id"]}, "A tunnel of the VPN is down", alerting.SOON_SECONDS
         watches.append(Watch("tunnels", "AWS/VPN", "TunnelState", vpn, BELOW, BOTH_TUNNELS, down, "breaching", soon))
         return watches
-
-    def _task_log(self) -> None:
-        aws.cloudwatch.LogGroup(  # made here, or DMS makes it without a key and without an end
-            f"{self._name}-task-log",
-            name=pulumi.Output.concat("dms-tasks-", self._args["replication_instance_id"]),
-            retention_in_days=int(self._args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
-            kms_key_id=self._args["kms_key_arn"],
-            tags=checks.tags_for(self._tags, f"{self._name}-task-log"),
-            opts=self._child,
-        )
 
     def _dashboard(
         self, resource_ids: Mapping[str, pulumi.Output[str]], thresholds: Thresholds

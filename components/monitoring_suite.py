@@ -6,12 +6,11 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import alerting, checks
-from components.alerting import ABOVE, INSTANCE, Watch, WatchedDatabase
+from components import alerting, checks, task_watching
+from components.alerting import INSTANCE, Watch, WatchedDatabase
 from components.dashboard import Thresholds, dashboard
 
 DEFAULT_LOG_RETENTION_DAYS = 30
-TASK_EVENTS = ["configuration change", "creation", "deletion", "failure", "state change"]
 DATABASE_EVENTS = ["configuration change", "failover", "failure", "maintenance", "notification"]
 
 
@@ -98,7 +97,7 @@ class MonitoringSuite(pulumi.ComponentResource):
         watches = self._watches()
         alarms = alerting.alarms(self._owner, topic.arn, watches)
         safe = self._safe_to_switch(alarms, topic)
-        board = self._dashboard({(watch.namespace, watch.metric): watch.threshold for watch in watches})
+        board = self._dashboard(alerting.thresholds(watches))
 
         self.topic_arn = topic.arn
         self.dashboard_name = board.dashboard_name
@@ -127,17 +126,7 @@ class MonitoringSuite(pulumi.ComponentResource):
     def _events(self, topic: aws.sns.Topic) -> None:
         """Send to the topic what DMS and RDS report: by their own subscriptions and, for task states, by rule."""
         name, args = self._name, self._args
-        aws.dms.EventSubscription(
-            f"{name}-task-events",
-            name=f"{name}-task-events",
-            source_type="replication-task",
-            source_ids=[args["replication_task_id"]],
-            event_categories=TASK_EVENTS,
-            sns_topic_arn=topic.arn,
-            enabled=True,
-            tags=checks.tags_for(self._tags, f"{name}-task-events"),
-            opts=self._child,
-        )
+        task_watching.events(self._owner, topic.arn, [args["replication_task_id"]])
         aws.rds.EventSubscription(
             f"{name}-database-events",
             name=f"{name}-database-events",
@@ -171,17 +160,11 @@ class MonitoringSuite(pulumi.ComponentResource):
     def _watches(self) -> list[Watch]:
         """Return what raises an alarm."""
         args = self._args
-        task = {
-            "ReplicationInstanceIdentifier": args["replication_instance_id"],
-            "ReplicationTaskIdentifier": _resource_id(args["replication_task_arn"]),
-        }
         lag = int(args.get("lag_seconds", alerting.DEFAULT_LAG_SECONDS))
-        soon = alerting.SOON_SECONDS
-        read, applied = "Changes are read too late", "Changes are applied too late"
+        task = task_watching.resource_id(args["replication_task_arn"])
         return [
             # No lag reported means no replication: that is not safe. A quiet target reports all the same.
-            Watch("lag-source", "AWS/DMS", "CDCLatencySource", task, ABOVE, lag, read, "breaching", soon),
-            Watch("lag-target", "AWS/DMS", "CDCLatencyTarget", task, ABOVE, lag, applied, "breaching", soon),
+            *task_watching.lag(args["replication_instance_id"], task, lag, missing="breaching"),
             *alerting.database_watches(
                 args["database"],
                 cpu_percent=int(args.get("cpu_percent", alerting.DEFAULT_CPU_PERCENT)),
@@ -210,18 +193,12 @@ class MonitoringSuite(pulumi.ComponentResource):
 
     def _dashboard(self, thresholds: Thresholds) -> aws.cloudwatch.Dashboard:
         name, args = self._name, self._args
-        log = aws.cloudwatch.LogGroup(  # made here, or DMS makes it without a key and without an end
-            f"{name}-task-log",
-            name=pulumi.Output.concat("dms-tasks-", args["replication_instance_id"]),
-            retention_in_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
-            kms_key_id=args["kms_key_arn"],
-            tags=checks.tags_for(self._tags, f"{name}-task-log"),
-            opts=self._child,
-        )
+        retention = int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS))
+        log = task_watching.log(self._owner, args["replication_instance_id"], args["kms_key_arn"], retention)
         body = pulumi.Output.all(
             region=args["region"],
             instance_id=args["replication_instance_id"],
-            task_resource_id=_resource_id(args["replication_task_arn"]),
+            task_resource_id=task_watching.resource_id(args["replication_task_arn"]),
             dimension=args["database"]["dimension"],
             identifier=args["database"]["identifier"],
             readers=args["database"].get("readers", []),
@@ -231,8 +208,3 @@ class MonitoringSuite(pulumi.ComponentResource):
         return aws.cloudwatch.Dashboard(
             f"{name}-dashboard", dashboard_name=f"{name}-dashboard", dashboard_body=body, opts=self._child
         )
-
-
-def _resource_id(arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Return the last part of a task's ARN: DMS's metrics carry that, not the identifier one gave."""
-    return pulumi.Output.from_input(arn).apply(lambda text: str(text).rsplit(":", maxsplit=1)[-1])
