@@ -10,7 +10,6 @@ from components.database_engines import INSTANCES
 from components.policies import allow
 
 DEFAULT_SSL_MODE = "require"
-DEFAULT_LOG_RETENTION_DAYS = 30
 TIMEOUT_SECONDS = 300
 MEMORY_MB = 256
 SSL_MODES = ("none", "require", "verify-full")
@@ -91,16 +90,7 @@ class DatabaseValidation(pulumi.ComponentResource):
     def _function(self) -> aws.lambda_.Function:
         name, args = self._name, self._args
         kind = INSTANCES[args["engine"]].kind
-        around = vpc_function.Surroundings(
-            parent=self,
-            subnet_ids=args["subnet_ids"],
-            security_group_id=args["security_group_id"],
-            kms_key_arn=args["kms_key_arn"],
-            runtime=args.get("runtime", vpc_function.DEFAULT_RUNTIME),
-            architecture=args.get("architecture", vpc_function.DEFAULT_ARCHITECTURE),
-            log_retention_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
-            tags=self._tags,
-        )
+        around = vpc_function.surroundings(self, args, args["security_group_id"])
         config = {
             "engine": kind,
             "host": args["host"],
@@ -171,9 +161,6 @@ class DatabaseValidation(pulumi.ComponentResource):
 def check(args: DatabaseValidationArgs) -> None:
     """Raise ArgumentError for what can't work."""
     checks.one_of("engine", args["engine"], INSTANCES)
-    checks.one_of(
-        "architecture", args.get("architecture", vpc_function.DEFAULT_ARCHITECTURE), function_archives.PLATFORMS
-    )
     mode = checks.one_of("ssl_mode", args.get("ssl_mode", DEFAULT_SSL_MODE), SSL_MODES)
     if mode == "verify-full" and not args.get("certificate_bundle"):
         raise checks.ArgumentError("ssl_mode is verify-full, but no certificate_bundle is given: name the PEM file")

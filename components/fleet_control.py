@@ -5,10 +5,9 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import alerting, checks, function_archives, validation_document, vpc_function
+from components import alerting, checks, validation_document, vpc_function
 from components.policies import Statement, allow
 
-DEFAULT_LOG_RETENTION_DAYS = 30
 FUNCTIONS = {"advance": 60, "rollback": 60}
 """Every function and its timeout in seconds."""
 PHASE_INDEX = "MigrationPhaseIndex"
@@ -162,17 +161,7 @@ class FleetControl(pulumi.ComponentResource):
         self, table: aws.dynamodb.Table, topic: aws.sns.Topic, parameter: aws.ssm.Parameter
     ) -> dict[str, aws.lambda_.Function]:
         args = self._args
-        architecture = args.get("architecture", vpc_function.DEFAULT_ARCHITECTURE)
-        around = vpc_function.Surroundings(
-            parent=self,
-            subnet_ids=args["subnet_ids"],
-            security_group_id=args["security_group_id"],
-            kms_key_arn=args["kms_key_arn"],
-            runtime=args.get("runtime", vpc_function.DEFAULT_RUNTIME),
-            architecture=checks.one_of("architecture", architecture, function_archives.PLATFORMS),
-            log_retention_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
-            tags=self._tags,
-        )
+        around = vpc_function.surroundings(self, args, args["security_group_id"])
         rights: list[Statement] = [
             allow("ssm:GetParameter", on=parameter.arn),
             allow("dynamodb:GetItem", "dynamodb:PutItem", on=table.arn),

@@ -11,13 +11,12 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, function_archives, policies, security_groups, vpc_function
+from components import checks, policies, security_groups, vpc_function
 from components.policies import Statement, allow
 from components.security_groups import ANYWHERE, Direction, Egress, Ingress
 
 DEFAULT_INSTANCE_TYPE = "t3.small"
 DEFAULT_BANDWIDTH_MBPS = 0
-DEFAULT_LOG_RETENTION_DAYS = 30
 SETTINGS_PARAMETER = "SETTINGS_PARAMETER"
 SECONDS = 60
 REPLICATION_PORT = 1500
@@ -216,17 +215,7 @@ class ServerMigration(pulumi.ComponentResource):
 
     def _function(self, parameter: aws.ssm.Parameter) -> aws.lambda_.Function:
         args = self._args
-        architecture = args.get("architecture", vpc_function.DEFAULT_ARCHITECTURE)
-        around = vpc_function.Surroundings(
-            parent=self,
-            subnet_ids=args["subnet_ids"],
-            security_group_id=args["function_security_group_id"],
-            kms_key_arn=args["kms_key_arn"],
-            runtime=args.get("runtime", vpc_function.DEFAULT_RUNTIME),
-            architecture=checks.one_of("architecture", architecture, function_archives.PLATFORMS),
-            log_retention_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
-            tags=self._tags,
-        )
+        around = vpc_function.surroundings(self, args, args["function_security_group_id"])
         return vpc_function.declare(
             f"{self._name}-servers",
             around,

@@ -7,12 +7,10 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, function_archives, policies, vpc_function
+from components import checks, policies, vpc_function
 from components.policies import Statement, allow
 from components.switchover_machine import SECONDS, STEPS, definition
-from components.vpc_function import DEFAULT_ARCHITECTURE, DEFAULT_RUNTIME
 
-DEFAULT_LOG_RETENTION_DAYS = 30
 DEFAULT_BAKE_SECONDS = 300
 OBSERVE_SCHEDULE = "rate(1 minute)"
 FUNCTIONS = {**SECONDS, "prepare": 600, "observe": 60}
@@ -85,10 +83,7 @@ class Switchover(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.get("tags", {})
-        self._runtime = args.get("runtime", DEFAULT_RUNTIME)
-        self._architecture = checks.one_of(
-            "architecture", args.get("architecture", DEFAULT_ARCHITECTURE), function_archives.PLATFORMS
-        )
+        self._around = vpc_function.surroundings(self, args, args["security_group_id"])
         bake = checks.whole("bake_seconds", args.get("bake_seconds", DEFAULT_BAKE_SECONDS), 0, 86400)
         path = args["parameter_path"]
         config_name, state_name = f"{path}/config", f"{path}/state"
@@ -184,24 +179,13 @@ class Switchover(pulumi.ComponentResource):
     def _functions(
         self, config_name: str, table: aws.dynamodb.Table, state: aws.ssm.Parameter, dead_letters: aws.sqs.Queue
     ) -> dict[str, aws.lambda_.Function]:
-        args = self._args
-        around = vpc_function.Surroundings(
-            parent=self,
-            subnet_ids=args["subnet_ids"],
-            security_group_id=args["security_group_id"],
-            kms_key_arn=args["kms_key_arn"],
-            runtime=self._runtime,
-            architecture=self._architecture,
-            log_retention_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
-            tags=self._tags,
-        )
-        layer = vpc_function.driver_layer(f"{self._name}-psycopg2", around, "postgres")
+        layer = vpc_function.driver_layer(f"{self._name}-psycopg2", self._around, "postgres")
         rights = self._rights(config_name, table, state)
         tell = allow("sqs:SendMessage", on=dead_letters.arn)
         return {
             purpose: vpc_function.declare(
                 f"{self._name}-{purpose}",
-                around,
+                self._around,
                 module=purpose,
                 seconds=seconds,
                 rights=[*rights[purpose], tell],
@@ -216,7 +200,7 @@ class Switchover(pulumi.ComponentResource):
         return aws.cloudwatch.LogGroup(
             f"{self._name}-{purpose}-log",
             name=path,
-            retention_in_days=int(self._args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
+            retention_in_days=self._around.log_retention_days,
             kms_key_id=self._args["kms_key_arn"],
             tags=checks.tags_for(self._tags, f"{self._name}-{purpose}"),
             opts=self._child,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -11,6 +12,7 @@ from components.policies import Statement, allow
 
 DEFAULT_RUNTIME = "python3.13"
 DEFAULT_ARCHITECTURE = "x86_64"
+DEFAULT_LOG_RETENTION_DAYS = 30
 MEMORY_MB = 512
 VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
 
@@ -27,6 +29,26 @@ class Surroundings:
     architecture: str
     log_retention_days: int
     tags: Mapping[str, str]
+
+
+def surroundings(
+    parent: pulumi.Resource, args: Mapping[str, Any], security_group_id: pulumi.Input[str]
+) -> Surroundings:
+    """Return the surroundings a component's arguments name, by the keys that all such components have.
+
+    Raises ArgumentError for an architecture Lambda has not.
+    """
+    architecture = args.get("architecture", DEFAULT_ARCHITECTURE)
+    return Surroundings(
+        parent=parent,
+        subnet_ids=args["subnet_ids"],
+        security_group_id=security_group_id,
+        kms_key_arn=args["kms_key_arn"],
+        runtime=args.get("runtime", DEFAULT_RUNTIME),
+        architecture=checks.one_of("architecture", architecture, function_archives.PLATFORMS),
+        log_retention_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
+        tags=args.get("tags", {}),
+    )
 
 
 def driver_layer(name: str, around: Surroundings, kind: str) -> aws.lambda_.LayerVersion:
