@@ -297,12 +297,7 @@ def _outputs(ground: Ground, database: TargetDatabase, service: ApplicationServi
     found = {
         "region": ground.place.region,
         "kms_key_arn": ground.key.arn,
-        "vpc_id": network.vpc_id,
-        "public_subnet_ids": network.public_subnet_ids,
-        "application_subnet_ids": network.application_subnet_ids,
-        "database_subnet_ids": network.database_subnet_ids,
-        "database_security_group_id": network.database_security_group_id,
-        "application_security_group_id": network.application_security_group_id,
+        **parts.network_outputs(network),
         "database_identifier": database.identifier,
         "database_endpoint": database.endpoint,
         "database_port": database.port,

@@ -46,11 +46,7 @@ def _monitoring(config: Database, place: Place, key: EncryptionKey, target: Targ
         {
             "account_id": place.account,
             "kms_key_arn": key.arn,
-            "database": {
-                "dimension": target.dimension,
-                "identifier": target.identifier,
-                "readers": target.reader_identifiers,
-            },
+            "database": parts.watched(target),
             "cpu_percent": config.monitoring.cpu_percent,
             "connections": config.monitoring.connections,
             "lag_seconds": config.monitoring.lag_seconds,

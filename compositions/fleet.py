@@ -42,12 +42,7 @@ def declare(config: Fleet) -> dict[str, Any]:
     monitoring = _monitoring(config, place, key, network, instance, pipelines, control, servers)
     return {
         "kms_key_arn": key.arn,
-        "vpc_id": network.vpc_id,
-        "public_subnet_ids": network.public_subnet_ids,
-        "application_subnet_ids": network.application_subnet_ids,
-        "database_subnet_ids": network.database_subnet_ids,
-        "database_security_group_id": network.database_security_group_id,
-        "application_security_group_id": network.application_security_group_id,
+        **parts.network_outputs(network),
         "vpn_connection_id": network.vpn_connection_id,
         "replication_instance_arn": instance.replication_instance_arn,
         "hosted_zone_id": zone.zone_id,
@@ -137,9 +132,7 @@ def _pipeline(
                 "secret_arn": database.target.replication_secret_arn,
                 "ssl_mode": database.target.ssl_mode,
             },
-            "tables": [
-                {"schema": rule.schema_name, "table": rule.table, "action": rule.action} for rule in database.tables
-            ],
+            "tables": parts.table_rules(database.tables),
             "lob_maximum_kb": config.replication.lob_maximum_kb,
             "tags": config.all_tags,
         },

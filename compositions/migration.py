@@ -42,12 +42,7 @@ def declare(config: Migration) -> dict[str, Any]:
     return {
         "kms_key_arn": key.arn,
         "kms_key_alias": key.alias,
-        "vpc_id": network.vpc_id,
-        "public_subnet_ids": network.public_subnet_ids,
-        "application_subnet_ids": network.application_subnet_ids,
-        "database_subnet_ids": network.database_subnet_ids,
-        "database_security_group_id": network.database_security_group_id,
-        "application_security_group_id": network.application_security_group_id,
+        **parts.network_outputs(network),
         "database_identifier": target.identifier,
         "database_endpoint": target.endpoint,
         "database_reader_endpoint": target.reader_endpoint,

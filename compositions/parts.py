@@ -16,8 +16,11 @@ from components import (
     TargetDatabase,
     function_archives,
 )
+from components.alerting import WatchedDatabase
+from components.dms_settings import TableRule
 from components.monitoring_suite import ChartArgs
 from components.settings import Application, Migration, Site, Target
+from components.settings.sections import Table
 from components.site_to_site_vpn import VpnArgs
 from components.target_database import SecretReplicaArgs
 from compositions.place import Place
@@ -118,6 +121,18 @@ def network(
     )
 
 
+def network_outputs(network: MigrationNetwork) -> dict[str, pulumi.Output[Any]]:
+    """Return the outputs by which others find their place in a network."""
+    return {
+        "vpc_id": network.vpc_id,
+        "public_subnet_ids": network.public_subnet_ids,
+        "application_subnet_ids": network.application_subnet_ids,
+        "database_subnet_ids": network.database_subnet_ids,
+        "database_security_group_id": network.database_security_group_id,
+        "application_security_group_id": network.application_security_group_id,
+    }
+
+
 def target(
     config: Site,
     wanted: Target,
@@ -169,6 +184,16 @@ def target(
     )
 
 
+def watched(made: TargetDatabase) -> WatchedDatabase:
+    """Return a database as what watches it knows it."""
+    return {"dimension": made.dimension, "identifier": made.identifier, "readers": made.reader_identifiers}
+
+
+def table_rules(tables: Sequence[Table]) -> list[TableRule]:
+    """Return which tables are replicated, as DmsPipeline takes it."""
+    return [{"schema": rule.schema_name, "table": rule.table, "action": rule.action} for rule in tables]
+
+
 def pipeline(
     config: Moving,
     place: Place,
@@ -201,9 +226,7 @@ def pipeline(
                 "secret_arn": target.replication_secret_arn,
                 "ssl_mode": target.ssl_mode,
             },
-            "tables": [
-                {"schema": rule.schema_name, "table": rule.table, "action": rule.action} for rule in wanted.tables
-            ],
+            "tables": table_rules(wanted.tables),
             "instance_class": wanted.instance_class,
             "storage_gb": wanted.storage_gb,
             "multi_az": wanted.multi_az,
@@ -235,11 +258,7 @@ def monitoring(
             "replication_instance_id": pipeline.replication_instance_id,
             "replication_task_id": pipeline.replication_task_id,
             "replication_task_arn": pipeline.replication_task_arn,
-            "database": {
-                "dimension": target.dimension,
-                "identifier": target.identifier,
-                "readers": target.reader_identifiers,
-            },
+            "database": watched(target),
             "lag_seconds": config.monitoring.lag_seconds,
             "cpu_percent": config.monitoring.cpu_percent,
             "connections": config.monitoring.connections,
