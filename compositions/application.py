@@ -19,7 +19,7 @@ from components import (
 from components.network_peering import PeerArgs
 from components.settings import Application, Side
 from components.transaction_logs import LogPlaceArgs
-from compositions import application_charts, parts, providers
+from compositions import application_charts, moving, parts, providers
 from compositions import place as places
 from compositions.place import Place
 
@@ -50,10 +50,10 @@ def declare(config: Application) -> dict[str, Any]:
     name = _application_name(config, new, dns, services)
 
     # DMS and the functions are in the target's region: of a secret they use the copy that lies there.
-    blue = parts.database(source, config.source.database.ssl_mode)
-    blue = parts.replicated(blue, old.place.region, new.place.region)
-    green = parts.database(target, config.target.database.ssl_mode)
-    pipeline = parts.pipeline(
+    blue = moving.database(source, config.source.database.ssl_mode)
+    blue = moving.replicated(blue, old.place.region, new.place.region)
+    green = moving.database(target, config.target.database.ssl_mode)
+    pipeline = moving.pipeline(
         config,
         new.place,
         new.key,
@@ -67,8 +67,8 @@ def declare(config: Application) -> dict[str, Any]:
         for ground, database, service in ((old, source, services[0]), (new, target, services[1]))
         for chart in application_charts.side(ground.side.name, ground.place.region, database, service)
     ]
-    monitoring = parts.monitoring(config, new.place, new.key, target, pipeline, charts)
-    switchover = parts.switchover(
+    monitoring = moving.monitoring(config, new.place, new.key, target, pipeline, charts)
+    switchover = moving.switchover(
         config,
         new.place,
         new.key,
@@ -80,7 +80,7 @@ def declare(config: Application) -> dict[str, Any]:
         target=green,
         secret_key_arns=[old.key.arn],
     )
-    parts.tell_sizes(config)
+    moving.tell_sizes(config)
     return {
         **_outputs(old, source, services[0]),
         **_outputs(new, target, services[1]),

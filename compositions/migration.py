@@ -4,7 +4,7 @@ from typing import Any
 
 from components import BlueGreenDns, MigrationNetwork, TargetDatabase
 from components.settings import Migration
-from compositions import parts
+from compositions import moving, parts
 from compositions import place as places
 
 
@@ -14,8 +14,8 @@ def declare(config: Migration) -> dict[str, Any]:
     key = parts.encryption_key(config, place)
     network = parts.network(config, place, key, database_port=config.target.port, source_port=config.source.port)
     target = parts.target(config, config.target, network, key, database=config.database)
-    blue, green = _source(config), parts.database(target, config.target.ssl_mode)
-    pipeline = parts.pipeline(
+    blue, green = _source(config), moving.database(target, config.target.ssl_mode)
+    pipeline = moving.pipeline(
         config,
         place,
         key,
@@ -25,8 +25,8 @@ def declare(config: Migration) -> dict[str, Any]:
         maintenance_window=config.target.maintenance_window,
     )
     dns = _dns(config, network, target)
-    monitoring = parts.monitoring(config, place, key, target, pipeline)
-    switchover = parts.switchover(
+    monitoring = moving.monitoring(config, place, key, target, pipeline)
+    switchover = moving.switchover(
         config,
         place,
         key,
@@ -38,7 +38,7 @@ def declare(config: Migration) -> dict[str, Any]:
         target=green,
         application_roles=config.source.application_roles,
     )
-    parts.tell_sizes(config)
+    moving.tell_sizes(config)
     return {
         "kms_key_arn": key.arn,
         "kms_key_alias": key.alias,
@@ -71,10 +71,10 @@ def declare(config: Migration) -> dict[str, Any]:
     }
 
 
-def _source(config: Migration) -> parts.Database:
+def _source(config: Migration) -> moving.Database:
     """Return the database that is moved, which somebody else looks after."""
     source = config.source
-    return parts.Database(
+    return moving.Database(
         engine="postgres",
         host=source.host,
         port=source.port,

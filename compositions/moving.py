@@ -1,0 +1,250 @@
+"""A migration between two databases, whoever has made them: replicated, watched, switched over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pulumi
+
+from components import (
+    BlueGreenDns,
+    DmsPipeline,
+    EncryptionKey,
+    MigrationNetwork,
+    MonitoringSuite,
+    Switchover,
+    TargetDatabase,
+    function_archives,
+)
+from components.monitoring_suite import ChartArgs
+from components.settings import Application, Migration
+from compositions import parts
+from compositions.place import Place
+
+Moving = Migration | Application
+"""Settings of the compositions that move a database behind the same names."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """One end of a migration. `application_secret_arn` is None where somebody else makes the application's role."""
+
+    engine: str
+    host: pulumi.Input[str]
+    port: pulumi.Input[int]
+    name: pulumi.Input[str]
+    ssl_mode: str
+    operator_secret_arn: pulumi.Input[str]
+    replication_secret_arn: pulumi.Input[str]
+    application_secret_arn: pulumi.Input[str] | None = None
+
+
+def database(made: TargetDatabase, ssl_mode: str) -> Database:
+    """Return a database that the stack has made as an end of its migration."""
+    return Database(
+        engine=made.engine,
+        host=made.endpoint,
+        port=made.port,
+        name=made.database_name,
+        ssl_mode=ssl_mode,
+        operator_secret_arn=made.master_secret_arn,
+        replication_secret_arn=made.replication_secret_arn,
+        application_secret_arn=made.application_secret_arn,
+    )
+
+
+def replicated(found: Database, home: str, away: str) -> Database:
+    """Return a database with the secrets of its users as they are replicated from region `home` to `away`.
+
+    The administrator's stays where it is: RDS manages it, and nobody can replicate it.
+    """
+
+    def copy(arn: pulumi.Input[str]) -> pulumi.Output[str]:
+        return pulumi.Output.from_input(arn).apply(lambda text: str(text).replace(f":{home}:", f":{away}:", 1))
+
+    application = found.application_secret_arn
+    return replace(
+        found,
+        replication_secret_arn=copy(found.replication_secret_arn),
+        application_secret_arn=copy(application) if application is not None else None,
+    )
+
+
+def pipeline(
+    config: Moving,
+    place: Place,
+    key: EncryptionKey,
+    network: MigrationNetwork,
+    *,
+    source: Database,
+    target: Database,
+    maintenance_window: str,
+) -> DmsPipeline:
+    """Declare the replication between two databases, from inside `network`."""
+    wanted = config.replication
+    return DmsPipeline(
+        f"{config.prefix}-dms",
+        {
+            "account_id": place.account,
+            "region": place.region,
+            "subnet_ids": network.application_subnet_ids,
+            "security_group_id": network.replication_security_group_id,
+            "kms_key_arn": key.arn,
+            "source": {
+                "engine_name": source.engine,
+                "database_name": source.name,
+                "secret_arn": source.replication_secret_arn,
+                "ssl_mode": source.ssl_mode,
+            },
+            "target": {
+                "engine_name": target.engine,
+                "database_name": target.name,
+                "secret_arn": target.replication_secret_arn,
+                "ssl_mode": target.ssl_mode,
+            },
+            "tables": parts.table_rules(wanted.tables),
+            "instance_class": wanted.instance_class,
+            "storage_gb": wanted.storage_gb,
+            "multi_az": wanted.multi_az,
+            "engine_version": wanted.engine_version,
+            "maintenance_window": maintenance_window,
+            "lob_maximum_kb": wanted.lob_maximum_kb,
+            "create_account_roles": wanted.create_account_roles,
+            "tags": config.all_tags,
+        },
+        opts=place.options,
+    )
+
+
+def monitoring(
+    config: Moving,
+    place: Place,
+    key: EncryptionKey,
+    target: TargetDatabase,
+    pipeline: DmsPipeline,
+    charts: Sequence[ChartArgs] = (),
+) -> MonitoringSuite:
+    """Declare what watches. `charts` are those beside the migration's own."""
+    return MonitoringSuite(
+        f"{config.prefix}-monitoring",
+        {
+            "account_id": place.account,
+            "region": place.region,
+            "kms_key_arn": key.arn,
+            "replication_instance_id": pipeline.replication_instance_id,
+            "replication_task_id": pipeline.replication_task_id,
+            "replication_task_arn": pipeline.replication_task_arn,
+            "database": parts.watched(target),
+            "lag_seconds": config.monitoring.lag_seconds,
+            "cpu_percent": config.monitoring.cpu_percent,
+            "connections": config.monitoring.connections,
+            "free_storage_gb": config.monitoring.free_storage_gb,
+            "emails": list(config.monitoring.emails),
+            "log_retention_days": config.monitoring.log_retention_days,
+            "charts": list(charts),
+            "tags": config.all_tags,
+        },
+        opts=place.options,
+    )
+
+
+def switchover(
+    config: Moving,
+    place: Place,
+    key: EncryptionKey,
+    network: MigrationNetwork,
+    pipeline: DmsPipeline,
+    dns: BlueGreenDns,
+    monitoring: MonitoringSuite,
+    *,
+    source: Database,
+    target: Database,
+    application_roles: Sequence[str] = (),
+    secret_key_arns: Sequence[pulumi.Input[str]] = (),
+) -> Switchover:
+    """Declare what carries the migration out. `secret_key_arns` encrypt those secrets that `key` does not."""
+    endpoints: list[pulumi.Input[str]] = [
+        pipeline.source_endpoint_arn,
+        pipeline.target_endpoint_arn,
+        pipeline.failback_source_endpoint_arn,
+        pipeline.failback_target_endpoint_arn,
+    ]
+    secrets: list[pulumi.Input[str]] = [
+        source.operator_secret_arn,
+        source.replication_secret_arn,
+        target.operator_secret_arn,
+        target.replication_secret_arn,
+        *(side.application_secret_arn for side in (source, target) if side.application_secret_arn is not None),
+    ]
+    return Switchover(
+        f"{config.prefix}-switchover",
+        {
+            "migration_id": config.prefix,
+            "parameter_path": f"/migration/{config.environment_suffix}",
+            "config": {
+                "mode": config.switchover.mode,
+                "source": _side(source),
+                "target": _side(target),
+                "application_secret_arn": target.application_secret_arn,
+                "source_application_secret_arn": source.application_secret_arn or "",
+                "application_roles": list(application_roles),
+                "replication": {
+                    "task_arn": pipeline.replication_task_arn,
+                    "failback_task_arn": pipeline.failback_task_arn,
+                    "instance_id": pipeline.replication_instance_id,
+                    "instance_arn": pipeline.replication_instance_arn,
+                    "endpoint_arns": endpoints,
+                },
+                "dns": {
+                    "zone_id": dns.zone_id,
+                    "writer_name": dns.writer_name,
+                    "reader_name": dns.reader_name,
+                    "ttl_seconds": config.dns.ttl_seconds,
+                    "switchover_ttl_seconds": config.dns.switchover_ttl_seconds,
+                },
+                "limits": {
+                    "maximum_lag_seconds": config.switchover.maximum_lag_seconds,
+                    "longest_transaction_seconds": config.switchover.longest_transaction_seconds,
+                    "drain_seconds": config.switchover.drain_seconds,
+                    "compare_seconds": config.switchover.compare_seconds,
+                    "bake_seconds": config.switchover.bake_seconds,
+                },
+            },
+            "account_id": place.account,
+            "region": place.region,
+            "subnet_ids": network.application_subnet_ids,
+            "security_group_id": network.function_security_group_id,
+            "kms_key_arn": key.arn,
+            "topic_arn": monitoring.topic_arn,
+            "zone_id": dns.zone_id,
+            "task_arns": [pipeline.replication_task_arn],
+            "replication_instance_arn": pipeline.replication_instance_arn,
+            "endpoint_arns": endpoints,
+            "secret_arns": secrets,
+            "secret_key_arns": list(secret_key_arns),
+            "bake_seconds": config.switchover.bake_seconds,
+            "runtime": config.switchover.runtime,
+            "architecture": config.switchover.architecture,
+            "log_retention_days": config.monitoring.log_retention_days,
+            "tags": config.all_tags,
+        },
+        opts=place.options,
+    )
+
+
+def tell_sizes(config: Moving) -> None:
+    """Say how large what the functions are made of is: Lambda has limits."""
+    code_size, layer_size = function_archives.sizes(config.switchover.runtime, config.switchover.architecture)
+    pulumi.info(f"function archives: code {code_size / 1e3:.0f} kB, layer {layer_size / 1e6:.1f} MB")
+
+
+def _side(database: Database) -> dict[str, Any]:
+    """Return a database as the functions know it."""
+    return {
+        "host": database.host,
+        "port": database.port,
+        "database": database.name,
+        "ssl_mode": database.ssl_mode,
+        "operator_secret_arn": database.operator_secret_arn,
+        "replication_secret_arn": database.replication_secret_arn,
+    }
