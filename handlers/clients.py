@@ -1,8 +1,9 @@
-"""Clients of AWS services and the log, as every edge needs them."""
+"""What every edge needs: clients of AWS services, the log, and a step carried out with its story in it."""
 
 import functools
 import json
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
@@ -32,3 +33,26 @@ def client(service: str, region: str | None = None) -> Any:
 def say(event: str, step: str, **fields: Any) -> None:
     """Log what a step does, as JSON. `step` is its module; no value may hold a secret."""
     log.info(json.dumps({"step": step.rsplit(".", maxsplit=1)[-1], "event": event, **fields}))
+
+
+def carried_out(
+    step: str, act: Callable[[], dict[str, Any]], answers: Mapping[type[Exception], str] | None = None, **fields: Any
+) -> dict[str, Any]:
+    """Act and return the result; log begin, with `fields`, and end. `step` is its module.
+
+    An error in `answers` becomes an answer with that outcome and the reason; any other is logged and let through.
+    """
+    outcomes = dict(answers or {})
+    log.setLevel(logging.INFO)
+    say("begins", step, **fields)
+    try:
+        result = act()
+    except tuple(outcomes) as stopped:
+        outcome = outcomes[type(stopped)]
+        say(outcome, step, reason=str(stopped))
+        return {"outcome": outcome, "reason": str(stopped)}
+    except Exception as error:
+        say("failed", step, error=type(error).__name__, reason=str(error))
+        raise
+    say("ended", step, outcome=result.get("outcome"))
+    return result

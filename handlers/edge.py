@@ -1,7 +1,6 @@
 """The edge between Lambda and a step: clients, config, logging. Nothing here is reached by the steps themselves."""
 
 import functools
-import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +9,7 @@ from handlers import config
 from handlers.adapters.cloud import Endpoints, Machine, Names, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
 from handlers.adapters.tracking import Tracking
-from handlers.clients import client, log, say
+from handlers.clients import carried_out, client
 from handlers.clock import Clock
 from handlers.migration import Migration
 
@@ -51,14 +50,9 @@ def handler(step: Callable[[Migration, dict[str, Any], float], dict[str, Any]]) 
 
     @functools.wraps(step)
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        log.setLevel(logging.INFO)
-        say("begins", step.__module__, execution=event.get("execution"))
-        try:
-            result = step(open_migration(), event, seconds_left(context))
-        except Exception as error:
-            say("failed", step.__module__, error=type(error).__name__, reason=str(error))
-            raise
-        say("ended", step.__module__, outcome=result.get("outcome"))
-        return result
+        def act() -> dict[str, Any]:
+            return step(open_migration(), event, seconds_left(context))
+
+        return carried_out(step.__module__, act, execution=event.get("execution"))
 
     return handle

@@ -2,14 +2,13 @@
 
 import functools
 import json
-import logging
 import os
 from collections.abc import Callable
 from typing import Any
 
 from handlers.adapters.cloud import NameGroup, Topic
 from handlers.adapters.fleet_tracking import FleetTracking, Superseded
-from handlers.clients import client, log, say
+from handlers.clients import carried_out, client
 from handlers.clock import Clock
 from handlers.core.fleet import Config, Refused
 from handlers.fleet import Fleet
@@ -42,18 +41,9 @@ def handler(step: Callable[[Fleet, dict[str, Any]], dict[str, Any]]) -> Handler:
 
     @functools.wraps(step)
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
-        log.setLevel(logging.INFO)
-        say("begins", step.__module__, database=str(event.get("database")))
-        try:
-            result = step(open_fleet(), event)
-        except (Refused, Superseded) as stopped:
-            outcome = "refused" if isinstance(stopped, Refused) else "overtaken"
-            say(outcome, step.__module__, reason=str(stopped))
-            return {"outcome": outcome, "reason": str(stopped)}
-        except Exception as error:
-            say("failed", step.__module__, error=type(error).__name__, reason=str(error))
-            raise
-        say("ended", step.__module__, outcome=result["outcome"])
-        return result
+        answers: dict[type[Exception], str] = {Refused: "refused", Superseded: "overtaken"}
+        return carried_out(
+            step.__module__, lambda: step(open_fleet(), event), answers, database=str(event.get("database"))
+        )
 
     return handle

@@ -3,12 +3,11 @@
 Called by the operator, once before the first agent is installed and after every change of the settings.
 """
 
-import logging
 import os
 from typing import Any
 
 from handlers.adapters.servers import Servers
-from handlers.clients import client, log, say
+from handlers.clients import carried_out, client
 from handlers.core import servers as core
 from handlers.core.servers import KINDS, Refused, Settings
 
@@ -31,16 +30,9 @@ def step(servers: Servers, settings: Settings) -> dict[str, Any]:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
     """Answer Lambda. What is refused is an answer with the reason; what fails is an error."""
-    log.setLevel(logging.INFO)
-    say("begins", __name__)
-    try:
+
+    def act() -> dict[str, Any]:
         text = client("ssm").get_parameter(Name=os.environ[SETTINGS_PARAMETER])["Parameter"]["Value"]
-        result = step(Servers(client("mgn")), core.settings(text))
-    except Refused as refusal:
-        say("refused", __name__, reason=str(refusal))
-        return {"outcome": "refused", "reason": str(refusal)}
-    except Exception as error:
-        say("failed", __name__, error=type(error).__name__, reason=str(error))
-        raise
-    say("ended", __name__, outcome=result["outcome"])
-    return result
+        return step(Servers(client("mgn")), core.settings(text))
+
+    return carried_out(__name__, act, {Refused: "refused"})

@@ -5,14 +5,13 @@ It runs where no config parameter can be read: what it knows is in its environme
 
 import functools
 import importlib
-import json
 import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from handlers.adapters.cloud import Secrets
+from handlers.adapters.cloud import Secrets, Topic
 from handlers.clients import client, log, say
 from handlers.config import Validation, parse_validation
 from handlers.core.validation import Expectation, Observation, Unreachable, failed, judge
@@ -59,12 +58,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG
         event,
         Secrets(functools.partial(client, "secretsmanager")),
         observe,
-        functools.partial(_publish, config),
+        Topic(client("sns"), config.topic_arn).tell,
     )
     say(str(result["outcome"]), __name__, **result)
     return result
-
-
-def _publish(config: Validation, subject: str, detail: Mapping[str, Any]) -> None:
-    message = json.dumps(detail, indent=2, sort_keys=True)
-    client("sns").publish(TopicArn=config.topic_arn, Subject=subject[:100], Message=message)
