@@ -5,8 +5,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sandbox import adaptation, setup, source, stack
 from sandbox import instance as instances
@@ -34,11 +35,11 @@ def start(options: Options, tell: Tell) -> Instance:
     """Set up what is missing and start the processes. Raises SandboxError with one line if they do not all start."""
     refuse_second(options.name)
     stack.check(options.stack_config)
-    wants_mysql = stack.wants_mysql(stack.load(options.stack_config))
-    ready = setup.prepare(tell, mariadb=wants_mysql)
+    config = stack.load(options.stack_config)
+    ready = setup.prepare(tell, mariadb=stack.wants_mysql(config))
     tell(ready.engine.line("stand-in (sandbox)"))
     with claimed(instances.folder_of(options.name), _is_running(options.name)) as claim:
-        return _started(options, ready, wants_mysql, claim)
+        return _started(options, ready, config, claim)
 
 
 def refuse_second(name: str) -> None:
@@ -54,7 +55,7 @@ def _is_running(name: str) -> str:
     )
 
 
-def _started(options: Options, ready: setup.Ready, wants_mysql: bool, claim: int) -> Instance:
+def _started(options: Options, ready: setup.Ready, config: Mapping[str, Any], claim: int) -> Instance:
     """Start the supervisor, who inherits `claim`, and wait until everything runs."""
     folder = instances.folder_of(options.name)
     for left in folder.iterdir():  # by an earlier one of this name: logs and a stack without a cloud
@@ -73,8 +74,8 @@ def _started(options: Options, ready: setup.Ready, wants_mysql: bool, claim: int
     told = {
         "database_port": options.database_port,
         "end_with_parent": options.end_with_parent,
-        "mysql": wants_mysql,
-        "regions": stack.regions(stack.load(options.stack_config)),
+        "mysql": stack.wants_mysql(config),
+        "regions": stack.regions(config),
         "cloud_python": str(ready.cloud_python),
         "engine": ready.engine.to_dict(),
     }

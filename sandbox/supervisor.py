@@ -31,6 +31,9 @@ FIRST_CHOICE = 5432
 MYSQL_ADDRESS, MYSQL_FIRST_CHOICE = "127.0.0.4", 3306
 _RESERVED: list[socket.socket] = []
 CLOUD = REPOSITORY / "sandbox" / "cloud"
+SERVERS, MARIADB, WATCHED = "servers.json", "mariadb.json", "watched.json"
+"""Files that say how to reach the servers, and what is measured."""
+Environment = dict[str, str]
 
 
 class Ended(Exception):
@@ -80,59 +83,25 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
     port = _database_port(options.get("database_port"))
     source = Server("source", *SOURCE, port, room)
     target = Server("target", *TARGET, port, room)
-    servers = room / "servers.json"
-    _write(servers, json.dumps([source.info.to_dict(), target.info.to_dict()]))
     mysql = _mysql(room) if options.get("mysql") else None
-    mariadb = room / "mariadb.json"
-    _write(mariadb, json.dumps([mysql.info.to_dict()] if mysql else []))
+    _write(room / SERVERS, json.dumps([source.info.to_dict(), target.info.to_dict()]))
+    _write(room / MARIADB, json.dumps([mysql.info.to_dict()] if mysql else []))
     (room / "tmp").mkdir()
 
-    aws = routes.environment(ports.ministack, ports.moto, ports.dms, ports.mgn)
-    base = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": str(room),
-        "TMPDIR": str(room / "tmp"),
-        "LANG": "C.UTF-8",
-    }
-    dns = {"SANDBOX_DNS": f"127.0.0.1:{ports.dns}"}
-    cloud_env = {
-        **base,
-        **aws,
-        **dns,
-        "PYTHONPATH": str(RESOLVER),
-        "MINISTACK_ACCOUNT_ID": routes.ACCOUNT,
-        "MINISTACK_REGION": routes.REGION,
-        "IOT_MTLS_ENABLED": "0",
-        "S3_DATA_DIR": str(room / "tmp" / "s3"),
-        "SANDBOX_SERVERS": str(servers),
-        "SANDBOX_MARIADB": str(mariadb),
-    }
-    ours = {**base, **aws, **dns, "PYTHONPATH": str(REPOSITORY)}
-    emulators, python = Path(options["cloud_python"]), Path(sys.executable)
-    started: dict[str, tuple[list[str | Path], dict[str, str], int]] = {
-        "ministack": ([emulators, CLOUD / "ministack_server.py", str(ports.ministack)], cloud_env, ports.ministack),
-        "moto": ([emulators, CLOUD / "moto_server.py", str(ports.moto)], cloud_env, ports.moto),
-        "provider": ([python, "-m", "sandbox.provider.server", str(ports.provider)], ours, ports.provider),
-        "dms": (
-            [python, "-m", "sandbox.dms.server", "--port", str(ports.dms), "--servers", servers],
-            ours,
-            ports.dms,
-        ),
-        "dns": ([python, "-m", "sandbox.dns.server", str(ports.dns)], ours, ports.dns),
-        "mgn": ([python, "-m", "sandbox.mgn.server", str(ports.mgn)], ours, ports.mgn),
-    }
-    waiting = []
-    for title, (command, env, listening) in started.items():
-        waiting.append((processes.spawn(title, command, env=env, cwd=room), listening))
-    servers_to_start: list[Server | MariaDbServer] = [source, target, *([mysql] if mysql else [])]
+    cloud, ours = _environments(room, ports)
+    waiting = [
+        (processes.spawn(title, command, env=env, cwd=room), listening)
+        for title, (command, env, listening) in _services(room, ports, options["cloud_python"], cloud, ours).items()
+    ]
+    servers: list[Server | MariaDbServer] = [source, target, *([mysql] if mysql else [])]
     watched = [
         Watched(server.info.address, server.info.port, server.start(processes).popen.pid, str(server.folder))
-        for server in servers_to_start
+        for server in servers
     ]
     replication = next(process for process in processes.running if process.name == "dms")
     watched.append(Watched(REPLICATION, ports.dms, replication.popen.pid, str(room)))
-    _write(room / "watched.json", json.dumps([asdict(server) for server in watched]))
-    metrics: list[str | Path] = [python, "-m", "sandbox.databases.metrics", room / "watched.json", *options["regions"]]
+    _write(room / WATCHED, json.dumps([asdict(one) for one in watched]))
+    metrics = [sys.executable, "-m", "sandbox.databases.metrics", str(room / WATCHED), *options["regions"]]
     processes.spawn("metrics", metrics, env=ours, cwd=room)
     for process, listening in waiting:
         processes.await_ready(process, lambda listening=listening: listens(listening))  # type: ignore[misc]
@@ -149,6 +118,48 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
         engine=options["engine"],
         mysql=mysql.info if mysql else None,
     )
+
+
+def _environments(room: Path, ports: Ports) -> tuple[Environment, Environment]:
+    """Return the variables of the emulators, and of our own services."""
+    common = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(room),
+        "TMPDIR": str(room / "tmp"),
+        "LANG": "C.UTF-8",
+        **routes.environment(ports.ministack, ports.moto, ports.dms, ports.mgn),
+        "SANDBOX_DNS": f"127.0.0.1:{ports.dns}",
+    }
+    cloud = {
+        **common,
+        "PYTHONPATH": str(RESOLVER),
+        "MINISTACK_ACCOUNT_ID": routes.ACCOUNT,
+        "MINISTACK_REGION": routes.REGION,
+        "IOT_MTLS_ENABLED": "0",
+        "S3_DATA_DIR": str(room / "tmp" / "s3"),
+        "SANDBOX_SERVERS": str(room / SERVERS),
+        "SANDBOX_MARIADB": str(room / MARIADB),
+    }
+    return cloud, {**common, "PYTHONPATH": str(REPOSITORY)}
+
+
+def _services(
+    room: Path, ports: Ports, emulators: str, cloud: Environment, ours: Environment
+) -> dict[str, tuple[list[str | Path], Environment, int]]:
+    """Return command, variables and port of every service, by name. `emulators` is the Python they run with."""
+    python = Path(sys.executable)
+    return {
+        "ministack": ([emulators, CLOUD / "ministack_server.py", str(ports.ministack)], cloud, ports.ministack),
+        "moto": ([emulators, CLOUD / "moto_server.py", str(ports.moto)], cloud, ports.moto),
+        "provider": ([python, "-m", "sandbox.provider.server", str(ports.provider)], ours, ports.provider),
+        "dms": (
+            [python, "-m", "sandbox.dms.server", "--port", str(ports.dms), "--servers", room / SERVERS],
+            ours,
+            ports.dms,
+        ),
+        "dns": ([python, "-m", "sandbox.dns.server", str(ports.dns)], ours, ports.dns),
+        "mgn": ([python, "-m", "sandbox.mgn.server", str(ports.mgn)], ours, ports.mgn),
+    }
 
 
 def _mysql(room: Path) -> MariaDbServer:
