@@ -14,6 +14,8 @@ HEARTBEAT_SCHEMA = "migration_control"
 HEARTBEAT_MINUTES = 5
 NO_FOREIGN_KEYS = "SET session_replication_role = 'replica'"
 """Triggers and foreign keys must not fire while DMS writes: rows arrive in no order they would accept."""
+BEHIND_A_FENCE = "SET default_transaction_read_only = off"
+"""The side that was left is read-only by default; what comes back is written all the same."""
 EXACT_NUMERIC = "MapUnboundedNumericAsString=true"
 """Without it DMS rounds every NUMERIC of undeclared precision to six decimals."""
 
@@ -61,6 +63,8 @@ class DmsPipelineArgs(TypedDict):
     """Database that is moved to."""
     tables: list[TableRule]
     """Tables to replicate; at least one rule that includes."""
+    failback_slot: NotRequired[str | None]
+    """Slot on the target that the fail-back task reads from; the automation makes it. Default: DMS makes its own."""
     instance_class: NotRequired[str]
     """Class of the replication instance. Default dms.r5.large."""
     storage_gb: NotRequired[int]
@@ -206,10 +210,13 @@ class DmsPipeline(pulumi.ComponentResource):
                 heartbeat_enable=True,
                 heartbeat_frequency=HEARTBEAT_MINUTES,
                 heartbeat_schema=HEARTBEAT_SCHEMA,
+                slot_name=self._args.get("failback_slot") if purpose == "failback-source" else None,
             )
         else:
             attributes = None
-            settings = aws.dms.EndpointPostgresSettingsArgs(after_connect_script=NO_FOREIGN_KEYS)
+            settings = aws.dms.EndpointPostgresSettingsArgs(
+                after_connect_script=NO_FOREIGN_KEYS if purpose == "target" else f"{NO_FOREIGN_KEYS}; {BEHIND_A_FENCE}"
+            )
         return aws.dms.Endpoint(
             name,
             endpoint_id=name,

@@ -11,7 +11,8 @@ from typing import NotRequired, TypedDict
 from components import checks
 
 CONTROL_SCHEMA = "migration_control"
-"""Schema of the drain token: it is always replicated, whatever the rules select."""
+DRAIN_TABLE = "drain_token"
+"""Schema and table of the drain token: it is always replicated, whatever the rules select."""
 DMS_CONTROL_SCHEMA = "awsdms_control"
 """Schema on the target where DMS keeps its status, suspended tables and exceptions."""
 ACTIONS = ("include", "exclude")
@@ -39,7 +40,7 @@ def table_mappings(rules: Sequence[TableRule]) -> str:
     for number, rule in enumerate(wanted):
         checks.one_of(f"tables[{number}].action", str(rule["action"]), ACTIONS)
     checks.not_empty("tables with action include", [rule for rule in wanted if rule["action"] == "include"])
-    wanted.append({"schema": CONTROL_SCHEMA, "table": "%", "action": "include"})
+    wanted.append({"schema": CONTROL_SCHEMA, "table": DRAIN_TABLE, "action": "include"})
     mapped = [
         {
             "rule-type": "selection",

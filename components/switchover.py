@@ -11,7 +11,6 @@ from components import checks, policies, vpc_function
 from components.policies import Statement, allow
 from components.switchover_machine import SECONDS, STEPS, definition
 
-DEFAULT_BAKE_SECONDS = 300
 OBSERVE_SCHEDULE = "rate(1 minute)"
 FUNCTIONS = {**SECONDS, "prepare": 600, "observe": 60}
 """Every function and its timeout in seconds."""
@@ -51,8 +50,6 @@ class SwitchoverArgs(TypedDict):
     """Secrets the functions read."""
     secret_key_arns: NotRequired[list[pulumi.Input[str]]]
     """Keys that encrypt those of them that `kms_key_arn` does not. Default none."""
-    bake_seconds: NotRequired[int]
-    """Seconds between opening the target and finishing. Default 300."""
     runtime: NotRequired[str]
     """Lambda runtime. Default python3.13."""
     architecture: NotRequired[str]
@@ -84,7 +81,6 @@ class Switchover(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.get("tags", {})
         self._around = vpc_function.surroundings(self, args, args["security_group_id"])
-        bake = checks.whole("bake_seconds", args.get("bake_seconds", DEFAULT_BAKE_SECONDS), 0, 86400)
         path = args["parameter_path"]
         config_name, state_name = f"{path}/config", f"{path}/state"
 
@@ -92,7 +88,7 @@ class Switchover(pulumi.ComponentResource):
         state = self._parameter("state", state_name, json.dumps({"phase": "declared"}), automation_writes=True)
         dead_letters = self._queue()
         functions = self._functions(config_name, table, state, dead_letters)
-        machine = self._machine({step: functions[step] for step in STEPS}, bake)
+        machine = self._machine({step: functions[step] for step in STEPS})
         config = {
             "migration_id": args["migration_id"],
             **args["config"],
@@ -228,6 +224,7 @@ class Switchover(pulumi.ComponentResource):
             )
         ]
         tell = [allow("sns:Publish", on=args["topic_arn"])]
+        synced = allow("route53:GetChange", on="arn:aws:route53:::change/*")
         # DMS, CloudWatch and Route 53 changes know no resource in these calls.
         describe_task = allow("dms:DescribeReplicationTasks", on="*")
         tables = allow("dms:DescribeTableStatistics", on=args["task_arns"])
@@ -238,22 +235,33 @@ class Switchover(pulumi.ComponentResource):
         return {
             "prepare": [
                 *read,
-                allow("ssm:PutParameter", on=state.arn),
+                *write,
                 *databases,
                 allow("dms:TestConnection", on=[*args["endpoint_arns"], args["replication_instance_arn"]]),
                 allow("dms:DescribeConnections", on="*"),
+                describe_task,
             ],
             "gate": [*read, *write, *databases, describe_task, tables, metrics],
-            "announce": [*read, *write, *names],
+            "announce": [*read, *write, *names, synced],
             "switch": [*read, *write, *databases, *names, describe_task],
             "undo": [*read, *write, *databases, *names, *tell],
+            "settle": [
+                *read,
+                *write,
+                *databases,
+                *names,
+                *tell,
+                synced,
+                allow("dms:StartReplicationTask", "dms:StopReplicationTask", on=args["task_arns"]),
+                describe_task,
+            ],
             "finish": [
                 *read,
                 *write,
                 *databases,
                 *names,
                 *tell,
-                allow("route53:GetChange", on="arn:aws:route53:::change/*"),
+                synced,
                 allow("dms:StopReplicationTask", on=args["task_arns"]),
                 describe_task,
                 tables,
@@ -268,7 +276,7 @@ class Switchover(pulumi.ComponentResource):
             ],
         }
 
-    def _machine(self, functions: Mapping[str, aws.lambda_.Function], bake_seconds: int) -> aws.sfn.StateMachine:
+    def _machine(self, functions: Mapping[str, aws.lambda_.Function]) -> aws.sfn.StateMachine:
         name = self._name
         logs = self._log_group("machine", f"/aws/vendedlogs/states/{name}")
         role = aws.iam.Role(
@@ -308,7 +316,7 @@ class Switchover(pulumi.ComponentResource):
             type="STANDARD",
             role_arn=role.arn,
             definition=pulumi.Output.all(**{step: function.arn for step, function in functions.items()}).apply(
-                lambda known: json.dumps(definition(known, bake_seconds), sort_keys=True)
+                lambda known: json.dumps(definition(known), sort_keys=True)
             ),
             logging_configuration={
                 "level": "ALL",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-STEPS = ("gate", "announce", "switch", "finish", "undo")
+STEPS = ("gate", "announce", "switch", "settle", "finish", "undo")
 """Functions the machine calls."""
 
 # Lambda's own hiccups are retried; an error of our code is not: it leads to the undo.
@@ -13,17 +13,18 @@ TRANSIENT = [
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
 ]
-SECONDS = {"gate": 180, "announce": 120, "switch": 900, "finish": 900, "undo": 300}
+SECONDS = {"gate": 180, "announce": 180, "switch": 900, "settle": 900, "finish": 900, "undo": 300}
 """Timeout of each function, and of the state that calls it."""
 
 Json = dict[str, Any]
 
 
-def definition(functions: Mapping[str, str], bake_seconds: int) -> Json:
+def definition(functions: Mapping[str, str]) -> Json:
     """Return the machine that calls `functions`, ARNs by step name.
 
-    Before the target opens every failure leads to Undo; afterwards only forward. What can be neither undone nor
-    finished ends in NeedsAPerson.
+    It takes {"direction": "back"} for a fail-back, {} for a switchover. Before the new side opens every failure leads
+    to Undo; afterwards only forward. What can be neither undone nor finished ends in NeedsAPerson; the next execution
+    takes it up where it stands.
     """
     execution = {"execution.$": "$$.Execution.Name"}
     because = {**execution, "reason.$": "States.JsonToString($.error)"}
@@ -44,28 +45,39 @@ def definition(functions: Mapping[str, str], bake_seconds: int) -> Json:
             **rest,
         }
 
-    def on(outcome: str, state: str) -> Json:
-        return {"Variable": "$.said.outcome", "StringEquals": outcome, "Next": state}
+    def choose(default: str, **states: str) -> Json:
+        choices = [
+            {"Variable": "$.said.outcome", "StringEquals": outcome.replace("_", " "), "Next": state}
+            for outcome, state in states.items()
+        ]
+        return {"Type": "Choice", "Choices": choices, "Default": default}
 
+    def wait(following: str) -> Json:
+        return {"Type": "Wait", "SecondsPath": "$.said.wait_seconds", "Next": following}
+
+    onwards = {"forward": "SwitchOn", "settle": "Settle", "finish": "Finish"}
+    to_gate = {**execution, "input.$": "$$.Execution.Input"}
+    undo_first = {**execution, "reason": "left unfinished by another execution"}
     return {
-        "Comment": "Fenced switchover of a database: one execution per attempt",
+        "Comment": "Fenced switchover of a database, and back: one execution per attempt",
         "StartAt": "Gate",
         "States": {
-            "Gate": call("gate", execution, Catch=to_undo, Next="Ready"),
-            "Ready": {"Type": "Choice", "Choices": [on("ready", "Announce")], "Default": "Refused"},
+            "Gate": call("gate", to_gate, Catch=to_undo, Next="Ready"),
+            "Ready": choose("Refused", ready="Announce", undo="UndoFirst", **onwards),
             "Announce": call("announce", execution, Catch=to_undo, Next="WaitForOldTtl"),
-            "WaitForOldTtl": {"Type": "Wait", "SecondsPath": "$.said.wait_seconds", "Next": "Switch"},
+            "WaitForOldTtl": wait("Switch"),
             "Switch": call("switch", execution, Catch=to_undo, Next="Switched"),
-            "Switched": {"Type": "Choice", "Choices": [on("open", "Bake")], "Default": "Undone"},
-            "Bake": {"Type": "Wait", "Seconds": bake_seconds, "Next": "Finish"},
-            "Finish": call("finish", execution, also_retry=[again], Catch=to_person, Next="Completed"),
+            "Switched": choose("Undone", open="Settle"),
+            "Settle": call("settle", execution, also_retry=[again], Catch=to_person, Next="Settled"),
+            "Settled": choose("FailedBack", window="Bake"),
+            "Bake": wait("Finish"),
+            "Finish": call("finish", execution, also_retry=[again], Catch=to_person, Next="Finished"),
+            "Finished": choose("Completed", waiting="Bake", failed_back="FailedBack"),
             "Completed": {"Type": "Succeed"},
+            "FailedBack": {"Type": "Succeed"},
             "Undo": call("undo", because, also_retry=[again], Catch=to_person, Next="TakenBack"),
-            "TakenBack": {
-                "Type": "Choice",
-                "Choices": [on("forward", "SwitchOn"), on("finish", "Bake")],
-                "Default": "Undone",
-            },
+            "UndoFirst": call("undo", undo_first, also_retry=[again], Catch=to_person, Next="TakenBack"),
+            "TakenBack": choose("Undone", **onwards),
             "SwitchOn": call("switch", execution, also_retry=[again], Catch=to_person, Next="Switched"),
             "GiveUp": call("undo", {**because, "give_up": True}, also_retry=[again], Next="NeedsAPerson"),
             "Refused": {
@@ -76,12 +88,13 @@ def definition(functions: Mapping[str, str], bake_seconds: int) -> Json:
             "Undone": {
                 "Type": "Fail",
                 "Error": "Undone",
-                "Cause": "The switchover was taken back: the source is open. The state parameter says why.",
+                "Cause": "The attempt was taken back: the side that was open is open. The state parameter says why.",
             },
             "NeedsAPerson": {
                 "Type": "Fail",
                 "Error": "NeedsAPerson",
-                "Cause": "Neither undone nor finished. The state parameter says what happened and which side is open.",
+                "Cause": "Neither undone nor finished. The state parameter says what happened and which side is open; "
+                "once that is mended, another execution goes on from there.",
             },
         },
     }

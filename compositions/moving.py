@@ -109,6 +109,7 @@ def pipeline(
             "engine_version": wanted.engine_version,
             "maintenance_window": maintenance_window,
             "lob_maximum_kb": wanted.lob_maximum_kb,
+            "failback_slot": failback_slot(config) if config.switchover.fail_back else None,
             "create_account_roles": wanted.create_account_roles,
             "tags": config.all_tags,
         },
@@ -191,6 +192,7 @@ def switchover(
                 "replication": {
                     "task_arn": pipeline.replication_task_arn,
                     "failback_task_arn": pipeline.failback_task_arn,
+                    "failback_slot": failback_slot(config) if config.switchover.fail_back else "",
                     "instance_id": pipeline.replication_instance_id,
                     "instance_arn": pipeline.replication_instance_arn,
                     "endpoint_arns": endpoints,
@@ -201,12 +203,14 @@ def switchover(
                     "reader_name": dns.reader_name,
                     "ttl_seconds": config.dns.ttl_seconds,
                     "switchover_ttl_seconds": config.dns.switchover_ttl_seconds,
+                    "propagation_seconds": config.dns.propagation_seconds,
                 },
                 "limits": {
                     "maximum_lag_seconds": config.switchover.maximum_lag_seconds,
                     "longest_transaction_seconds": config.switchover.longest_transaction_seconds,
                     "drain_seconds": config.switchover.drain_seconds,
                     "compare_seconds": config.switchover.compare_seconds,
+                    "write_gap_seconds": config.switchover.write_gap_seconds,
                     "bake_seconds": config.switchover.bake_seconds,
                 },
             },
@@ -217,12 +221,11 @@ def switchover(
             "kms_key_arn": key.arn,
             "topic_arn": monitoring.topic_arn,
             "zone_id": dns.zone_id,
-            "task_arns": [pipeline.replication_task_arn],
+            "task_arns": [pipeline.replication_task_arn, pipeline.failback_task_arn],
             "replication_instance_arn": pipeline.replication_instance_arn,
             "endpoint_arns": endpoints,
             "secret_arns": secrets,
             "secret_key_arns": list(secret_key_arns),
-            "bake_seconds": config.switchover.bake_seconds,
             "runtime": config.switchover.runtime,
             "architecture": config.switchover.architecture,
             "log_retention_days": config.monitoring.log_retention_days,
@@ -230,6 +233,11 @@ def switchover(
         },
         opts=place.options,
     )
+
+
+def failback_slot(config: Moving) -> str:
+    """Return the name of the slot on the target from which the way back is read: it allows no hyphen."""
+    return f"{config.prefix}_failback".replace("-", "_")[:63]
 
 
 def tell_sizes(config: Moving) -> None:

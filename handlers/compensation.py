@@ -1,14 +1,15 @@
-"""Taking a switchover back before its point of no return: every action can be repeated, and none waits for another."""
+"""Taking an attempt back before its point of no return: every action can be repeated, and none waits for another."""
 
 from collections.abc import Callable
 
-from handlers.core import access, names
+from handlers.core import access
 from handlers.core import record as records
+from handlers.core.direction import Direction
 from handlers.core.record import Record, Undo
-from handlers.migration import Migration
+from handlers.fenced import access_key
+from handlers.migration import LEASE_SECONDS, Migration
 
 STATEMENT_SECONDS = 30.0
-BEFORE = {names.BLUE: 100, names.GREEN: 0}
 
 
 class UndoFailed(Exception):
@@ -16,40 +17,55 @@ class UndoFailed(Exception):
 
 
 def undo(migration: Migration, record: Record, reason: str) -> Record:
-    """Take the attempt back whole and free the lock. Raises UndoFailed after trying every part."""
+    """Take the attempt back whole and free the lock. Raises UndoFailed after trying every part.
+
+    It takes a token of its own first: whoever was at work on the attempt is refused from then on. Raises Superseded
+    where `record` is not what is stored.
+    """
+    plan = records.undo_plan(record)
+    now = migration.clock.now()
+    record = migration.tracking.write(records.undoing(record, now, LEASE_SECONDS, reason), "undo begins", now)
     acts: dict[Undo, Callable[[], None]] = {
-        Undo.CLOSE_TARGET: lambda: close_target(migration),
-        Undo.UNFENCE_SOURCE: lambda: unfence_source(migration, record),
-        Undo.WEIGHTS_BACK: lambda: set_names(migration, record, migration.config.dns.switchover_ttl_seconds),
-        Undo.RESTORE_TTL: lambda: set_names(migration, record, record.saved["ttl"]),
+        Undo.CLOSE_NEW: lambda: close_new(migration, record),
+        Undo.DROP_SLOT: lambda: drop_slot(migration),
+        Undo.REOPEN_OLD: lambda: reopen_old(migration, record),
+        Undo.NAMES_BACK: lambda: names_back(migration, record),
     }
     failed = []
-    for part in records.undo_plan(record):
+    for part in plan:
         try:
             acts[part]()
         except Exception as error:
             failed.append(f"{part}: {error}")
-            if part is Undo.CLOSE_TARGET:
-                break  # opening the source while the target may be open could make two writable sides
+            if part is Undo.CLOSE_NEW:
+                break  # opening the old side while the new one may be open could make two writable sides
     if failed:
         raise UndoFailed("; ".join(failed))
-    now = migration.clock.now()
-    return migration.tracking.write(records.undone(record, reason), "undone", now)
+    return migration.tracking.write(records.undone(record, record.reason), "undone", migration.clock.now())
 
 
-def close_target(migration: Migration) -> None:
-    """Leave the target to our own roles."""
-    with migration.database(migration.config.target, STATEMENT_SECONDS) as target:
-        target.database.run(access.close(target.database.access(), target.ours))
+def close_new(migration: Migration, record: Record) -> None:
+    """Leave the new side to those who may wait there, and refuse whoever comes with an older token."""
+    with migration.database(record.direction.new, STATEMENT_SECONDS) as door:
+        spared = door.closed_for(migration.config.application_roles)
+        door.database.act(record.token, access.close(door.database.access(), spared))
 
 
-def unfence_source(migration: Migration, record: Record) -> None:
-    """Give everybody on the source the rights they had before the fence."""
-    before = access.Access.from_dict(record.saved["source_access"])
-    with migration.database(migration.config.source, STATEMENT_SECONDS) as source:
-        source.database.run(access.open_again(before, source.database.access()))
+def drop_slot(migration: Migration) -> None:
+    """Drop the slot of the way back: it would keep the target's log for nobody."""
+    with migration.database(Direction.FORWARD.new, STATEMENT_SECONDS) as door:
+        door.database.drop_slot(migration.config.replication.failback_slot)
 
 
-def set_names(migration: Migration, record: Record, ttl: int) -> None:
-    """Send the writer's name back to the source."""
-    migration.writer.shift(BEFORE, ttl, f"undo of {record.owner}")
+def reopen_old(migration: Migration, record: Record) -> None:
+    """Give everybody on the old side the rights they had before the fence."""
+    with migration.database(record.direction.old, STATEMENT_SECONDS) as door:
+        before = access.Access.from_dict(record.saved[access_key(door)])
+        door.database.act(record.token, access.open_again(before, door.database.access()))
+
+
+def names_back(migration: Migration, record: Record) -> None:
+    """Lead both names to the old side again. Their time to live is restored unless fail-back may follow."""
+    forward = record.direction is Direction.FORWARD
+    ttl = record.saved["ttl"] if forward else migration.config.dns.switchover_ttl_seconds
+    migration.router.shift(migration.everywhere(record.direction.before), f"undo of {record.owner}", ttl)

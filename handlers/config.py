@@ -24,10 +24,14 @@ class Side:
 
 @dataclass(frozen=True)
 class Replication:
-    """DMS: the tasks, the instance by both its names, and the endpoints of both directions."""
+    """DMS: the tasks, the instance by both its names, and the endpoints of both directions.
+
+    `failback_slot` is the slot on the target that the fail-back task reads from, empty where there is no way back.
+    """
 
     task_arn: str
     failback_task_arn: str
+    failback_slot: str
     instance_id: str
     instance_arn: str
     endpoint_arns: tuple[str, ...]
@@ -35,13 +39,14 @@ class Replication:
 
 @dataclass(frozen=True)
 class Dns:
-    """The writer's name and its times to live, in seconds."""
+    """The names, their times to live, and how long a change may take to be in force everywhere, in seconds."""
 
     zone_id: str
     writer_name: str
     reader_name: str
     ttl_seconds: int
     switchover_ttl_seconds: int
+    propagation_seconds: int
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Limits:
     longest_transaction_seconds: int
     drain_seconds: int
     compare_seconds: int
+    write_gap_seconds: int
     bake_seconds: int
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from handlers import config
-from handlers.adapters.cloud import Endpoints, Machine, Names, Notices, Secrets, Task
+from handlers.adapters.cloud import Endpoints, Machine, NameGroup, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
 from handlers.adapters.tracking import Tracking
 from handlers.clients import carried_out, client
@@ -26,11 +26,13 @@ def open_migration() -> Migration:
     name = os.environ[CONFIG_PARAMETER]
     found = config.parse(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
     replication = found.replication
+    task = functools.partial(Task, client("dms"), client("cloudwatch"), replication.instance_id)
     return Migration(
         config=found,
         tracking=Tracking(client("dynamodb"), found.tracking_table, found.migration_id),
-        writer=Names(client("route53"), found.dns.zone_id, found.dns.writer_name),
-        task=Task(client("dms"), client("cloudwatch"), replication.task_arn, replication.instance_id),
+        router=NameGroup(client("route53"), found.dns.zone_id, (found.dns.writer_name, found.dns.reader_name)),
+        task=task(replication.task_arn),
+        failback_task=task(replication.failback_task_arn),
         endpoints=Endpoints(client("dms"), replication.instance_arn, replication.endpoint_arns),
         machine=Machine(client("stepfunctions"), found.state_machine_arn),
         notices=Notices(client("sns"), client("ssm"), found.topic_arn, found.state_parameter),

@@ -1,34 +1,37 @@
-"""The fenced section: from the moment nobody can write on the source to the moment everybody can on the target.
+"""The fenced section: from the moment nobody can write on the old side to the moment everybody can on the new one.
 
 It runs in one invocation. Every step is recorded before and after its side effect and can be repeated, so that an
-invocation that takes over after a crash simply runs them all again. What fails before the target opens is taken back.
+invocation that takes over after a crash simply runs them all again. What fails before the new side opens is taken back.
+Every statement that opens or closes a side carries the record's token: a database refuses one older than it has seen.
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from handlers.clock import DeadlineExceeded, wait_for
-from handlers.core import access, names, sequences
-from handlers.core.comparison import Column, Digest, Table, differences, selected
+from handlers.core import access, sequences
+from handlers.core.comparison import differences
+from handlers.core.direction import Direction
+from handlers.core.names import BLUE, GREEN
 from handlers.core.record import Record, Step
 from handlers.migration import Door, Migration
+from handlers.survey import Survey
 
 FENCE_SECONDS = 15.0
 POLL_SECONDS = 0.01
+CALLED = {BLUE: "source", GREEN: "target"}
 QUIET_POLLS = 2
 """A session that was connecting during the revoke appears late: so many polls in a row must find nobody."""
-SWITCHED = {names.BLUE: 0, names.GREEN: 100}
 
 
 class FenceBroken(Exception):
-    """Somebody can still write on the source. The message says who."""
+    """Somebody can still write on the old side. The message says who."""
 
 
 class DrainFailed(Exception):
-    """Not everything arrived on the target. The message says what is missing."""
+    """Not everything arrived on the new side. The message says what is missing."""
 
 
 class Mismatch(Exception):
@@ -40,154 +43,169 @@ class FencedSection:
     """The steps between fence and open over two open databases, each a method that acts and returns evidence."""
 
     migration: Migration
-    source: Door
-    target: Door
-    rules: Sequence[Mapping[str, Any]]
+    survey: Survey
     record: Record
+    old: Door = field(init=False)
+    new: Door = field(init=False)
     spared: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        roles = self.source.database.login_roles()
-        self.spared = access.keepers(roles, self.source.ours, self.migration.config.application_roles)
+        self.old, self.new = self.survey.old, self.survey.new
+        self.spared = self.old.fenced_for(self.migration.config.application_roles)
 
     def run(self) -> Record:
-        """Take every step in order and return the record with the target open."""
-        before = {"source_access": self.source.database.access().to_dict()}
-        steps: list[tuple[Step, Callable[[], Any], dict[str, Any]]] = [
-            (Step.FENCE, self.fence, before),
-            (Step.DRAIN, self.drain, {}),
-            (Step.SEQUENCES, self.sequences, {}),
-            (Step.COMPARE, self.compare, {}),
-            (Step.FLIP, self.flip, {}),
-            (Step.OPEN, self.open, {}),
-        ]
-        for step, act, saved in steps:
-            self.record = self.migration.begin(self.record, step, saved)
-            self.record = self.migration.end(self.record, step, act())
+        """Take every step in order and return the record with the new side open.
+
+        Once the opening has begun it is the only step left: those before it are done, and would be wrong now.
+        """
+        steps = [(Step.OPEN, self.open)] if self.record.past_no_return else self._steps()
+        before = {access_key(self.old): self.old.database.access().to_dict()}
+        self.record = self.migration.begin(self.record, steps[0][0], before)
+        for (step, act), following in zip(steps, [*steps[1:], None], strict=True):
+            evidence = act()
+            if following is None:
+                self.record = self.migration.end(self.record, step, evidence)
+            else:
+                self.record = self.migration.pass_on(self.record, step, evidence, following[0])
         return self.record
+
+    def _steps(self) -> list[tuple[Step, Callable[[], Any]]]:
+        way_back = self.record.direction is Direction.FORWARD and self.migration.config.replication.failback_slot
+        reverse: list[tuple[Step, Callable[[], Any]]] = [(Step.REVERSE, self.reverse)] if way_back else []
+        return [
+            (Step.FENCE, self.fence),
+            (Step.DRAIN, self.drain),
+            (Step.SEQUENCES, self.sequences),
+            *reverse,
+            (Step.COMPARE, self.compare),
+            (Step.FLIP, self.flip),
+            (Step.OPEN, self.open),
+        ]
 
     def fence(self) -> dict[str, Any]:
         """Take the right to connect from the application, end its sessions, and see that nobody is left."""
-        source, clock = self.source.database, self.migration.clock
-        source.run(access.close(source.access(), self.spared))
+        old, clock = self.old.database, self.migration.clock
+        old.act(self.record.token, access.close(old.access(), self.spared))
         ended, quiet = 0, 0
 
         def nobody_left() -> bool:
             nonlocal ended, quiet
-            ended += source.end_sessions(self.spared)
-            quiet = 0 if source.sessions(self.spared) else quiet + 1
+            ended += old.end_sessions(self.spared)
+            quiet = 0 if old.sessions(self.spared) else quiet + 1
             return quiet >= QUIET_POLLS
 
         until = clock.now() + FENCE_SECONDS
         try:
             wait_for(nobody_left, clock=clock, until=until, pause=POLL_SECONDS, what="the end of all sessions")
         except DeadlineExceeded:
-            raise FenceBroken(f"sessions that do not end: {', '.join(source.sessions(self.spared))}") from None
+            raise FenceBroken(f"sessions that do not end: {', '.join(old.sessions(self.spared))}") from None
         self.assert_fenced()
         return {"sessions_ended": ended, "spared": list(self.spared)}
 
     def assert_fenced(self) -> None:
         """Raise FenceBroken if anybody but us is connected, could connect, or has a transaction left to commit."""
-        source = self.source.database
+        old = self.old.database
         for found, what in (
-            (source.sessions(self.spared), "sessions on the source"),
-            (access.intruders(source.login_roles(), self.spared), "roles that can still connect to the source"),
-            (source.prepared_transactions(), "prepared transactions on the source"),
+            (old.sessions(self.spared), "sessions on the side that is left"),
+            (access.intruders(old.login_roles(), self.spared), "roles that can still connect to the side that is left"),
+            (old.prepared_transactions(), "prepared transactions on the side that is left"),
         ):
             if found:
                 raise FenceBroken(f"{what}: {', '.join(found)}")
 
     def drain(self) -> dict[str, Any]:
-        """Write a token after the last write and wait until it comes out on the target."""
-        source, target, clock = self.source.database, self.target.database, self.migration.clock
+        """Write a token after the last write and wait until it comes out on the new side."""
+        old, new, clock = self.old.database, self.new.database, self.migration.clock
         token, began = str(uuid.uuid4()), clock.now()
-        source.write_token(token)
+        old.write_token(token)
         limit = self.migration.config.limits.drain_seconds
         try:
             wait_for(
-                lambda: target.has_token(token), clock=clock, until=began + limit, pause=POLL_SECONDS, what="the token"
+                lambda: new.has_token(token), clock=clock, until=began + limit, pause=POLL_SECONDS, what="the token"
             )
         except DeadlineExceeded:
-            raise DrainFailed(f"the token written after the fence did not reach the target in {limit} s") from None
-        suspended, exceptions = target.suspended_tables(), target.apply_exceptions()
+            raise DrainFailed(f"the token written after the fence did not reach the new side in {limit} s") from None
+        suspended, exceptions = new.suspended_tables(), new.apply_exceptions()
         if suspended or exceptions:
             raise DrainFailed(f"DMS suspended {suspended or 'no table'} and could not apply {exceptions} changes")
         return {"token": token, "seconds": clock.now() - began}
 
     def sequences(self) -> dict[str, Any]:
-        """Set every sequence of the target ahead of the source's, in one statement, and read back."""
-        wanted = self.source.database.sequences()
-        self.target.database.set_sequences(wanted)
-        late = sequences.behind(wanted, self.target.database.sequences())
+        """Set every sequence of the new side ahead of the old one's, in one statement, and read back."""
+        wanted = self.old.database.sequences()
+        statement = sequences.set_all(wanted)
+        if statement:
+            self.new.database.act(self.record.token, [statement])
+        late = sequences.behind(wanted, self.new.database.sequences())
         if late:
-            raise Mismatch(f"sequences behind the source: {', '.join(late)}")
+            raise Mismatch(f"sequences behind the side that is left: {', '.join(late)}")
         return {"sequences": len(wanted)}
 
+    def reverse(self) -> dict[str, Any]:
+        """Keep, from here on, every change of the target for the way back: nobody can have written to it yet.
+
+        The task that carries them back is started once the target is open: DMS needs a minute for that, and the slot
+        loses nothing meanwhile.
+        """
+        slot = self.migration.config.replication.failback_slot
+        self.new.database.drop_slot(slot)
+        return {"slot": slot, "position": self.new.database.make_slot(slot)}
+
     def compare(self) -> dict[str, Any]:
-        """Count and hash every table on both sides at once. A batch still being applied gets until the deadline."""
-        clock = self.migration.clock
+        """Count and hash, on both sides at once, every table that may have changed since the survey found it equal.
+
+        A batch that DMS is still applying gets until the deadline.
+        """
+        survey, clock = self.survey, self.migration.clock
         until = clock.now() + self.migration.config.limits.drain_seconds
-        here, there = (
-            {t: c for t, c in door.database.tables().items() if selected(t, self.rules)}
-            for door in (self.source, self.target)
-        )
-        first, second = self.source.database.self_test(), self.target.database.self_test()
-        record_hash = first is not None and first == second
-        found: tuple[dict[Table, Digest | None], dict[Table, Digest | None]] = ({}, {})
-        again = sorted({*here, *there})
-        while True:
-            with ThreadPoolExecutor(max_workers=2) as both:
-                halves = [
-                    both.submit(_digests, door, tables, here, again, record_hash=record_hash)
-                    for door, tables in ((self.source, here), (self.target, there))
-                ]
-                for half, digests in zip(found, halves, strict=True):
-                    half.update(digests.result())
-            again = [table for table in again if found[0][table] != found[1][table]]
-            if not again:
-                break
-            if clock.now() >= until:
-                raise Mismatch("; ".join(differences(*found)))
-            clock.sleep(POLL_SECONDS)
-        rows = sum(digest.rows for digest in found[0].values() if digest)
-        return {"tables": len(found[0]), "rows": rows, "mismatches": 0, "hash": "record" if record_hash else "text"}
+        survey.forget_changed()
+        again = [table for table in survey.tables if table not in survey.equal]
+        compared, rows = len(again), dict(survey.rows)
+        while again:
+            found = survey.digests(again)
+            again = [table for table, (here, there) in found.items() if here != there]
+            rows |= {table: here.rows for table, (here, there) in found.items() if here is not None and here == there}
+            if again and clock.now() >= until:
+                here, there = ({table: pair[side] for table, pair in found.items()} for side in (0, 1))
+                raise Mismatch("; ".join(differences(here, there, (CALLED[self.old.side], CALLED[self.new.side]))))
+            if again:
+                clock.sleep(POLL_SECONDS)
+        return {
+            "tables": len(survey.tables),
+            "rows": sum(rows.values()),
+            "mismatches": 0,
+            "tables_in_fence": compared,
+            "hash": "record" if survey.record_hash else "text",
+        }
 
     def flip(self) -> dict[str, Any]:
-        """Send the writer's name to the target: both weights in one change, read back.
+        """Send both names to the new side: all weights in one change, read back.
 
-        Not awaited everywhere here: who still comes to the source is refused there, so waiting would only cost time.
-        That it is refused is looked at once more, for after this step there is no way back.
+        Not awaited everywhere here: who still comes to the old side is refused there, so waiting would only cost time.
+        That it is refused is looked at once more, for after this step there is no way back but fail-back.
         """
+        after = self.record.direction.after
         ttl = self.migration.config.dns.switchover_ttl_seconds
-        change = self.migration.writer.shift(SWITCHED, ttl, f"switchover {self.record.owner}")
+        change = self.migration.router.shift(self.migration.everywhere(after), f"switchover {self.record.owner}", ttl)
         self.assert_fenced()
-        return {"change": change, "weights": SWITCHED}
+        return {"change": change, "weights": after}
 
     def open(self) -> dict[str, Any]:
-        """Let the application into the target as it was let into the source."""
-        target = self.target.database
-        before = access.Access.from_dict(self.record.saved["source_access"])
-        there = {role.name for role in target.login_roles()} | {access.PUBLIC}
-        wanted = access.Access(
-            target.name, tuple(sorted((set(before.grantees) & there) | set(self.target.ours))), before.read_only
-        )
-        target.run(access.open_again(wanted, target.access()))
-        allowed = sorted(role.name for role in target.login_roles() if role.can_connect and not role.superuser)
-        return {"open_to": [name for name in allowed if name not in self.target.ours]}
+        """Let the application into the new side: as into the old one, or as it was before where it was open once."""
+        new = self.new.database
+        known = self.record.saved.get(access_key(self.new))
+        wanted = access.Access.from_dict(known) if known else self._as_on_the_old_side()
+        new.act(self.record.token, access.open_again(wanted, new.access()))
+        allowed = sorted(role.name for role in new.login_roles() if role.can_connect and not role.superuser)
+        return {"open_to": [name for name in allowed if name not in self.new.ours]}
+
+    def _as_on_the_old_side(self) -> access.Access:
+        before = access.Access.from_dict(self.record.saved[access_key(self.old)])
+        there = {role.name for role in self.new.database.login_roles()} | {access.PUBLIC}
+        grantees = tuple(sorted((set(before.grantees) & there) | set(self.new.ours)))
+        return access.Access(self.new.database.name, grantees, before.read_only)
 
 
-def _digests(
-    door: Door,
-    tables: Mapping[Table, Sequence[Column]],
-    columns: Mapping[Table, Sequence[Column]],
-    wanted: Sequence[Table],
-    *,
-    record_hash: bool,
-) -> dict[Table, Digest | None]:
-    """Return one side's digests. Both sides hash the columns of the source, or the order could differ unseen."""
-    return {
-        table: door.database.digest(table, columns.get(table, tables[table]), record_hash=record_hash)
-        if table in tables
-        else None
-        for table in wanted
-    }
+def access_key(door: Door) -> str:
+    """Return under what name the record keeps who could connect to a side before it was fenced."""
+    return f"access_{door.side}"

@@ -1,20 +1,39 @@
 """One migration as a function sees it: its config, its record, and the doors to everything it acts on."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from handlers.adapters.cloud import Endpoints, Machine, Names, Notices, Secrets, Task
+from handlers.adapters.cloud import Endpoints, Machine, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
 from handlers.adapters.tracking import Tracking
 from handlers.clock import Clock
 from handlers.config import Config, Side
+from handlers.core import access
 from handlers.core import record as records
-from handlers.core.record import Record, Step, Superseded
+from handlers.core.direction import Direction
+from handlers.core.names import BLUE, GREEN
+from handlers.core.record import Phase, Record, Step, Superseded
 
 LEASE_SECONDS = 900.0
 """How long an execution holds the lock without a sign of life: the longest a function can run."""
+
+
+class Router(Protocol):
+    """What leads applications to a side. DNS is one; a pooler that pauses, repoints and resumes can be another."""
+
+    def weights(self) -> dict[str, dict[str, int]]:
+        """Return the weight of each side, by name."""
+
+    def ttl(self) -> int:
+        """Return for how many seconds clients may keep an answer."""
+
+    def shift(self, weights: Mapping[str, Mapping[str, int]], why: str, ttl: int | None = None) -> str:
+        """Give every name its weights, all or none, and return the change's id."""
+
+    def in_sync(self, change_id: str) -> bool:
+        """Say whether a change is in force everywhere."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +42,9 @@ class Migration:
 
     config: Config
     tracking: Tracking
-    writer: Names
+    router: Router
     task: Task
+    failback_task: Task
     endpoints: Endpoints
     machine: Machine
     notices: Notices
@@ -33,22 +53,43 @@ class Migration:
     connect: Callable[[Side, Mapping[str, str], float], Database]
 
     @contextmanager
-    def database(self, side: Side, statement_seconds: float) -> Iterator["Door"]:
-        """Open one side as its operator and close it in the end."""
-        replication = self.secrets.read(side.replication_secret_arn)["username"]
-        database = self.connect(side, self.secrets.read(side.operator_secret_arn), statement_seconds)
+    def database(self, side: str, statement_seconds: float) -> Iterator["Door"]:
+        """Open a side, blue or green, as its operator and close it in the end."""
+        found = {BLUE: self.config.source, GREEN: self.config.target}[side]
+        replication = self.secrets.read(found.replication_secret_arn)["username"]
+        database = self.connect(found, self.secrets.read(found.operator_secret_arn), statement_seconds)
         try:
-            yield Door(database, (database.role, replication))
+            yield Door(side, database, (database.role, replication))
         finally:
             database.close()
+
+    def stream(self, direction: Direction) -> Task:
+        """Return the task that carries changes to the new side."""
+        return self.task if direction is Direction.FORWARD else self.failback_task
+
+    def everywhere(self, weights: Mapping[str, int]) -> dict[str, dict[str, int]]:
+        """Return these weights for the writer's and the reader's name."""
+        dns = self.config.dns
+        return {name: dict(weights) for name in (dns.writer_name, dns.reader_name)}
 
     def claimed(self, execution: str) -> Record:
         """Return the record. Raises Superseded unless `execution` holds it."""
         record = self.tracking.read()
-        if record.owner != execution or record.phase not in records.BUSY:
+        if record.owner != execution or record.phase not in records.HELD:
             held = f"{record.owner or 'nobody'}, {record.phase}"
             raise Superseded(f"{execution} does not hold migration {self.config.migration_id} ({held})")
         return record
+
+    def taken(self, execution: str, *phases: Phase) -> Record:
+        """Return the record with a token of this invocation's own: every earlier one is too late from here on.
+
+        Raises Superseded unless `execution` holds it in one of `phases`.
+        """
+        record = self.claimed(execution)
+        if record.phase not in phases:
+            raise Superseded(f"migration {self.config.migration_id} is {record.phase}: {execution} comes too late")
+        now = self.clock.now()
+        return self.tracking.write(records.take(record, now, LEASE_SECONDS), "taken", now)
 
     def begin(self, record: Record, step: Step, saved: dict[str, Any] | None = None) -> Record:
         """Record that `step` is about to act."""
@@ -60,20 +101,36 @@ class Migration:
         now = self.clock.now()
         return self.tracking.write(records.end(record, step, now, evidence), f"{step} done", now)
 
-    def show(self, record: Record, weights: Mapping[str, int] | None = None) -> None:
+    def pass_on(self, record: Record, done: Step, evidence: Any, following: Step) -> Record:
+        """Record what a step did and that the next is about to act, in one write: behind the fence each one counts."""
+        now = self.clock.now()
+        ended = records.end(record, done, now, evidence)
+        return self.tracking.write(records.begin(ended, following, now), f"{done} done, {following} begins", now)
+
+    def show(self, record: Record, weights: Mapping[str, int] | None = None, **more: Any) -> None:
         """Mirror the record to the state parameter."""
         shown = {
             "phase": record.phase,
+            "direction": record.direction,
             "steps_done": list(record.done),
             "reason": record.reason,
-            "attempt": record.token,
+            "attempt": record.attempt,
         }
-        self.notices.show({**shown, "weights": dict(weights or {}), "execution": record.owner})
+        self.notices.show({**shown, "weights": dict(weights or {}), "execution": record.owner, **more})
 
 
 @dataclass(frozen=True)
 class Door:
-    """An open database and the roles on it that belong to the migration."""
+    """An open database, which side it is, and the roles on it that belong to the migration."""
 
+    side: str
     database: Database
     ours: tuple[str, ...]
+
+    def fenced_for(self, application_roles: Iterable[str]) -> tuple[str, ...]:
+        """Return whom a fence spares here: ours and, where the application's roles are listed, all others."""
+        return access.keepers(self.database.login_roles(), self.ours, tuple(application_roles))
+
+    def closed_for(self, application_roles: Iterable[str]) -> tuple[str, ...]:
+        """Return whom this side lets in while it waits to be opened: the target ours alone, the source as fenced."""
+        return self.fenced_for(application_roles) if self.side == BLUE else tuple(sorted(self.ours))

@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--seed", type=int, default=Request.seed, help=f"seed of data and load ({Request.seed})")
     run.add_argument("--output", type=Path, default=Request.output, help="where the report goes (build/rehearsal)")
+    run.add_argument("--no-fail-back", dest="fail_back", action="store_false", help="stay on the target")
     run.add_argument("--keep", action="store_true", help="leave everything running and say how to look around")
     return parser
 
@@ -194,6 +195,7 @@ def _rehearse(args: argparse.Namespace) -> int:
         seed=args.seed,
         rate=args.rate,
         seconds=args.seconds,
+        fail_back=args.fail_back,
         keep=args.keep,
         database_port=args.database_port,
         output=args.output,

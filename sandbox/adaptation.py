@@ -57,8 +57,8 @@ def _migration(world: World) -> Values:
             **DISPOSABLE,
         },
         "replication": {"tables": _tables(world)},
-        "dns": {"ttlSeconds": 3},
-        "switchover": {"bakeSeconds": 1, **machine()},
+        "dns": {"ttlSeconds": 3, "propagationSeconds": 0},
+        "switchover": machine(),
     }
 
 
@@ -97,8 +97,8 @@ def _application(world: World) -> Values:
         "application": {"deletionProtection": False},
         "transactionLogs": {"forceDestroy": True},
         "replication": {"tables": _tables(world)},
-        "dns": {"ttlSeconds": 3},
-        "switchover": {"bakeSeconds": 1, **machine()},
+        "dns": {"ttlSeconds": 3, "propagationSeconds": 0},
+        "switchover": machine(),
     }
 
 

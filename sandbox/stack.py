@@ -58,6 +58,12 @@ def _both_maps(one: Any, other: Any) -> bool:
     return isinstance(one, Mapping) and isinstance(other, Mapping)
 
 
+def fails_back(config: Mapping[str, Any]) -> bool:
+    """Say whether a configuration keeps a way back."""
+    section = config.get(f"{PROJECT}:switchover")
+    return bool(section.get("failBack", True)) if isinstance(section, Mapping) else True
+
+
 def composition(config: Mapping[str, Any]) -> str:
     """Return what a stack is composed of."""
     return str(config.get(f"{PROJECT}:composition", DEFAULT_COMPOSITION))

@@ -114,7 +114,8 @@ class Application(Root):
         yield from consistency.dns(self.dns)
         if self.dns.private:
             yield "dns.private is true, but the application's name is for the internet: leave it out"
-        yield from consistency.switchover(self.switchover)
+        yield from consistency.functions(self.switchover)
+        yield from consistency.write_gap(self.switchover, self.dns)
         yield from _service(self.application)
 
     @property

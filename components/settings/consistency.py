@@ -83,10 +83,21 @@ def dns(found: sections.Dns, where: str = "dns") -> Iterator[str]:
         yield f"{where}.private is true for the existing zone {where}.zoneId: leave it out, the zone has its kind"
 
 
-def switchover(found: sections.Switchover, where: str = "switchover") -> Iterator[str]:
-    """Yield the contradictions of what the functions run on."""
+def functions(found: sections.Functions, where: str = "switchover") -> Iterator[str]:
+    """Yield the contradictions of what functions run on."""
     if found.architecture == "arm64" and found.runtime == "python3.11":
         yield (f"{where}.architecture arm64 needs {where}.runtime python3.12 or later: psycopg2's build is newer")
+
+
+def write_gap(found: sections.Switchover, names: sections.Dns) -> Iterator[str]:
+    """Yield that no switchover could keep within its budget: clients follow the names only after so long."""
+    least = names.switchover_ttl_seconds + names.propagation_seconds
+    if least >= found.write_gap_seconds:
+        yield (
+            f"switchover.writeGapSeconds is {found.write_gap_seconds}, but clients may follow only after "
+            f"dns.switchoverTtlSeconds {names.switchover_ttl_seconds} and dns.propagationSeconds "
+            f"{names.propagation_seconds}: raise it above {least}"
+        )
 
 
 def apart(found: sections.Network, other: sections.Network, where: str, other_where: str) -> Iterator[str]:

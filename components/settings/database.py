@@ -43,4 +43,4 @@ class Database(Stack):
             )
         if target.engine == "postgres":  # PyMySQL has no build
             runs_on = Switchover(runtime=validation.runtime, architecture=validation.architecture)
-            yield from consistency.switchover(runs_on, "validation")
+            yield from consistency.functions(runs_on, "validation")

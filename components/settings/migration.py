@@ -32,7 +32,8 @@ class Migration(Stack):
         yield from consistency.without_authority(self.source.ssl_mode, "source")
         yield from consistency.without_authority(self.target.ssl_mode, "target")
         yield from consistency.dns(self.dns)
-        yield from consistency.switchover(self.switchover)
+        yield from consistency.functions(self.switchover)
+        yield from consistency.write_gap(self.switchover, self.dns)
 
     @property
     def database(self) -> str:

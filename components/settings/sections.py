@@ -214,6 +214,7 @@ class Dns(Section):
     private: bool = Field(False, description="true for a zone seen by the VPC only")
     ttl_seconds: int = Field(60, ge=1, le=86400, description="seconds from 1 to 86400")
     switchover_ttl_seconds: int = Field(1, ge=1, le=60, description="seconds from 1 to 60, at most ttlSeconds")
+    propagation_seconds: int = Field(60, ge=0, le=300, description="seconds from 0 to 300; Route 53 may need 60")
 
 
 class Monitoring(Section):
@@ -258,4 +259,6 @@ class Switchover(Functions):
     longest_transaction_seconds: int = Field(60, ge=1, le=86400, description="seconds from 1 to 86400")
     drain_seconds: int = Field(60, ge=1, le=600, description="seconds from 1 to 600")
     compare_seconds: int = Field(240, ge=1, le=600, description="seconds from 1 to 600")
-    bake_seconds: int = Field(300, ge=0, le=86400, description="seconds from 0 to 86400")
+    bake_seconds: int = Field(300, ge=0, le=1209600, description="seconds from 0 to 1209600 (14 days)")
+    fail_back: bool = Field(True, description="true or false")
+    write_gap_seconds: int = Field(120, ge=1, le=3600, description="seconds from 1 to 3600")

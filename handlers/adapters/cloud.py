@@ -15,6 +15,8 @@ METRIC_SECONDS = 300
 """How far back a latency counts: DMS reports once a minute."""
 COMMENT_LIMIT = 256
 """Characters of a change batch's comment."""
+AT_REST = frozenset({"ready", "stopped", "failed", "created"})
+"""States in which a task does nothing, and can be started."""
 ERRORED_STATES = frozenset({"Table error", "Error", "Suspended", "Table cancelled"})
 
 
@@ -22,74 +24,59 @@ class ConnectionFailed(Exception):
     """DMS can't connect to a database. The message holds its reason."""
 
 
-class Names:
-    """The weighted records of one name in Route 53."""
+class NameGroup:
+    """The weighted records in Route 53 of several names of one zone, which move together or not at all."""
 
-    def __init__(self, client: Any, zone_id: str, name: str) -> None:
+    def __init__(self, client: Any, zone_id: str, group: Sequence[str]) -> None:
         self._client = client
         self._zone_id = zone_id
-        self.name = name
+        self._group = tuple(group)
 
-    def read(self) -> dict[str, names.RecordSet]:
-        """Return the blue and the green record as Route 53 has them now."""
-        page = self._client.list_resource_record_sets(
-            HostedZoneId=self._zone_id, StartRecordName=self.name, StartRecordType="CNAME"
-        )
-        return names.weighted(page["ResourceRecordSets"], self.name)
+    def weights(self) -> dict[str, dict[str, int]]:
+        """Return the weight of each side of every name as Route 53 has them now."""
+        return {name: names.weights(self._read(name)) for name in self._group}
 
-    def shift(self, weights: Mapping[str, int], ttl: int, why: str) -> str:
-        """Give both records their weight and time to live in one batch, read back, and return the change's id.
+    def ttl(self) -> int:
+        """Return for how many seconds a resolver may keep any of the records."""
+        return max(names.ttl(self._read(name)) for name in self._group)
 
-        The change is in force everywhere once it is INSYNC, not before. Raises NamesError if the read-back differs.
+    def shift(self, weights: Mapping[str, Mapping[str, int]], why: str, ttl: int | None = None) -> str:
+        """Give every name its weights in one change batch, read back, and return the change's id.
+
+        Times to live stay as they are unless `ttl`, in seconds, is given. The change is in force everywhere once it is
+        INSYNC, not before. Raises NamesError if the read-back differs.
         """
-        changes = names.shift(self.read(), weights, ttl)
+        changes, wanted = [], {}
+        for name in self._group:
+            found = self._read(name)
+            wanted[name] = (dict(weights[name]), names.ttl(found) if ttl is None else ttl)
+            changes += names.shift(found, *wanted[name])
         answer = self._client.change_resource_record_sets(
-            HostedZoneId=self._zone_id, ChangeBatch={"Comment": why, "Changes": changes}
+            HostedZoneId=self._zone_id, ChangeBatch={"Comment": why[:COMMENT_LIMIT], "Changes": changes}
         )
-        found = self.read()
-        if names.weights(found) != dict(weights) or names.ttl(found) != ttl:
-            raise names.NamesError(f"{self.name} reads back {names.weights(found)} after it was set to {dict(weights)}")
+        for name in self._group:
+            found = self._read(name)
+            if (names.weights(found), names.ttl(found)) != wanted[name]:
+                raise names.NamesError(
+                    f"{name} reads back {names.weights(found)} after it was set to {wanted[name][0]}"
+                )
         return str(answer["ChangeInfo"]["Id"])
 
     def in_sync(self, change_id: str) -> bool:
         """Say whether a change is in force on every name server of Route 53."""
         return bool(self._client.get_change(Id=change_id)["ChangeInfo"]["Status"] == "INSYNC")
 
-
-class NameGroup:
-    """The weighted records of several names of one zone, which move together or not at all."""
-
-    def __init__(self, client: Any, zone_id: str, group: Sequence[str]) -> None:
-        self._client = client
-        self._zone_id = zone_id
-        self._names = {name: Names(client, zone_id, name) for name in group}
-
-    def weights(self) -> dict[str, dict[str, int]]:
-        """Return the weight of each side of every name as Route 53 has them now."""
-        return {name: names.weights(one.read()) for name, one in self._names.items()}
-
-    def shift(self, weights: Mapping[str, Mapping[str, int]], why: str) -> str:
-        """Give every name its weights in one change batch, read back, and return the change's id.
-
-        Times to live stay as they are. Raises NamesError if the read-back differs.
-        """
-        changes = []
-        for name, one in self._names.items():
-            found = one.read()
-            changes += names.shift(found, weights[name], names.ttl(found))
-        answer = self._client.change_resource_record_sets(
-            HostedZoneId=self._zone_id, ChangeBatch={"Comment": why[:COMMENT_LIMIT], "Changes": changes}
+    def _read(self, name: str) -> dict[str, names.RecordSet]:
+        page = self._client.list_resource_record_sets(
+            HostedZoneId=self._zone_id, StartRecordName=name, StartRecordType="CNAME"
         )
-        found_weights = self.weights()
-        if found_weights != {name: dict(wanted) for name, wanted in weights.items()}:
-            raise names.NamesError(f"the names read back {found_weights} after they were set to {weights}")
-        return str(answer["ChangeInfo"]["Id"])
+        return names.weighted(page["ResourceRecordSets"], name)
 
 
 class Task:
     """A DMS task and its metrics."""
 
-    def __init__(self, dms: Any, cloudwatch: Any, task_arn: str, instance_id: str) -> None:
+    def __init__(self, dms: Any, cloudwatch: Any, instance_id: str, task_arn: str) -> None:
         self._dms = dms
         self._cloudwatch = cloudwatch
         self._arn = task_arn
@@ -123,11 +110,38 @@ class Task:
         }
 
     def stop(self) -> bool:
-        """Stop the task and say whether there was anything to stop."""
-        if self._describe()["Status"] != "running":
+        """Ask a running task to stop and say whether there was anything to stop. It takes DMS a minute."""
+        if self.status() != "running":
             return False
         self._dms.stop_replication_task(ReplicationTaskArn=self._arn)
         return True
+
+    def status(self) -> str:
+        """Return the task's status as DMS words it."""
+        return str(self._describe()["Status"])
+
+    def failure(self) -> str:
+        """Return why DMS says that the task failed, empty where it did not."""
+        return str(self._describe().get("LastFailureMessage", ""))
+
+    def at_rest(self) -> bool:
+        """Say whether the task neither runs nor is about to start or stop."""
+        return self.status() in AT_REST
+
+    def start_from(self, position: str, since: float) -> None:
+        """Start a task for changes alone from a position in the source's log, or let it go on.
+
+        It goes on if it was started after `since`, seconds since the epoch: then it has a place of its own.
+        """
+        task = self._describe()
+        if task["Status"] not in AT_REST:
+            return
+        began = task.get("ReplicationTaskStartDate")
+        if began is not None and began.timestamp() >= since:
+            how = {"StartReplicationTaskType": "resume-processing"}
+        else:
+            how = {"StartReplicationTaskType": "start-replication", "CdcStartPosition": position}
+        self._dms.start_replication_task(ReplicationTaskArn=self._arn, **how)
 
     def _describe(self) -> dict[str, Any]:
         by_arn = [{"Name": "replication-task-arn", "Values": [self._arn]}]

@@ -9,8 +9,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from handlers.adapters import versioned
 from handlers.core.fleet import Phase, Record
 
 CURRENT = "current"
@@ -50,32 +49,8 @@ class FleetTracking:
             "record": {"S": json.dumps(asdict(stored), sort_keys=True)},
         }
         line = {**common, "timestamp": {"S": moment(now)}, "event": {"S": event}, "reason": {"S": stored.reason}}
-        try:
-            self._client.transact_write_items(
-                TransactItems=[
-                    {
-                        "Put": {
-                            "TableName": self._table,
-                            "Item": state,
-                            "ConditionExpression": "attribute_not_exists(#version) OR #version = :version",
-                            "ExpressionAttributeNames": {"#version": "version"},
-                            "ExpressionAttributeValues": {":version": {"N": str(record.version)}},
-                        }
-                    },
-                    {
-                        "Put": {
-                            "TableName": self._table,
-                            "Item": line,
-                            "ConditionExpression": "attribute_not_exists(serverId)",
-                        }
-                    },
-                ]
-            )
-        except ClientError as error:
-            reasons: Any = error.response.get("CancellationReasons") or [{}]
-            if reasons[0].get("Code") != "ConditionalCheckFailed":  # of the state; all else is no other version
-                raise
-            raise Superseded(f"{record.database} was changed by somebody else: look again, then try again") from None
+        if not versioned.put(self._client, self._table, state, line, read_version=record.version):
+            raise Superseded(f"{record.database} was changed by somebody else: look again, then try again")
         return stored
 
 

@@ -1,6 +1,7 @@
 """A PostgreSQL database as the migration needs it: catalogs read, access closed and opened, rows hashed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,18 @@ from handlers.config import Side
 from handlers.core import sql
 from handlers.core.access import Access, Role
 from handlers.core.comparison import SELF_TEST, Column, Digest, Table, digest_query
+from handlers.core.record import Superseded
 from handlers.core.sequences import Sequence as NumberSequence
-from handlers.core.sequences import set_all
 
 CONTROL_SCHEMA = "migration_control"
 TOKENS = sql.name(CONTROL_SCHEMA, "drain_token")
+FENCE = sql.name(CONTROL_SCHEMA, "fence")
 DMS_CONTROL_SCHEMA = "awsdms_control"
+OF_AWS = ("rdsadmin",)
+"""Superusers that RDS itself works with: nobody else can end their sessions, and they write nothing of ours."""
 CONNECT_SECONDS = 10
+DECODER = "test_decoding"
+"""The output plugin of the slot: DMS reads it on every PostgreSQL that RDS and Aurora offer."""
 SSL_MODES = {"none": "disable", "require": "require", "verify-full": "verify-full"}
 
 # Text must come out the same on both servers, and the operator must be able to write to a fenced database.
@@ -80,10 +86,30 @@ class Database:
 
     def run(self, statements: Iterable[str]) -> None:
         """Run statements in one transaction: all of them or none."""
-        self.rows("BEGIN")
-        try:
+        with self._transaction():
             for statement in statements:
                 self.rows(statement)
+
+    def act(self, token: int, statements: Iterable[str]) -> None:
+        """Run statements as `run` does, unless somebody with a later token has acted here: then raise Superseded.
+
+        The token is kept by the same transaction: who was overtaken can't act late, however long it slept.
+        """
+        with self._transaction():
+            kept = self.rows(
+                f"UPDATE {FENCE} SET token = %(token)s WHERE token <= %(token)s RETURNING token",  # noqa: S608
+                {"token": token},
+            )
+            if not kept:
+                raise Superseded(f"database {self.name} was acted on with a later token than {token}")
+            for statement in statements:
+                self.rows(statement)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.rows("BEGIN")
+        try:
+            yield
             self.rows("COMMIT")
         except BaseException:
             if not self._connection.closed:
@@ -122,7 +148,7 @@ class Database:
             FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid
             WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
             AND a.usename <> ALL(%(spared)s) AND (r.rolsuper OR NOT %(superusers_only)s)""",
-            {"spared": list(spared), "superusers_only": superusers_only},
+            {"spared": [*spared, *OF_AWS], "superusers_only": superusers_only},
         )
         return sorted({f"{user} from {address} ({name})" for user, address, name in found})
 
@@ -132,7 +158,7 @@ class Database:
             """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
             AND usename <> ALL(%(spared)s)""",
-            {"spared": list(spared)},
+            {"spared": [*spared, *OF_AWS]},
         )
         return len(found)
 
@@ -155,7 +181,10 @@ class Database:
     # Control schema and drain token
 
     def make_control_schema(self, readers: Sequence[str]) -> None:
-        """Make the schema of the drain token, to be read and replicated by `readers`, if it is not there."""
+        """Make the schema of the drain token and of the fence's, if it is not there.
+
+        Both can read drain tokens; `readers` replicate them. The fence's token is the operator's alone.
+        """
         grants = ", ".join(sql.name(reader) for reader in readers)
         schema = sql.name(CONTROL_SCHEMA)
         self.run(
@@ -164,7 +193,102 @@ class Database:
                 f"CREATE TABLE IF NOT EXISTS {TOKENS} (id uuid PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())",
                 f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {grants}",
                 f"GRANT SELECT, INSERT, UPDATE, DELETE ON {TOKENS} TO {grants}",
+                f"CREATE TABLE IF NOT EXISTS {FENCE} (one boolean PRIMARY KEY CHECK (one), token bigint NOT NULL)",
+                f"INSERT INTO {FENCE} VALUES (true, 0) ON CONFLICT DO NOTHING",  # noqa: S608 - constant names
             ]
+        )
+
+    def reset_fence(self) -> None:
+        """Forget the tokens of a migration that was here before: a new one counts from the beginning."""
+        self.rows(f"UPDATE {FENCE} SET token = 0")  # noqa: S608 - a constant name
+
+    def drop_control(self) -> None:
+        """Drop what `make_control_schema` made. The schema stays while DMS keeps something of its own in it."""
+        self.run([f"DROP TABLE IF EXISTS {TOKENS}", f"DROP TABLE IF EXISTS {FENCE}"])
+        used = self.rows(
+            """SELECT 1 FROM pg_namespace n JOIN pg_depend d ON d.refclassid = 'pg_namespace'::regclass
+            AND d.refobjid = n.oid WHERE n.nspname = %(schema)s""",
+            {"schema": CONTROL_SCHEMA},
+        )
+        if not used:
+            self.rows(f"DROP SCHEMA IF EXISTS {sql.name(CONTROL_SCHEMA)}")
+
+    # The slot of the way back
+
+    def make_slot(self, name: str) -> str:
+        """Make a logical slot that DMS can read from and return the position in the log from which it keeps changes."""
+        found = self.rows(
+            "SELECT lsn::text FROM pg_create_logical_replication_slot(%(name)s, %(plugin)s)",
+            {"name": name, "plugin": DECODER},
+        )
+        return str(found[0][0])
+
+    def lacks_to_keep_changes(self) -> list[str]:
+        """Return what speaks against making a logical slot here: settings, rights, or no slot left."""
+        [(level, used, most, allowed)] = self.rows(
+            """SELECT current_setting('wal_level'), (SELECT count(*) FROM pg_replication_slots),
+            current_setting('max_replication_slots')::int, (SELECT bool_or(rolsuper OR rolreplication
+            OR rolname = 'rds_replication') FROM pg_roles WHERE pg_has_role(oid, 'MEMBER')
+            AND (rolname IN (current_user, 'rds_replication')))"""
+        )
+        problems = [] if level == "logical" else [f"wal_level is {level} where the slot has to be: set it to logical"]
+        if not allowed:
+            problems.append(f"{self.role} may not make a replication slot: grant it rds_replication or REPLICATION")
+        if used >= most:
+            problems.append(f"all {most} replication slots are taken where one more has to be: drop one that is unused")
+        return problems
+
+    def lacks_to_write(self, role: str, tables: Sequence[Table]) -> list[str]:
+        """Return what `role` lacks to write to these tables as DMS does: rights, and to keep triggers from firing."""
+        found = self.rows(
+            """SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE (n.nspname, c.relname) IN (SELECT * FROM unnest(%(schemas)s::text[], %(names)s::text[]))
+            AND NOT (has_schema_privilege(%(role)s, n.oid, 'USAGE')
+            AND has_table_privilege(%(role)s, c.oid, 'INSERT') AND has_table_privilege(%(role)s, c.oid, 'UPDATE')
+            AND has_table_privilege(%(role)s, c.oid, 'DELETE')) ORDER BY 1""",
+            {"role": role, "schemas": [t.schema for t in tables], "names": [t.name for t in tables]},
+        )
+        problems = (
+            [f"{role} may not insert, update and delete in {', '.join(row[0] for row in found)}"] if found else []
+        )
+        may_create = "SELECT has_database_privilege(%(role)s, current_database(), 'CREATE')"
+        if not self.rows(may_create, {"role": role})[0][0]:
+            problems.append(f"{role} may not make DMS's control schema: run the prepare function")
+        if not self._may_silence_triggers(role):
+            problems.append(f"{role} may not set session_replication_role: GRANT SET ON PARAMETER it")
+        return problems
+
+    def lacks_to_set_sequences(self) -> list[str]:
+        """Return which of the application's sequences we could not set here."""
+        found = self.rows(
+            f"""SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S' AND {USER_SCHEMAS}
+            AND {NOT_OF_AN_EXTENSION} AND NOT (has_schema_privilege(n.oid, 'USAGE')
+            AND has_sequence_privilege(c.oid, 'UPDATE')) ORDER BY 1""",  # noqa: S608 - constants only
+            {"foreign": list(FOREIGN_SCHEMAS)},
+        )
+        return [f"{self.role} may not set the sequences {', '.join(row[0] for row in found)}"] if found else []
+
+    def _may_silence_triggers(self, role: str) -> bool:
+        [(version, superuser)] = self.rows(
+            """SELECT current_setting('server_version_num')::int, bool_or(rolsuper) FROM pg_roles
+            WHERE rolname IN (%(role)s, 'rds_superuser') AND pg_has_role(%(role)s, oid, 'MEMBER')
+            AND (rolsuper OR rolname = 'rds_superuser' OR rolname = %(role)s)""",
+            {"role": role},
+        )
+        if superuser or version < 150000:
+            return bool(superuser)
+        granted = "SELECT has_parameter_privilege(%(role)s, 'session_replication_role', 'SET')"
+        return bool(self.rows(granted, {"role": role})[0][0])
+
+    def drop_slot(self, name: str) -> bool:
+        """Drop a slot that nobody reads from and say whether there was one. Raises psycopg2's error if it is read."""
+        return bool(
+            self.rows(
+                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %(name)s",
+                {"name": name},
+            )
         )
 
     def write_token(self, token: str) -> None:
@@ -219,6 +343,34 @@ class Database:
         except psycopg2.errors.UndefinedFunction:
             return None
 
+    def empty(self, tables: Sequence[Table]) -> None:
+        """Take all rows out of these tables, in one statement, so that what refers to one another goes together.
+
+        Partitions go with the table they are part of: that is what foreign keys name.
+        """
+        roots = self.rows(
+            """SELECT DISTINCT n.nspname, c.relname
+            FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS wanted (schema, name),
+            coalesce(pg_partition_root(format('%%I.%%I', wanted.schema, wanted.name)::regclass),
+            format('%%I.%%I', wanted.schema, wanted.name)::regclass) AS root
+            JOIN pg_class c ON c.oid = root JOIN pg_namespace n ON n.oid = c.relnamespace""",
+            {"schemas": [table.schema for table in tables], "names": [table.name for table in tables]},
+        )
+        if roots:
+            self.rows(f"TRUNCATE {', '.join(sql.name(*root) for root in roots)}")
+
+    def marks(self) -> dict[Table, str]:
+        """Return, by table, its file and the counts of rows ever changed, the same as long as no row has changed.
+
+        Empty where the server does not keep them exactly: before PostgreSQL 15, or with track_counts off.
+        """
+        found = self.rows(
+            """SELECT schemaname, relname, pg_relation_filenode(relid), n_tup_ins, n_tup_upd, n_tup_del
+            FROM pg_stat_all_tables WHERE current_setting('track_counts')::bool
+            AND current_setting('server_version_num')::int >= 150000"""
+        )
+        return {Table(schema, name): "/".join(map(str, counts)) for schema, name, *counts in found}
+
     def digest(self, table: Table, columns: Sequence[Column], *, record_hash: bool) -> Digest:
         """Count and hash a table's rows in one scan."""
         count, total = self.rows(digest_query(table, columns, record_hash=record_hash))[0]
@@ -238,12 +390,6 @@ class Database:
     def sequence_names(self) -> set[tuple[str, str]]:
         """Return the schema and name of every sequence, used or not."""
         return {(row[0], row[1]) for row in self.rows("SELECT schemaname, sequencename FROM pg_sequences")}
-
-    def set_sequences(self, sequences: Iterable[NumberSequence]) -> None:
-        """Set all sequences ahead in one statement."""
-        statement = set_all(sequences)
-        if statement:
-            self.rows(statement)
 
     def refresh_materialized_views(self) -> list[str]:
         """Refresh the application's materialized views and return their names."""
@@ -270,15 +416,14 @@ class Database:
         if self.rows("SELECT 1 FROM pg_roles WHERE rolname = %(group)s", {"group": group}):
             self.rows(f"GRANT {sql.name(group)} TO {sql.name(member)}")
 
+    def allow_schemas(self, role: str) -> None:
+        """Let `role` make schemas here: DMS keeps its control tables in one of its own."""
+        self.rows(f"GRANT CREATE ON DATABASE {sql.name(self.name)} TO {sql.name(role)}")
+
     def allow_writes(self, role: str) -> None:
-        """Let `role` make schemas here and write in spite of the read-only default of a closed database."""
-        whom, where = sql.name(role), sql.name(self.name)
-        self.run(
-            [
-                f"GRANT CREATE ON DATABASE {where} TO {whom}",
-                f"ALTER ROLE {whom} IN DATABASE {where} SET default_transaction_read_only = off",
-            ]
-        )
+        """Let `role` write in spite of the read-only default of a closed database."""
+        where = sql.name(self.name)
+        self.rows(f"ALTER ROLE {sql.name(role)} IN DATABASE {where} SET default_transaction_read_only = off")
 
 
 def _escape(value: str) -> str:

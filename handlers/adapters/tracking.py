@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, replace
 from typing import Any
 
-from botocore.exceptions import ClientError
-
+from handlers.adapters import versioned
+from handlers.core.direction import Direction
 from handlers.core.record import Phase, Record, Step, Superseded
 
 STATE = "state"
@@ -26,7 +26,7 @@ class Tracking:
             return Record(self._migration_id)
         raw = json.loads(found["record"]["S"])
         steps = {name: tuple(Step(step) for step in raw[name]) for name in ("begun", "done")}
-        return Record(**{**raw, **steps, "phase": Phase(raw["phase"])})
+        return Record(**{**raw, **steps, "phase": Phase(raw["phase"]), "direction": Direction(raw["direction"])})
 
     def write(self, record: Record, event: str, now: float) -> Record:
         """Store `record`, read before, as its next version, and note `event` in the history.
@@ -34,35 +34,20 @@ class Tracking:
         Raises Superseded where another execution has stored a version since.
         """
         stored = replace(record, version=record.version + 1)
-        try:
-            self._client.put_item(
-                TableName=self._table,
-                Item={
-                    **self._key(STATE),
-                    "phase": {"S": stored.phase.value},
-                    "owner": {"S": stored.owner},
-                    "token": {"N": str(stored.token)},
-                    "version": {"N": str(stored.version)},
-                    "record": {"S": json.dumps(asdict(stored))},
-                },
-                ConditionExpression="attribute_not_exists(#version) OR #version = :version",
-                ExpressionAttributeNames={"#version": "version"},
-                ExpressionAttributeValues={":version": {"N": str(record.version)}},
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            raise Superseded(f"{self._migration_id} was changed by another execution: this one stops") from None
-        self._client.put_item(
-            TableName=self._table,
-            Item={
-                **self._key(f"history#{now:017.6f}#{stored.version:06d}"),
-                "event": {"S": event},
-                "phase": {"S": stored.phase.value},
-                "owner": {"S": stored.owner},
-                "token": {"N": str(stored.token)},
-            },
-        )
+        common = {
+            "phase": {"S": stored.phase.value},
+            "owner": {"S": stored.owner},
+            "token": {"N": str(stored.token)},
+        }
+        state = {
+            **self._key(STATE),
+            **common,
+            "version": {"N": str(stored.version)},
+            "record": {"S": json.dumps(asdict(stored))},
+        }
+        line = {**self._key(f"history#{now:017.6f}#{stored.version:06d}"), **common, "event": {"S": event}}
+        if not versioned.put(self._client, self._table, state, line, read_version=record.version):
+            raise Superseded(f"{self._migration_id} was changed by another execution: this one stops")
         return stored
 
     def _key(self, sort: str) -> dict[str, Any]:

@@ -86,17 +86,24 @@ def verdict(table: Table, rules: Iterable[Mapping[str, object]]) -> bool | None:
     return taken
 
 
-def differences(source: Mapping[Table, Digest | None], target: Mapping[Table, Digest | None]) -> list[str]:
-    """Return, for every table that differs, a line that says how. None stands for a table that is not there."""
+def differences(
+    old: Mapping[Table, Digest | None],
+    new: Mapping[Table, Digest | None],
+    called: tuple[str, str] = ("source", "target"),
+) -> list[str]:
+    """Return, for every table that differs, a line that says how. None stands for a table that is not there.
+
+    `called` is what the two sides are called.
+    """
     lines = []
-    for table in sorted({*source, *target}):
-        here, there = source.get(table), target.get(table)
+    for table in sorted({*old, *new}):
+        here, there = old.get(table), new.get(table)
         if here == there:
             continue
         if here is None or there is None:
-            lines.append(f"{table} is missing on the {'source' if here is None else 'target'}")
+            lines.append(f"{table} is missing on the {called[0] if here is None else called[1]}")
         elif here.rows != there.rows:
-            lines.append(f"{table} has {here.rows} rows on the source, {there.rows} on the target")
+            lines.append(f"{table} has {here.rows} rows on the {called[0]}, {there.rows} on the {called[1]}")
         else:
             lines.append(f"{table} has the same {here.rows} rows by number, not by content")
     return lines

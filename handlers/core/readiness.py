@@ -28,11 +28,12 @@ class Observation:
     prepared: tuple[str, ...] = ()
     long_transactions: tuple[str, ...] = ()
     superuser_sessions: tuple[str, ...] = ()
-    target_open_to: tuple[str, ...] = ()
+    new_open_to: tuple[str, ...] = ()
     unselected_tables: tuple[str, ...] = ()
     missing_tables: tuple[str, ...] = ()
     missing_sequences: tuple[str, ...] = ()
     missing_roles: tuple[str, ...] = ()
+    no_way_back: tuple[str, ...] = ()
 
 
 def replicating(task: TaskState) -> list[str]:
@@ -62,22 +63,19 @@ def reasons_against(seen: Observation, limits: Limits) -> list[str]:
     ill = replicating(seen.task)
     reasons = ill + lagging(seen.task, limits.maximum_lag_seconds)
     if seen.probe_seconds is None and not ill:  # a task that is ill gets no probe
-        reasons.append(
-            f"a probe row did not reach the target in {limits.maximum_lag_seconds} s: replication does not flow"
-        )
+        reasons.append(f"a probe row did not get through in {limits.maximum_lag_seconds} s: replication does not flow")
     if seen.exceptions:
-        reasons.append(
-            f"DMS logged {seen.exceptions} apply exceptions on the target: look into awsdms_apply_exceptions"
-        )
+        reasons.append(f"DMS logged {seen.exceptions} apply exceptions: look into awsdms_apply_exceptions")
     for found, what in (
-        (seen.prepared, "prepared transactions on the source: commit or roll back"),
-        (seen.long_transactions, f"transactions over {limits.longest_transaction_seconds} s on the source: end"),
-        (seen.superuser_sessions, "superuser sessions on the source, whom no fence stops: end"),
-        (seen.target_open_to, "roles that can connect to the target already: run the prepare function; it shuts out"),
-        (seen.unselected_tables, "tables of the source that no rule selects: include or exclude in replication.tables"),
-        (seen.missing_tables, "tables missing on the target: carry the schema for"),
-        (seen.missing_sequences, "sequences missing on the target: carry the schema for"),
-        (seen.missing_roles, "roles of the source missing on the target: create"),
+        (seen.prepared, "prepared transactions on the open side: commit or roll back"),
+        (seen.long_transactions, f"transactions over {limits.longest_transaction_seconds} s on the open side: end"),
+        (seen.superuser_sessions, "superuser sessions on the open side, whom no fence stops: end"),
+        (seen.new_open_to, "roles that can connect to the closed side already: run the prepare function; it shuts out"),
+        (seen.unselected_tables, "tables that no rule selects: include or exclude in replication.tables"),
+        (seen.missing_tables, "tables missing on the closed side: carry the schema for"),
+        (seen.missing_sequences, "sequences missing on the closed side: carry the schema for"),
+        (seen.missing_roles, "roles of the open side missing on the closed one: create"),
+        (seen.no_way_back, "there would be no way back (or set switchover.failBack to false):"),
     ):
         if found:
             reasons.append(f"{what} {', '.join(found)}")

@@ -1,41 +1,52 @@
-"""After the bake time: names as they were but for their weights, forward task stopped, views fresh, people told."""
+"""When the window for a way back is over: names as they were but for their weights, all that was made taken down."""
 
 from typing import Any
 
-from handlers.clock import DeadlineExceeded, wait_for
-from handlers.core.record import Step, fence_to_open_seconds
+from handlers.core.direction import Direction
+from handlers.core.record import BUSY, Phase, Step, Superseded, fence_to_open_seconds
 from handlers.edge import handler as edge
-from handlers.fenced import SWITCHED
 from handlers.migration import Migration
+from handlers.routing import await_sync
+from handlers.streams import come_to_rest
 
-SYNC_SECONDS = 90.0
-STATEMENT_SECONDS = 600.0
+STATEMENT_SECONDS = 60.0
+LOOK_AGAIN_SECONDS = 60
 
 
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Finish the migration. Can be repeated; nothing here can take the application down."""
-    record = migration.claimed(event["execution"])
+    """Finish the migration. Can be repeated; nothing here can take the application down.
+
+    Returns `waiting` while a fail-back is under way, and `failed back` after one.
+    """
+    execution, known = event["execution"], migration.tracking.read()
+    if known.phase is Phase.FAILED_BACK:
+        return {"outcome": "failed back"}
+    if known.direction is Direction.BACK and known.phase in BUSY | {Phase.NEEDS_A_PERSON}:
+        return {"outcome": "waiting", "wait_seconds": LOOK_AGAIN_SECONDS}
+    record = migration.taken(execution, Phase.OPEN)
+    if Step.SETTLE not in record.done:
+        raise Superseded(f"migration {record.migration_id} is not settled: {execution} comes too early")
     record = migration.begin(record, Step.FINISH)
-    clock = migration.clock
-    change = migration.writer.shift(SWITCHED, int(record.saved["ttl"]), f"after switchover {record.owner}")
-    try:
-        wait_for(
-            lambda: migration.writer.in_sync(change),
-            clock=clock,
-            until=clock.now() + min(seconds, SYNC_SECONDS),
-            pause=1.0,
-            what="Route 53 INSYNC",
-        )
-        in_sync = True
-    except DeadlineExceeded:
-        in_sync = False
+    until = migration.clock.now() + seconds
+    change = migration.router.shift(
+        migration.everywhere(record.direction.after), f"after switchover {record.owner}", int(record.saved["ttl"])
+    )
+    await_sync(migration, change, until)
     counters = migration.task.counters()
-    stopped = migration.task.stop()
-    with migration.database(migration.config.target, min(seconds, STATEMENT_SECONDS)) as target:
-        views = target.database.refresh_materialized_views()
-    evidence = {"in_sync": in_sync, "counters": counters, "task_stopped": stopped, "refreshed": views}
+    dropped = False
+    if migration.config.replication.failback_slot:
+        come_to_rest(migration, migration.failback_task, until)
+    with (
+        migration.database(Direction.FORWARD.old, STATEMENT_SECONDS) as source,
+        migration.database(Direction.FORWARD.new, STATEMENT_SECONDS) as target,
+    ):
+        if migration.config.replication.failback_slot:
+            dropped = target.database.drop_slot(migration.config.replication.failback_slot)
+        for door in (source, target):
+            door.database.drop_control()
+    evidence = {"change": change, "counters": counters, "slot_dropped": dropped}
     record = migration.end(record, Step.FINISH, evidence)
-    migration.show(record, SWITCHED)
+    migration.show(record, record.direction.after)
     summary = {"fence_to_open_seconds": fence_to_open_seconds(record), "evidence": record.evidence}
     migration.notices.tell(f"Migration {record.migration_id} completed", summary)
     return {"outcome": "completed", **summary}

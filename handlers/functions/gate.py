@@ -1,30 +1,36 @@
-"""Take the lock and look: may the switchover begin? Nothing the application could notice is changed."""
+"""Take the lock and look: may the attempt begin? Nothing the application could notice is changed."""
 
-import uuid
-from dataclasses import replace
 from typing import Any
 
-from handlers.clock import DeadlineExceeded, wait_for
 from handlers.core import access, readiness
 from handlers.core import record as records
 from handlers.core.comparison import verdict
+from handlers.core.direction import Direction
 from handlers.core.readiness import Observation
 from handlers.core.record import Step
 from handlers.edge import handler as edge
-from handlers.migration import LEASE_SECONDS, Door, Migration
+from handlers.migration import LEASE_SECONDS, Migration
+from handlers.streams import probe
 
 STATEMENT_SECONDS = 60.0
-PROBE_PAUSE_SECONDS = 0.02
 
 
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:  # noqa: ARG001
-    """Claim the migration for this execution and judge whether it is ready."""
+    """Claim the migration for this execution and judge whether it is ready.
+
+    The execution's `input` may have a `direction`, forward (the default) or back. Returns `ready` or `refused`; where
+    another execution left something unfinished, what to do about that first: `undo`, `forward`, `settle` or `finish`.
+    """
     clock = migration.clock
     now = clock.now()
-    record = records.claim(migration.tracking.read(), event["execution"], now, LEASE_SECONDS)
+    record = records.claim(
+        migration.tracking.read(), event["execution"], now, LEASE_SECONDS, _direction(event.get("input") or {})
+    )
     record = migration.tracking.write(record, "claimed", now)
+    if record.left_off:
+        return {"outcome": record.left_off, "wait_seconds": 0}
     record = migration.begin(record, Step.GATE)
-    seen = observe(migration)
+    seen = observe(migration, record.direction)
     reasons = readiness.reasons_against(seen, migration.config.limits)
     if reasons:
         why = "not ready: " + "; ".join(reasons)
@@ -34,65 +40,57 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     evidence = {"probe_seconds": seen.probe_seconds, "latency": seen.task.latency}
     record = migration.end(record, Step.GATE, evidence)
     migration.show(record)
-    return {"outcome": "ready", "attempt": record.token, **evidence}
+    return {"outcome": "ready", "attempt": record.attempt, **evidence}
 
 
-def observe(migration: Migration) -> Observation:
-    """Look at the task, the source and the target."""
-    config = migration.config
-    task = migration.task.state(migration.clock.now())
-    rules = migration.task.mappings()
+def _direction(asked: dict[str, Any]) -> Direction:
+    wanted = str(asked.get("direction", Direction.FORWARD))
+    if wanted not in list(Direction):
+        raise records.Refused(f"direction is {wanted!r}: write {' or '.join(Direction)} in the execution's input")
+    return Direction(wanted)
+
+
+def observe(migration: Migration, direction: Direction) -> Observation:
+    """Look at the task and both sides. Old is the side that is open."""
+    config, stream = migration.config, migration.stream(direction)
+    task = stream.state(migration.clock.now())
+    rules = stream.mappings()
     with (
-        migration.database(config.source, STATEMENT_SECONDS) as source,
-        migration.database(config.target, STATEMENT_SECONDS) as target,
+        migration.database(direction.old, STATEMENT_SECONDS) as old,
+        migration.database(direction.new, STATEMENT_SECONDS) as new,
     ):
-        roles = source.database.login_roles()
-        spared = access.keepers(roles, source.ours, config.application_roles)
+        roles = old.database.login_roles()
+        spared = old.fenced_for(config.application_roles)
         fenced = [role.name for role in roles if role.can_connect and not role.superuser and role.name not in spared]
-        there = {role.name for role in target.database.login_roles()}
-        verdicts = {table: verdict(table, rules) for table in source.database.tables()}
-        target_tables = target.database.tables()
-        target_sequences = target.database.sequence_names()
-        return replace(
-            Observation(task=task, probe_seconds=_probe(migration, source, target) if not _down(task) else None),
-            exceptions=target.database.apply_exceptions(),
-            prepared=tuple(source.database.prepared_transactions()),
-            long_transactions=tuple(source.database.long_transactions(config.limits.longest_transaction_seconds)),
-            superuser_sessions=tuple(source.database.sessions(spared, superusers_only=True)),
-            target_open_to=tuple(access.intruders(target.database.login_roles(), target.ours)),
+        there = {role.name for role in new.database.login_roles()}
+        verdicts = {table: verdict(table, rules) for table in old.database.tables()}
+        new_tables = new.database.tables()
+        new_sequences = new.database.sequence_names()
+        way_back = direction is Direction.FORWARD and bool(config.replication.failback_slot)
+        took = None if readiness.replicating(task) else probe(migration, old, new, config.limits.maximum_lag_seconds)
+        return Observation(
+            task=task,
+            probe_seconds=took,
+            exceptions=new.database.apply_exceptions(),
+            prepared=tuple(old.database.prepared_transactions()),
+            long_transactions=tuple(old.database.long_transactions(config.limits.longest_transaction_seconds)),
+            superuser_sessions=tuple(old.database.sessions(spared, superusers_only=True)),
+            new_open_to=tuple(access.intruders(new.database.login_roles(), new.closed_for(config.application_roles))),
             unselected_tables=tuple(str(table) for table, taken in verdicts.items() if taken is None),
-            missing_tables=tuple(
-                str(table) for table, taken in verdicts.items() if taken and table not in target_tables
-            ),
+            missing_tables=tuple(str(table) for table, taken in verdicts.items() if taken and table not in new_tables),
             missing_sequences=tuple(
-                f"{s.schema}.{s.name}"
-                for s in source.database.sequences()
-                if (s.schema, s.name) not in target_sequences
+                f"{s.schema}.{s.name}" for s in old.database.sequences() if (s.schema, s.name) not in new_sequences
             ),
-            missing_roles=tuple(name for name in fenced if name not in there),
+            # Back there are the roles that were there before, and they get what they had.
+            missing_roles=tuple(n for n in fenced if n not in there) if direction is Direction.FORWARD else (),
+            no_way_back=tuple(
+                old.database.lacks_to_write(old.ours[1], [table for table, taken in verdicts.items() if taken])
+                + old.database.lacks_to_set_sequences()
+                + new.database.lacks_to_keep_changes()
+            )
+            if way_back
+            else (),
         )
-
-
-def _down(task: readiness.TaskState) -> bool:
-    return bool(readiness.replicating(task))
-
-
-def _probe(migration: Migration, source: Door, target: Door) -> float | None:
-    """Return how many seconds a row takes from source to target, None if it does not arrive in time."""
-    clock, limit = migration.clock, migration.config.limits.maximum_lag_seconds
-    token, began = str(uuid.uuid4()), clock.now()
-    source.database.write_token(token)
-    try:
-        wait_for(
-            lambda: target.database.has_token(token),
-            clock=clock,
-            until=began + limit,
-            pause=PROBE_PAUSE_SECONDS,
-            what="the probe",
-        )
-    except DeadlineExceeded:
-        return None
-    return clock.now() - began
 
 
 handler = edge(step)

@@ -1,12 +1,14 @@
 """Called by DMS's events and, because those are best effort, by a schedule: show where the migration stands.
 
-In automatic mode it also starts the switchover once the replication is ready.
+In automatic mode it also starts the switchover once the replication is ready. While the target is open it answers
+whether fail-back is still safe, and until when.
 """
 
+import time
 from typing import Any
 
 from handlers.core import readiness
-from handlers.core.record import Phase
+from handlers.core.record import Phase, Record
 from handlers.edge import handler as edge
 from handlers.migration import Migration
 
@@ -14,23 +16,48 @@ AUTOMATIC = "automatic"
 
 
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:  # noqa: ARG001
-    """Return the phase shown, and the execution started if one was."""
+    """Return the phase shown, and the execution started if one was, or how the way back stands."""
     record = migration.tracking.read()
+    if record.phase is Phase.OPEN:
+        return _way_back(migration, record)
     if record.phase not in (Phase.IDLE, Phase.UNDONE):
         return {"outcome": record.phase}
+    limit = migration.config.limits.maximum_lag_seconds
     task = migration.task.state(migration.clock.now())
-    reasons = readiness.replicating(task) + readiness.lagging(task, migration.config.limits.maximum_lag_seconds)
+    reasons = readiness.replicating(task) + readiness.lagging(task, limit)
     outcome = "ready" if not reasons else "replicating" if task.full_load_percent >= 100 else "loading"
     migration.notices.show(
-        {"phase": outcome, "task": task.status, "latency": task.latency, "reasons": reasons, "attempt": record.token}
+        {"phase": outcome, "task": task.status, "latency": task.latency, "reasons": reasons, "attempt": record.attempt}
     )
     # An undone attempt is a person's to judge: only the first one starts on its own.
     if migration.config.mode == AUTOMATIC and record.phase is Phase.IDLE and not reasons and _measured(task):
         return {
             "outcome": outcome,
-            "started": migration.machine.start(f"{migration.config.migration_id}-{record.token + 1}"),
+            "started": migration.machine.start(f"{migration.config.migration_id}-{record.attempt + 1}"),
         }
     return {"outcome": outcome, "reasons": reasons}
+
+
+def _way_back(migration: Migration, record: Record) -> dict[str, Any]:
+    """Say whether a fail-back could begin now: from the task's state and lag, and the end of the window."""
+    now = migration.clock.now()
+    until = float(record.saved.get("way_back_until", 0))
+    if not until:
+        reasons = ["the reverse stream is not verified yet"]
+    elif now > until:
+        reasons = ["the window is over"]
+    elif not migration.config.replication.failback_slot:
+        reasons = ["switchover.failBack is false: there is none"]
+    else:
+        task = migration.failback_task.state(now)
+        reasons = readiness.replicating(task) + readiness.lagging(task, migration.config.limits.maximum_lag_seconds)
+    way_back = {"safe": not reasons, "reasons": reasons, "until": _moment(until) if until else None}
+    migration.show(record, record.direction.after, way_back=way_back)
+    return {"outcome": record.phase, "way_back": way_back}
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _measured(task: readiness.TaskState) -> bool:

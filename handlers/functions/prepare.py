@@ -5,8 +5,10 @@ from typing import Any
 
 from handlers.adapters.postgres import Database
 from handlers.clock import wait_for
-from handlers.compensation import close_target
-from handlers.core.record import Phase, Refused
+from handlers.core import access
+from handlers.core.comparison import selected
+from handlers.core.names import BLUE, GREEN
+from handlers.core.record import Phase, Record, Refused, Step, renewed
 from handlers.edge import handler as edge
 from handlers.migration import Migration
 
@@ -16,24 +18,36 @@ REPLICATION_GROUPS = ("rds_replication", "rds_superuser", "pg_read_all_data", "p
 """What DMS's user needs where we make it: the log, session_replication_role (no trigger fires), and every table."""
 
 
-def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:  # noqa: ARG001
-    """Prepare both sides. Can be repeated until a switchover has begun."""
+def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Prepare both sides. Can be repeated until a switchover has begun.
+
+    After a fail-back it wants `empty_target` in the event: the target is behind, and its tables have to be loaded anew.
+    """
     config = migration.config
-    record = migration.tracking.read()
-    if record.phase not in (Phase.IDLE, Phase.UNDONE):
-        raise Refused(f"migration {config.migration_id} is {record.phase}: preparing would shut the application out")
+    record = _may_be_prepared(migration, empty_target=bool(event.get("empty_target")))
     replication = migration.secrets.read(config.target.replication_secret_arn)
     application = migration.secrets.read(config.application_secret_arn)
-    with migration.database(config.source, STATEMENT_SECONDS) as source:
+    with migration.database(BLUE, STATEMENT_SECONDS) as source:
         if config.source_application_secret_arn:
             theirs = migration.secrets.read(config.source.replication_secret_arn)
             _make_roles(source.database, theirs, migration.secrets.read(config.source_application_secret_arn))
         source.database.make_control_schema([source.ours[1]])
-    with migration.database(config.target, STATEMENT_SECONDS) as target:
+        if config.replication.failback_slot:
+            source.database.allow_schemas(source.ours[1])
+        if not record.token:
+            source.database.reset_fence()
+    with migration.database(GREEN, STATEMENT_SECONDS) as target:
         _make_roles(target.database, replication, application)
         target.database.make_control_schema([replication["username"]])
+        target.database.allow_schemas(replication["username"])
         target.database.allow_writes(replication["username"])
-    close_target(migration)
+        if not record.token:
+            target.database.reset_fence()
+        target.database.act(record.token, access.close(target.database.access(), target.ours))
+        if record.phase is Phase.FAILED_BACK:
+            rules = migration.task.mappings()
+            target.database.empty([table for table in target.database.tables() if selected(table, rules)])
+            record = migration.tracking.write(renewed(record), "prepared anew", migration.clock.now())
     migration.endpoints.begin_tests()
     wait_for(
         lambda: not migration.endpoints.untested(),
@@ -44,6 +58,19 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     )
     migration.show(record)
     return {"outcome": "prepared", "roles": [replication["username"], application["username"]]}
+
+
+def _may_be_prepared(migration: Migration, *, empty_target: bool) -> Record:
+    record = migration.tracking.read()
+    if record.phase is Phase.FAILED_BACK and Step.SETTLE in record.done:
+        if not empty_target:
+            raise Refused(
+                f"migration {record.migration_id} was failed back, so the target is behind: call with "
+                '{"empty_target": true} to empty its tables, then reload the replication task'
+            )
+    elif record.phase not in (Phase.IDLE, Phase.UNDONE):
+        raise Refused(f"migration {record.migration_id} is {record.phase}: preparing would shut the application out")
+    return record
 
 
 def _make_roles(database: Database, replication: Mapping[str, str], application: Mapping[str, str]) -> None:

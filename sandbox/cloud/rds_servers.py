@@ -46,7 +46,7 @@ class Postgres:
                     GRANT SET ON PARAMETER session_replication_role TO {ADMINISTRATORS} WITH GRANT OPTION;
                 END IF;
             END $$;
-            CREATE ROLE {_name(user)} LOGIN CREATEROLE CREATEDB PASSWORD {_literal(password)};
+            CREATE ROLE {_name(user)} LOGIN CREATEROLE CREATEDB REPLICATION PASSWORD {_literal(password)};
             GRANT {ADMINISTRATORS} TO {_name(user)} WITH ADMIN OPTION;
             """,
         )

@@ -33,11 +33,11 @@ class Operator:
         found = self.client("dms").describe_replication_instances(Filters=by_arn)["ReplicationInstances"]
         return str(found[0]["ReplicationInstanceIdentifier"])
 
-    def load_fully(self) -> None:
-        """Start the replication task and wait until its full load is done and changes flow."""
+    def load_fully(self, how: str = "start-replication") -> None:
+        """Start the replication task, or have it reload, and wait until its full load is done and changes flow."""
         dms = self.client("dms")
         arn = self.outputs["replication_task_arn"]
-        dms.start_replication_task(ReplicationTaskArn=arn, StartReplicationTaskType="start-replication")
+        dms.start_replication_task(ReplicationTaskArn=arn, StartReplicationTaskType=how)
 
         def loaded() -> bool:
             by_arn = [{"Name": "replication-task-arn", "Values": [arn]}]
@@ -50,19 +50,39 @@ class Operator:
         self.wait(loaded, "the full load")
 
     def switch_over(self, execution: str) -> dict[str, Any]:
-        """Start the state machine under this name, wait for its end, and return its `status` and what it said."""
-        states = self.client("stepfunctions")
-        machine = self.outputs["state_machine_arn"]
-        arn = states.start_execution(stateMachineArn=machine, name=execution, input="{}")["executionArn"]
+        """Start the state machine under this name and wait until it has settled or ended.
+
+        Returns its `status`, its `cause` if it failed, and the migration's `record`. While the window for a way back
+        is open the status is RUNNING.
+        """
+        return self._attempt(execution, {}, lambda record: "settle" in record.get("done", []))
+
+    def fail_back(self, execution: str) -> dict[str, Any]:
+        """Start the state machine on the way back and wait for its end; the answer is as that of a switchover."""
+        return self._attempt(execution, {"direction": "back"}, lambda _: False)
+
+    def await_end(self, execution: str) -> str:
+        """Wait until an execution has ended and return its status."""
+        return str(self._attempt(execution, None, lambda _: False)["status"])
+
+    def _attempt(
+        self, execution: str, asked: Mapping[str, str] | None, enough: Callable[[Mapping[str, Any]], bool]
+    ) -> dict[str, Any]:
+        states, machine = self.client("stepfunctions"), self.outputs["state_machine_arn"]
+        if asked is not None:
+            states.start_execution(stateMachineArn=machine, name=execution, input=json.dumps(asked))
+        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{execution}"
         found: dict[str, Any] = {}
 
         def ended() -> bool:
             found.update(states.describe_execution(executionArn=arn))
-            return bool(found["status"] != "RUNNING")
+            if found["status"] != "RUNNING":
+                return True
+            record = self.record()
+            return record.get("owner") == execution and enough(record)
 
-        self.wait(ended, "the switchover")
-        said = json.loads(found.get("output") or "{}").get("said", {})
-        return {**said, "status": found["status"], "cause": found.get("cause", "")}
+        self.wait(ended, f"execution {execution}")
+        return {"status": found["status"], "cause": found.get("cause", ""), "record": self.record()}
 
     def record(self) -> dict[str, Any]:
         """Return the migration's record from the tracking table."""

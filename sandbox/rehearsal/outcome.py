@@ -13,8 +13,47 @@ NOT_COMPARED = "the tables were not compared in the fence"
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """An execution of the state machine: its status, the migration's record after it, and the write gap around it."""
+
+    status: str
+    cause: str
+    record: Mapping[str, Any]
+    gap: Gap | None = None
+
+    @property
+    def opened(self) -> bool:
+        """Whether the side it leads to is open now."""
+        return "open" in self.record.get("done", []) and self.status != "FAILED"
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, as far as is known."""
+        return self.record.get("reason") or self.cause or "no reason given"
+
+    @property
+    def fence_to_open_seconds(self) -> float | None:
+        """How long nobody could write, by the automation's own clock."""
+        times = self.record.get("times", {})
+        fence, opened = times.get("fence"), times.get("open")
+        return round(opened[1] - fence[0], 3) if fence and opened and len(opened) > 1 else None
+
+    def report(self) -> dict[str, Any]:
+        """Return what a report says of it."""
+        compared = (self.record.get("evidence") or {}).get("compare") or {}
+        return {
+            "status": "SUCCEEDED" if self.opened else self.status,
+            "reason": "" if self.opened else self.reason,
+            "steps": self.record.get("times", {}),
+            "write_gap_seconds": round(self.gap.seconds, 3) if self.gap else None,
+            "fence_to_open_seconds": self.fence_to_open_seconds,
+            "tables_in_fence": compared.get("tables_in_fence"),
+        }
+
+
+@dataclass(frozen=True)
 class Facts:
-    """Everything that was found out. `record` is the tracking table's, `said` the state machine's outcome."""
+    """Everything that was found out: of the switchover, of the fail-back if there was one, and of the data after it."""
 
     engine: Mapping[str, Any]
     source_version: str
@@ -23,10 +62,9 @@ class Facts:
     rate: float
     resources: Mapping[str, int]
     rows: int
-    said: Mapping[str, Any]
-    record: Mapping[str, Any]
+    switchover: Attempt
+    fail_back: Attempt | None
     summary: Mapping[str, Any]
-    gap: Gap | None
     verification: Verification
     by_table: Sequence[Mapping[str, Any]]
     left_out: Sequence[str] = ()
@@ -38,15 +76,18 @@ def report(facts: Facts) -> dict[str, Any]:
 
     `by_table` of the facts is the rehearsal's own comparison of what nobody wrote to.
     """
-    compared = (facts.record.get("evidence") or {}).get("compare") or {}
+    attempts = {"switchover": facts.switchover, "fail-back": facts.fail_back}
     differences = [f"{t['table']} differs though nobody wrote to it" for t in facts.by_table if not t["equal"]]
-    if compared.get("mismatches") != 0:
-        differences.append(NOT_COMPARED)
-    if facts.said["status"] != "SUCCEEDED":
-        reason = facts.record.get("reason") or facts.said.get("cause") or "no reason given"
-        differences.append(f"the switchover ended as {facts.said['status']}: {reason}")
+    for name, attempt in attempts.items():
+        if attempt is None:
+            continue
+        if _compared(attempt).get("mismatches") != 0:
+            differences.append(f"{name}: {NOT_COMPARED}")
+        if not attempt.opened:
+            differences.append(f"the {name} ended as {attempt.status}: {attempt.reason}")
+    compared = _compared(facts.switchover)
     errors = facts.summary.get("errors", {})
-    fence_to_open = facts.said.get("fence_to_open_seconds")
+    switchover = facts.switchover.report()
     return {
         "engine": f"pulumi {facts.engine['version']} ({facts.engine['origin']})",
         "host": facts.engine["host"],
@@ -64,13 +105,10 @@ def report(facts: Facts) -> dict[str, Any]:
         "duplicated_writes": facts.verification.duplicated_writes,
         "client_errors": facts.verification.client_errors or sum(errors.values()),
         "client_errors_by_class": errors,
-        "write_gap_seconds": round(facts.gap.seconds, 3) if facts.gap else None,
-        "fence_to_open_seconds": round(float(fence_to_open), 3) if fence_to_open is not None else None,
-        "switchover": {
-            "status": facts.said["status"],
-            "reason": facts.record.get("reason", ""),
-            "steps": facts.record.get("times", {}),
-        },
+        "write_gap_seconds": switchover["write_gap_seconds"],
+        "fence_to_open_seconds": switchover["fence_to_open_seconds"],
+        "switchover": switchover,
+        "fail_back": facts.fail_back.report() if facts.fail_back else None,
         "validation": {
             "tables": compared.get("tables", 0),
             "rows": compared.get("rows", 0),
@@ -81,6 +119,10 @@ def report(facts: Facts) -> dict[str, Any]:
         },
         "verification": facts.verification.to_dict(),
     }
+
+
+def _compared(attempt: Attempt) -> Mapping[str, Any]:
+    return (attempt.record.get("evidence") or {}).get("compare") or {}
 
 
 def line(found: Mapping[str, Any]) -> str:
@@ -95,9 +137,17 @@ def line(found: Mapping[str, Any]) -> str:
 
 def _numbers(found: Mapping[str, Any]) -> str:
     validation = found["validation"]
-    return (
-        f"acknowledged {found['acknowledged_writes']:,} writes, lost {found['lost_writes']}, doubled "
-        f"{found['duplicated_writes']}; compared {validation['tables']} tables with {validation['rows']:,} rows, "
-        f"{validation['mismatches']} mismatches\nwrite gap {found['write_gap_seconds']} s, fence to open "
-        f"{found['fence_to_open_seconds']} s"
+    attempts = {"switchover": found["switchover"], "fail-back": found["fail_back"]}
+    times = [
+        f"{name}: write gap {attempt['write_gap_seconds']} s, fence to open {attempt['fence_to_open_seconds']} s"
+        for name, attempt in attempts.items()
+        if attempt
+    ]
+    return "\n".join(
+        [
+            f"acknowledged {found['acknowledged_writes']:,} writes, lost {found['lost_writes']}, doubled "
+            f"{found['duplicated_writes']}; compared {validation['tables']} tables with {validation['rows']:,} rows, "
+            f"{validation['mismatches']} mismatches",
+            *times,
+        ]
     )

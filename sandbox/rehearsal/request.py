@@ -9,7 +9,7 @@ from sandbox.paths import BUILD
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asked for. `seconds` is how long the load runs around the switchover, at `rate` writes a second."""
+    """What a person asked for. `seconds` is how long the load runs around the attempts, at `rate` writes a second."""
 
     name: str = "sandbox-rehearsal"
     stack_config: str = stack.DEFAULT_CONFIG
@@ -17,7 +17,8 @@ class Request:
     rows: int = 300_000
     seed: int = 7
     rate: float = 500.0
-    seconds: float = 15.0
+    seconds: float = 25.0
+    fail_back: bool = True
     keep: bool = False
     database_port: int | None = None
     output: Path = BUILD / "rehearsal"

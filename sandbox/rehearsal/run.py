@@ -1,10 +1,11 @@
-"""A whole migration, watched: deploy, load, full load, changes under writes, switchover, proof, report, destroy."""
+"""A whole migration, watched: deploy, load, full load, changes, switchover, fail-back, proof, report, destroy."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from sandbox.rehearsal.application import Application, Source
 from sandbox.rehearsal.beginning import BEGINNINGS, Given, Ready
 from sandbox.rehearsal.console import Console
 from sandbox.rehearsal.ledger import Ledger, write_gap
-from sandbox.rehearsal.operator import Operator
 from sandbox.rehearsal.picture import Series
 from sandbox.rehearsal.progress import progress_path
 from sandbox.rehearsal.report import passed, write
@@ -28,8 +28,8 @@ from sandbox.rehearsal.request import Request
 from sandbox.rehearsal.verify import compare_all, verify
 from sandbox.rehearsal.watch import Watch
 
-AFTER_SHARE = 0.4
-"""How much of the load's time lies after the switchover."""
+SHARES = {"before": 0.4, "on green": 0.4, "on blue": 0.2}
+"""How much of the load's time lies before the switchover, between it and the fail-back, and after that."""
 TOUCHED = {
     "shop": (
         *("public.orders", "public.order_items", "public.payments*", "public.audit_log"),
@@ -115,7 +115,9 @@ class Rehearsal:
         self._ledger = Ledger(request.output / "ledger.jsonl")
         self._watch = Watch(instance, progress_path(self._ledger.path))
         self._events: list[tuple[float, str]] = []
+        self._began: dict[str, float] = {}
         config = stack.load(request.stack_config)
+        self._fails_back = stack.fails_back(config)
         self._begin = BEGINNINGS[stack.composition(config)]
         rules = stack.excluded(config)
         self._excluded = [mappings.Rule("exclude", rule["schema"], rule.get("table", "%")) for rule in rules]
@@ -135,13 +137,13 @@ class Rehearsal:
             ledger=self._ledger.path,
         )
         with load, self._watch.looking(operator):
-            said, began, ended = self._move(ready, load)
+            attempts = self._move(ready, load)
         with self._phase("verify"):
-            records = self._ledger.read()
-            gap = write_gap(records, began, ended)
-            facts = self._prove(operator, source, said)
+            attempts = self._with_gaps(attempts)
+            facts = self._prove(source, attempts)
         self._events.append((time.time(), "end"))
-        self._events += [(times[0], step) for step, times in facts["record"].get("times", {}).items()]
+        for attempt in attempts:
+            self._events += [(times[0], step) for step, times in attempt.record.get("times", {}).items()]
         report = outcome.report(
             outcome.Facts(
                 engine=instance.engine,
@@ -151,9 +153,9 @@ class Rehearsal:
                 rate=request.rate,
                 resources=ready.resources,
                 rows=source.rows,
-                said=said,
+                switchover=attempts[0],
+                fail_back=attempts[1] if len(attempts) > 1 else None,
                 summary=load.summary,
-                gap=gap,
                 left_out=[f"{rule.schema}.{rule.table}" for rule in self._excluded],
                 **facts,
             )
@@ -164,13 +166,13 @@ class Rehearsal:
             lag=self._watch.lag,
             weights=self._watch.weights,
             events=self._events,
-            gaps=[gap] if gap else [],
+            gaps=[attempt.gap for attempt in attempts if attempt.gap],
         )
         return report, series
 
-    def _move(self, ready: Ready, load: Application) -> tuple[dict[str, Any], float, float]:
-        """Replicate and switch over under load; return what the machine said and when it began and ended."""
-        instance, request = self._instance, self._request
+    def _move(self, ready: Ready, load: Application) -> list[outcome.Attempt]:
+        """Replicate, switch over and fail back under load; return what came of each attempt."""
+        instance, seconds = self._instance, self._request.seconds
 
         def beat() -> None:
             load.check()
@@ -181,29 +183,39 @@ class Rehearsal:
             guarded.load_fully()
             carry.analyze(instance, ready.source.database, ready.master)
         with self._phase("changes under load"):
-            guarded.pause(request.seconds * (1 - AFTER_SHARE))
-        began = time.time()
-        with self._phase("switchover"):
-            said = guarded.switch_over(f"{instance.name}-1")
-        ended = time.time()
-        with self._phase("writes on green" if said["status"] == "SUCCEEDED" else "writes on blue"):
-            guarded.pause(request.seconds * AFTER_SHARE)
-        return said, began, ended
+            guarded.pause(seconds * SHARES["before"])
+        attempts = [self._attempt("switchover", partial(guarded.switch_over, f"{instance.name}-1"))]
+        switched = attempts[0].opened
+        with self._phase("writes on green" if switched else "writes on blue"):
+            guarded.pause(seconds * SHARES["on green"])
+        if switched and self._request.fail_back and self._fails_back:
+            attempts.append(self._attempt("fail-back", partial(guarded.fail_back, f"{instance.name}-2")))
+            with self._phase("writes on blue" if attempts[1].opened else "writes on green"):
+                guarded.pause(seconds * SHARES["on blue"])
+        return attempts
 
-    def _prove(self, operator: Operator, source: Source, said: dict[str, Any]) -> dict[str, Any]:
+    def _attempt(self, name: str, make: Callable[[], Mapping[str, Any]]) -> outcome.Attempt:
+        self._began[name] = time.time()
+        with self._phase(name):
+            said = make()
+        return outcome.Attempt(said["status"], said["cause"], said["record"])
+
+    def _with_gaps(self, attempts: Sequence[outcome.Attempt]) -> list[outcome.Attempt]:
+        """Return the attempts with the longest time without a write from the begin of each to that of the next."""
+        records, begins = self._ledger.read(), [*self._began.values(), time.time()]
+        spans = zip(attempts, begins, begins[1:], strict=False)
+        return [replace(attempt, gap=write_gap(records, begin, end)) for attempt, begin, end in spans]
+
+    def _prove(self, source: Source, attempts: Sequence[outcome.Attempt]) -> dict[str, Any]:
         """Hold the ledger against the side that is open, and compare what nobody wrote to."""
         instance = self._instance
-        opened = instance.target if said["status"] == "SUCCEEDED" else instance.source
+        opened = instance.target if sum(attempt.opened for attempt in attempts) == 1 else instance.source
         with opened.superuser(source.database) as connection:
             verification = verify(self._ledger, connection, source.mode)
         with instance.source.superuser(source.database) as old, instance.target.superuser(source.database) as new:
             tables = compare_all(old, new, self._is_left_out)["by_table"]
         still = [t for t in tables if not any(fnmatchcase(t["table"], p) for p in TOUCHED[source.mode])]
-        return {
-            "verification": verification,
-            "record": operator.record(),
-            "by_table": still,
-        }
+        return {"verification": verification, "by_table": still}
 
     def _is_left_out(self, schema: str, table: str) -> bool:
         """Say whether the stack's configuration leaves a table out of the replication."""

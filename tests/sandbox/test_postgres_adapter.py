@@ -17,7 +17,8 @@ from handlers.config import Side
 from handlers.core import access
 from handlers.core.access import PUBLIC
 from handlers.core.comparison import Column, Table
-from handlers.core.sequences import GAP
+from handlers.core.record import Superseded
+from handlers.core.sequences import GAP, set_all
 from sandbox.databases import ServerInfo
 from sandbox.source import make_role
 from tests.support.servers import room, two_servers
@@ -196,6 +197,131 @@ def test_a_token_is_written_and_seen(database: Database) -> None:
     assert database.has_token(token)
 
 
+def test_who_comes_with_an_older_token_is_refused_and_nothing_of_it_is_done(database: Database) -> None:
+    database.make_control_schema(["dms"])
+    database.reset_fence()
+    database.act(3, ["CREATE TABLE app.by_three ()"])
+    database.act(3, ["DROP TABLE app.by_three"])
+    with pytest.raises(Superseded, match="acted on with a later token than 2"):
+        database.act(2, ["CREATE TABLE app.by_two ()"])
+    with pytest.raises(psycopg2.errors.SyntaxError):
+        database.act(9, ["no SQL"])
+    database.act(4, [])  # 9 was not kept: its statements failed
+    assert database.rows("SELECT to_regclass('app.by_two'), token FROM migration_control.fence") == [(None, 4)]
+    database.reset_fence()
+
+
+def test_two_that_act_at_once_do_so_one_after_the_other(server: ServerInfo, database: Database) -> None:
+    database.make_control_schema(["dms"])
+    late: list[BaseException] = []
+    with opened(server) as other:
+
+        def act() -> None:
+            try:
+                other.act(1, ["CREATE TABLE app.late ()"])
+            except Superseded as error:
+                late.append(error)
+
+        database.rows("BEGIN")
+        database.rows("UPDATE migration_control.fence SET token = 2")
+        thread = threading.Thread(target=act)
+        thread.start()
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        while database.rows(waits) != [(1,)]:
+            time.sleep(0.01)
+            database.rows("SELECT pg_stat_clear_snapshot()")
+        database.rows("COMMIT")
+        thread.join()
+    assert len(late) == 1
+    assert database.rows("SELECT to_regclass('app.late')") == [(None,)]
+    database.reset_fence()
+
+
+def test_control_tables_go_and_their_schema_unless_somebody_uses_it(server: ServerInfo, database: Database) -> None:
+    database.make_control_schema(["dms"])
+    with opened(server, "dms") as dms:
+        dms.rows("CREATE TABLE migration_control.awsdms_heartbeat ()")
+        database.drop_control()
+        left = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('migration_control')"
+        assert database.rows(left) == [("awsdms_heartbeat",)]
+        dms.rows("DROP TABLE migration_control.awsdms_heartbeat")
+    database.drop_control()
+    assert database.rows("SELECT to_regnamespace('migration_control')") == [(None,)]
+    database.drop_control()  # can be repeated
+
+
+# The way back
+
+
+def test_a_slot_is_made_at_a_position_and_dropped(server: ServerInfo) -> None:
+    with server.superuser("shop") as connection:
+        database = Database(connection, "shop", "sandbox")
+        assert database.lacks_to_keep_changes() == []
+        position = database.make_slot("way_back")
+        assert database.rows("SELECT plugin, database, confirmed_flush_lsn::text FROM pg_replication_slots") == [
+            ("test_decoding", "shop", position)
+        ]
+        assert database.drop_slot("way_back") is True
+        assert database.drop_slot("way_back") is False
+
+
+def test_what_is_missing_for_a_way_back_is_told(server: ServerInfo, database: Database) -> None:
+    assert database.lacks_to_keep_changes() == [
+        "operator may not make a replication slot: grant it rds_replication or REPLICATION"
+    ]
+    tables = [Table("app", "items")]
+    missing = database.lacks_to_write("dms", tables)
+    assert missing[0] == "dms may not insert, update and delete in app.items"
+    assert "DMS's control schema" in missing[1]
+    assert "session_replication_role" in missing[2]
+    assert database.lacks_to_set_sequences() == []
+    with opened(server, "application") as application:
+        assert "application may not set the sequences" in application.lacks_to_set_sequences()[0]
+    with server.superuser("shop") as connection:
+        admin = Database(connection, "shop", "sandbox")
+        admin.rows("GRANT pg_write_all_data, pg_read_all_data TO dms")
+        admin.rows("GRANT SET ON PARAMETER session_replication_role TO dms")
+        admin.allow_schemas("dms")
+        assert database.lacks_to_write("dms", tables) == []
+        admin.rows("REVOKE SET ON PARAMETER session_replication_role FROM dms")
+        admin.rows("REVOKE pg_write_all_data, pg_read_all_data FROM dms")
+        admin.rows("REVOKE CREATE ON DATABASE shop FROM dms")
+
+
+def test_a_mark_changes_with_the_rows_and_a_session_s_counts_are_complete_once_it_has_ended(
+    server: ServerInfo, database: Database
+) -> None:
+    items = Table("app", "items")
+    before = database.marks()
+    assert before[items] == database.marks()[items]
+    for statement in (
+        "INSERT INTO app.items (name) VALUES ('marked')",
+        "UPDATE app.items SET name = 'marked again' WHERE name = 'marked'",
+        "DELETE FROM app.items WHERE name = 'marked again'",
+    ):
+        with as_application(server) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+        connection.close()
+        while database.sessions(["operator"]):
+            time.sleep(0.01)
+        after = database.marks()
+        assert after[items] != before[items]
+        assert after[Table("app", "parts_1")] == before[Table("app", "parts_1")]
+        before = after
+
+
+def test_emptied_tables_have_another_mark(server: ServerInfo) -> None:
+    with server.superuser("shop") as connection:
+        database = Database(connection, "shop", "sandbox")
+        parts = Table("app", "parts_1")
+        database.rows("INSERT INTO app.parts VALUES (1, '2026-05-05')")
+        before = database.marks()[parts]
+        database.empty([parts])
+        database.empty([])
+        assert database.rows("SELECT count(*) FROM app.parts") == [(0,)]
+        assert database.marks()[parts] != before
+
+
 def test_dms_s_own_tables_are_read_where_they_are(server: ServerInfo, database: Database) -> None:
     assert database.suspended_tables() == []
     assert database.apply_exceptions() == 0
@@ -253,17 +379,15 @@ def test_sequences_are_read_and_set_ahead_in_one_statement(database: Database) -
     assert set(found) == {"items_id_seq", "down"}
     assert (found["down"].last_value, found["down"].increment) == (-6, -5)
     assert {("app", "unused"), ("app", "down")} <= database.sequence_names()
-    database.set_sequences(found.values())
+    database.run([set_all(found.values()) or ""])
     after = {s.name: s.last_value for s in database.sequences()}
     assert after["items_id_seq"] == found["items_id_seq"].last_value + GAP
     assert after["down"] == -6 - 5 * GAP
-    database.set_sequences([])
-    database.set_sequences(
-        [
-            type(s)(s.schema, s.name, s.last_value - GAP * s.increment, s.increment, s.minimum, s.maximum)
-            for s in found.values()
-        ]
-    )
+    back = [
+        type(s)(s.schema, s.name, s.last_value - GAP * s.increment, s.increment, s.minimum, s.maximum)
+        for s in found.values()
+    ]
+    database.run([set_all(back) or ""])
 
 
 def test_materialized_views_are_refreshed(database: Database) -> None:
@@ -287,6 +411,7 @@ def test_roles_are_made_and_their_passwords_changed_without_being_sent(server: S
         admin.grant_role("pg_monitor", "fresh")
         admin.grant_role("no_such_group", "fresh")
         admin.allow_writes("fresh")
+        admin.allow_schemas("fresh")
         cursor.execute("SELECT pg_has_role('fresh', 'pg_monitor', 'MEMBER')")
         assert cursor.fetchone() == (True,)
         cursor.execute("REVOKE CREATE ON DATABASE shop FROM fresh")

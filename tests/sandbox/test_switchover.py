@@ -19,6 +19,7 @@ import yaml
 from sandbox import instance as instances
 from sandbox import lifecycle, stack
 from sandbox.databases import ServerInfo
+from sandbox.errors import SandboxError
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.rehearsal import carry, shop
@@ -27,6 +28,7 @@ from sandbox.source import OPERATOR, REPLICATION
 from tests.support.pulumi_mocks import REPOSITORY
 
 TTL = 3
+SLOTS = "SELECT count(*) FROM pg_replication_slots WHERE plugin = 'test_decoding'"  # DMS keeps slots of its own
 WRITABLE = "SET default_transaction_read_only = off; "
 DAMAGE = WRITABLE + "UPDATE customers SET name = name || '!' WHERE id = (SELECT id FROM customers ORDER BY id LIMIT 1)"
 MEND = WRITABLE + "UPDATE customers SET name = rtrim(name, '!')"
@@ -56,13 +58,25 @@ class Migration:
         finally:
             connection.close()
 
-    def names(self) -> dict[str, tuple[int, int]]:
-        """Return weight and time to live of the writer's records, by identifier."""
+    def names(self, which: str = "writer_name") -> dict[str, tuple[int, int]]:
+        """Return weight and time to live of a name's records, by identifier."""
         found = self.instance.client("route53").list_resource_record_sets(
             HostedZoneId=self.operator.outputs["hosted_zone_id"]
         )["ResourceRecordSets"]
-        writer = self.operator.outputs["writer_name"].rstrip(".")
-        return {r["SetIdentifier"]: (r["Weight"], r["TTL"]) for r in found if r["Name"].rstrip(".") == writer}
+        name = self.operator.outputs[which].rstrip(".")
+        return {r["SetIdentifier"]: (r["Weight"], r["TTL"]) for r in found if r["Name"].rstrip(".") == name}
+
+    def tasks(self) -> dict[str, str]:
+        """Return the status of both tasks."""
+        found = self.instance.client("dms").describe_replication_tasks()["ReplicationTasks"]
+        status = {task["ReplicationTaskArn"]: task["Status"] for task in found}
+        return {kind: status[self.operator.outputs[kind]] for kind in ("replication_task_arn", "failback_task_arn")}
+
+    def function(self, ending: str) -> str:
+        """Return the name of the function that ends like this."""
+        found = self.instance.client("lambda").list_functions()["Functions"]
+        [name] = [f["FunctionName"] for f in found if f["FunctionName"].endswith(ending)]
+        return str(name)
 
     def state(self) -> dict[str, Any]:
         """Return what the state parameter shows."""
@@ -72,8 +86,13 @@ class Migration:
 
     def on_target(self, statement: str) -> None:
         """Do something behind everybody's back."""
-        with self.instance.target.superuser("shop") as connection, connection.cursor() as cursor:
+        self.on(self.instance.target, statement)
+
+    def on(self, server: ServerInfo, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement on a side as its superuser and return its rows."""
+        with server.superuser("shop") as connection, connection.cursor() as cursor:
             cursor.execute(statement)
+            return list(cursor.fetchall()) if cursor.description else []
 
 
 @dataclass
@@ -132,7 +151,7 @@ class Application:
 def migration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
     # A difference gets this long to go away: the default suits DMS's batches.
     config = stack.load("dev")
-    config["database-migration:switchover"] = {"bakeSeconds": 1, "drainSeconds": 2}
+    config["database-migration:switchover"] = {"drainSeconds": 2}
     path = tmp_path_factory.mktemp("config") / "hasty.yaml"
     path.write_text(yaml.safe_dump({"config": config}))
     options = Options(f"sandbox-switchover-{os.getpid()}", str(path), end_with_parent=True)
@@ -207,7 +226,7 @@ def test_a_row_that_differs_takes_it_back(migration: Migration) -> None:
     migration.on_target(DAMAGE)
     said = migration.operator.switch_over("attempt-2")
     assert said["status"] == "FAILED"
-    assert "taken back: the source is open" in said["cause"]
+    assert "taken back: the side that was open is open" in said["cause"]
     state = migration.state()
     assert state["phase"] == "undone"
     assert "public.customers" in state["reason"]
@@ -219,10 +238,11 @@ def test_a_row_that_differs_takes_it_back(migration: Migration) -> None:
 def test_a_function_killed_behind_the_fence_is_taken_back_by_the_next(migration: Migration) -> None:
     migration.on_target(MEND)
     states, operator = migration.instance.client("stepfunctions"), migration.operator
+    states.start_execution(stateMachineArn=operator.outputs["state_machine_arn"], name="attempt-3", input="{}")
+    operator.wait(lambda: at_work(operator.record(), "attempt-3", "announce"), "the announcement")
     with migration.instance.target.superuser("shop") as held, held.cursor() as cursor:
-        cursor.execute("BEGIN; LOCK TABLE orders")  # the comparison waits here, behind the fence
-        states.start_execution(stateMachineArn=operator.outputs["state_machine_arn"], name="attempt-3", input="{}")
-        operator.wait(lambda: at_work(operator.record(), "attempt-3", "compare"), "the comparison")
+        cursor.execute("BEGIN; LOCK TABLE migration_control.drain_token")  # the drain waits here, behind the fence
+        operator.wait(lambda: at_work(operator.record(), "attempt-3", "drain"), "the drain")
         assert not migration.lets_in(migration.instance.source)
         os.kill(function_process(migration.instance, "-switch"), signal.SIGKILL)
         cursor.execute("ROLLBACK")
@@ -252,11 +272,13 @@ def function_process(instance: Instance, ending: str) -> int:
 
 def test_it_is_made_once_that_is_mended(migration: Migration) -> None:
     said = migration.operator.switch_over("attempt-4")
-    assert said["status"] == "SUCCEEDED", migration.state()
-    assert migration.names() == {"blue": (0, TTL), "green": (100, TTL)}
+    assert said["status"] == "RUNNING", migration.state()
+    assert migration.names() == {"blue": (0, 1), "green": (100, 1)}
+    assert migration.names("reader_name") == migration.names()
     assert not migration.lets_in(migration.instance.source)
     assert migration.lets_in(migration.instance.target)
-    assert migration.operator.record()["phase"] == "completed"
+    assert said["record"]["phase"] == "open"
+    assert said["record"]["evidence"]["settle"]["way_back"]["safe"], said["record"]["evidence"]["settle"]
 
 
 def test_the_application_is_right_without_being_deployed_again(migration: Migration, application: Application) -> None:
@@ -267,12 +289,60 @@ def test_the_application_is_right_without_being_deployed_again(migration: Migrat
 def test_it_is_made_once(migration: Migration) -> None:
     said = migration.operator.switch_over("attempt-5")
     assert said["status"] == "FAILED"
-    assert migration.names() == {"blue": (0, TTL), "green": (100, TTL)}
+    assert migration.names() == {"blue": (0, 1), "green": (100, 1)}
     assert not migration.lets_in(migration.instance.source)
     assert migration.lets_in(migration.instance.target)
 
 
-def test_the_stack_has_no_changes_after_a_switchover_once_refreshed(migration: Migration) -> None:
+def test_a_deployment_during_the_window_changes_neither_names_nor_tasks(migration: Migration) -> None:
+    stack.pulumi(migration.instance, "preview", "--refresh", "--expect-no-changes")
+    stack.pulumi(migration.instance, "up", "--refresh", "--yes", "--skip-preview")
+    assert migration.names() == {"blue": (0, 1), "green": (100, 1)}
+    assert migration.tasks() == {"replication_task_arn": "stopped", "failback_task_arn": "running"}
+
+
+def test_the_way_back_is_seen_to_be_safe(migration: Migration) -> None:
+    migration.operator.wait(lambda: "way_back" in migration.state(), "the observer")
+    said = migration.operator.invoke(migration.function("-observe"), {})
+    assert said["way_back"]["safe"], said
+    assert said["way_back"]["until"] > "2026"
+
+
+def test_it_goes_back_with_what_was_written_meanwhile(migration: Migration) -> None:
+    migration.on_target("INSERT INTO customers (name, email) SELECT 'on green', 'green@example.com'")
+    said = migration.operator.fail_back("back-1")
+    assert said["status"] == "SUCCEEDED", migration.state()
+    assert said["record"]["phase"] == "failed back"
+    assert migration.names() == {"blue": (100, TTL), "green": (0, TTL)}
+    assert migration.names("reader_name") == migration.names()
+    assert migration.lets_in(migration.instance.source)
+    assert not migration.lets_in(migration.instance.target)
+    assert migration.tasks() == {"replication_task_arn": "stopped", "failback_task_arn": "stopped"}
+    found = "SELECT count(*) FROM customers WHERE name = 'on green'"
+    assert migration.on(migration.instance.source, found) == [(1,)]
+    assert migration.on(migration.instance.target, SLOTS) == [(0,)]
+
+
+def test_after_a_fail_back_it_can_all_be_done_again_and_finished(migration: Migration) -> None:
+    operator = migration.operator
+    with pytest.raises(SandboxError, match="the target is behind"):
+        operator.prepare()
+    operator.invoke(operator.outputs["prepare_function_name"], {"empty_target": True})
+    operator.load_fully("reload-target")
+    said = operator.switch_over("attempt-6")
+    assert said["status"] == "RUNNING", migration.state()
+    assert said["record"]["evidence"]["settle"]["way_back"]["safe"], said["record"]["evidence"]["settle"]
+    assert operator.invoke(migration.function("-finish"), {"execution": "attempt-6"})["outcome"] == "completed"
+    assert migration.names() == {"blue": (0, TTL), "green": (100, TTL)}
+    assert migration.tasks() == {"replication_task_arn": "stopped", "failback_task_arn": "stopped"}
+    assert migration.on(migration.instance.target, SLOTS) == [(0,)]
+    fence = "SELECT to_regclass('migration_control.fence')"
+    assert migration.on(migration.instance.target, fence) == migration.on(migration.instance.source, fence) == [(None,)]
+    assert operator.record()["phase"] == "completed"
+    assert operator.fail_back("back-2")["status"] == "FAILED"
+
+
+def test_the_stack_has_no_changes_after_all_that_once_refreshed(migration: Migration) -> None:
     stack.pulumi(migration.instance, "preview", "--refresh", "--expect-no-changes")
     stack.pulumi(migration.instance, "up", "--refresh", "--yes", "--skip-preview")
     assert migration.names() == {"blue": (0, TTL), "green": (100, TTL)}

@@ -4,6 +4,7 @@ Every call on them passes a watcher, which checks after each that at most one si
 the caller before or after any of them, as a machine that dies would.
 """
 
+import copy
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,12 +12,10 @@ from typing import Any
 
 from handlers import config
 from handlers.clock import Clock
-from handlers.core import names
 from handlers.core.access import PUBLIC, Access, Role
 from handlers.core.comparison import Column, Digest, Table
 from handlers.core.readiness import TaskState
 from handlers.core.record import Record, Superseded
-from handlers.core.sequences import GAP
 from handlers.core.sequences import Sequence as NumberSequence
 from handlers.migration import Migration
 
@@ -33,6 +32,7 @@ CONFIG: dict[str, Any] = {
     "replication": {
         "task_arn": "arn:task",
         "failback_task_arn": "arn:back",
+        "failback_slot": "migration_failback",
         "instance_id": "instance",
         "instance_arn": "arn:instance",
         "endpoint_arns": ["arn:source", "arn:target"],
@@ -43,13 +43,15 @@ CONFIG: dict[str, Any] = {
         "reader_name": "reader.db.example",
         "ttl_seconds": 60,
         "switchover_ttl_seconds": 1,
+        "propagation_seconds": 60,
     },
     "limits": {
         "maximum_lag_seconds": 30,
         "longest_transaction_seconds": 60,
         "drain_seconds": 10,
         "compare_seconds": 60,
-        "bake_seconds": 0,
+        "write_gap_seconds": 120,
+        "bake_seconds": 300,
     },
     "state_parameter": "/state",
     "tracking_table": "tracking",
@@ -85,7 +87,7 @@ class Watcher:
     check: Callable[[], str | None] = lambda: None
     kill_before: int | None = None
     kill_after: int | None = None
-    fail: dict[str, list[Exception]] = field(default_factory=dict)
+    fail: dict[str, list[Exception | None]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
@@ -97,8 +99,9 @@ class Watcher:
         self.calls.append(name)
         if number == self.kill_before:
             raise Killed(f"before {name}")
-        if self.fail.get(name):
-            raise self.fail[name].pop(0)
+        failure = self.fail[name].pop(0) if self.fail.get(name) else None
+        if failure is not None:
+            raise failure
         result = method(*args, **kwargs)
         wrong = self.check()
         if wrong:
@@ -120,6 +123,15 @@ class _Watched:
         return lambda *args, **kwargs: called(f"{self._name}.{attribute}", value, args, kwargs)
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A change in a database's log: a row or a token, and whether it was made here or came by replication."""
+
+    kind: str
+    value: str
+    native: bool = True
+
+
 @dataclass
 class FakeDatabase:
     """One side. `sessions_of` are roles with a session, `stubborn` ones whose session does not end."""
@@ -133,8 +145,14 @@ class FakeDatabase:
     stubborn: set[str] = field(default_factory=set)
     prepared: list[str] = field(default_factory=list)
     long: list[str] = field(default_factory=list)
+    token: int = 0
+    rows: list[str] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
-    downstream: "FakeDatabase | None" = None
+    log: list[Entry] = field(default_factory=list)
+    slots: dict[str, int] = field(default_factory=dict)
+    slots_left: bool = True
+    may_not_write: list[str] = field(default_factory=list)
+    time_passes: Callable[[], None] = lambda: None
     numbers: dict[str, int] = field(default_factory=lambda: {"ids": 100})
     sets_sequences: bool = True
     digests: dict[Table, Digest] = field(default_factory=lambda: {ORDERS: Digest(3, "42")})
@@ -145,6 +163,8 @@ class FakeDatabase:
     views: list[str] = field(default_factory=list)
     passwords: dict[str, str] = field(default_factory=dict)
     control: list[list[str]] = field(default_factory=list)
+    emptied: list[Table] = field(default_factory=list)
+    keeps_marks: bool = True
     closed: int = 0
 
     def writable(self) -> bool:
@@ -156,8 +176,30 @@ class FakeDatabase:
     def access(self) -> Access:
         return Access(self.name, tuple(sorted(self.grantees)), self.read_only)
 
+    def write(self, row: str) -> bool:
+        """Write as the application does and say whether that was acknowledged."""
+        if self.writable():
+            self.apply(Entry("row", row))
+        return self.writable()
+
+    def apply(self, entry: Entry) -> None:
+        self.log.append(entry)
+        if entry.kind == "row":
+            self.rows.append(entry.value)
+        else:
+            self.tokens.add(entry.value)
+
+    def act(self, token: int, statements: Iterable[str]) -> None:
+        if token < self.token:
+            raise Superseded(f"database {self.name} was acted on with a later token than {token}")
+        self.token = token
+        self.run(statements)
+
     def run(self, statements: Iterable[str]) -> None:
         for statement in statements:
+            if self.sets_sequences:
+                for name, value in re.findall(r"""setval\('"public"\."(\w+)"'::regclass, (\d+)""", statement):
+                    self.numbers[name] = int(value)
             for verb, names_ in re.findall(r"^(REVOKE|GRANT) CONNECT .* (?:FROM|TO) (.*?)(?: CASCADE)?$", statement):
                 whom = {PUBLIC if n == "PUBLIC" else n.strip('"') for n in names_.split(", ")}
                 self.grantees = self.grantees - whom if verb == "REVOKE" else self.grantees | whom
@@ -189,13 +231,34 @@ class FakeDatabase:
     def make_control_schema(self, readers: Sequence[str]) -> None:
         self.control.append(list(readers))
 
+    def reset_fence(self) -> None:
+        self.token = 0
+
+    def drop_control(self) -> None:
+        self.control.append(["dropped"])
+
     def write_token(self, token: str) -> None:
-        self.tokens.add(token)
-        if self.downstream is not None:
-            self.downstream.tokens.add(token)
+        self.apply(Entry("token", token))
 
     def has_token(self, token: str) -> bool:
+        self.time_passes()
         return token in self.tokens
+
+    def make_slot(self, name: str) -> str:
+        self.slots[name] = len(self.log)
+        return str(len(self.log))
+
+    def drop_slot(self, name: str) -> bool:
+        return self.slots.pop(name, None) is not None
+
+    def lacks_to_keep_changes(self) -> list[str]:
+        return [] if self.slots_left else ["all 10 replication slots are taken"]
+
+    def lacks_to_set_sequences(self) -> list[str]:
+        return []
+
+    def lacks_to_write(self, role: str, tables: Sequence[Table]) -> list[str]:
+        return [f"{role} may not write {table}" for table in self.may_not_write]
 
     def suspended_tables(self) -> list[str]:
         return self.suspended
@@ -210,17 +273,24 @@ class FakeDatabase:
         return self.test
 
     def digest(self, table: Table, columns: Sequence[Column], *, record_hash: bool) -> Digest:
-        return self.late_digests.pop(0) if self.late_digests else self.digests[table]
+        self.time_passes()
+        if self.late_digests:
+            return self.late_digests.pop(0)
+        found = self.digests[table]
+        return replace(found, rows=found.rows + len(self.rows), hash=found.hash + "".join(sorted(self.rows)))
+
+    def marks(self) -> dict[Table, str]:
+        return {table: f"{digest} {len(self.rows)}" for table, digest in self.digests.items() if self.keeps_marks}
+
+    def empty(self, tables: Sequence[Table]) -> None:
+        self.emptied += tables
+        self.rows.clear()
 
     def sequences(self) -> list[NumberSequence]:
         return [NumberSequence("public", n, v, 1, 1, 10**9) for n, v in self.numbers.items()]
 
     def sequence_names(self) -> set[tuple[str, str]]:
         return {("public", name) for name in self.numbers}
-
-    def set_sequences(self, sequences: Iterable[NumberSequence]) -> None:
-        if self.sets_sequences:
-            self.numbers |= {s.name: s.last_value + GAP * s.increment for s in sequences}
 
     def refresh_materialized_views(self) -> list[str]:
         return self.views
@@ -232,24 +302,37 @@ class FakeDatabase:
     def grant_role(self, group: str, member: str) -> None:
         self.control.append([group, member])
 
+    def allow_schemas(self, role: str) -> None:
+        self.control.append(["schemas", role])
+
     def allow_writes(self, role: str) -> None:
         self.control.append(["writes", role])
 
 
 @dataclass
-class FakeNames:
-    """The writer's weights and time to live."""
+class FakeRouter:
+    """Both names' weights and time to live."""
 
-    name: str = "writer.db.example"
-    weights: dict[str, int] = field(default_factory=lambda: {"blue": 100, "green": 0})
-    ttl: int = 60
+    found: dict[str, dict[str, int]] = field(
+        default_factory=lambda: {f"{name}.db.example": {"blue": 100, "green": 0} for name in ("writer", "reader")}
+    )
+    seconds: int = 60
     synced: bool = True
 
-    def read(self) -> dict[str, names.RecordSet]:
-        return {side: {"Weight": weight, "TTL": self.ttl} for side, weight in self.weights.items()}
+    def leads_to(self) -> str | None:
+        """Return the side that both names lead to, None where they do not agree or lead to none whole."""
+        sides = {side for weights in self.found.values() for side, weight in weights.items() if weight}
+        return sides.pop() if len(sides) == 1 else None
 
-    def shift(self, weights: Mapping[str, int], ttl: int, why: str) -> str:
-        self.weights, self.ttl = dict(weights), ttl
+    def weights(self) -> dict[str, dict[str, int]]:
+        return {name: dict(weights) for name, weights in self.found.items()}
+
+    def ttl(self) -> int:
+        return self.seconds
+
+    def shift(self, weights: Mapping[str, Mapping[str, int]], why: str, ttl: int | None = None) -> str:
+        self.found = {name: dict(found) for name, found in weights.items()}
+        self.seconds = self.seconds if ttl is None else ttl
         return "/change/C1"
 
     def in_sync(self, change_id: str) -> bool:
@@ -258,7 +341,13 @@ class FakeNames:
 
 @dataclass
 class FakeTask:
-    """The replication task."""
+    """A replication task: carries what `old` logs to `new` while it runs, whenever time passes."""
+
+    old: FakeDatabase
+    new: FakeDatabase
+    position: int = 0
+    broken: bool = False
+    violations: list[str] = field(default_factory=list)
 
     found: TaskState = field(
         default_factory=lambda: TaskState("running", 100, 0, (), {"CDCLatencySource": 0.0, "CDCLatencyTarget": 0.0})
@@ -276,9 +365,35 @@ class FakeTask:
     def counters(self) -> dict[str, int]:
         return {"read": 5, "applied": 5}
 
+    def carry(self) -> None:
+        """Carry what was logged since, unless the task stands or is broken."""
+        if self.found.status != "running" or self.broken:
+            return
+        for entry in self.old.log[self.position :]:
+            if not entry.native:
+                self.violations.append(f"{entry.value} went round")
+            self.new.apply(replace(entry, native=False))
+        self.position = len(self.old.log)
+
     def stop(self) -> bool:
-        self.stopped += 1
-        return self.stopped == 1
+        ran = self.found.status == "running"
+        self.stopped += ran
+        self.found = replace(self.found, status="stopped")
+        return ran
+
+    def status(self) -> str:
+        return self.found.status
+
+    def failure(self) -> str:
+        return ""
+
+    def at_rest(self) -> bool:
+        return self.found.status != "running"
+
+    def start_from(self, position: str, since: float) -> None:
+        if self.at_rest():
+            self.position = int(position)
+            self.found = replace(self.found, status="running")
 
 
 @dataclass
@@ -352,19 +467,37 @@ class World:
 
     source: FakeDatabase = field(default_factory=lambda: FakeDatabase(sessions_of=[APPLICATION, APPLICATION, DMS]))
     target: FakeDatabase = field(default_factory=lambda: FakeDatabase(grantees={OPERATOR, DMS}, read_only="on"))
-    names: FakeNames = field(default_factory=FakeNames)
-    task: FakeTask = field(default_factory=FakeTask)
+    router: FakeRouter = field(default_factory=FakeRouter)
+    task: FakeTask = field(init=False)
+    failback_task: FakeTask = field(init=False)
     endpoints: FakeEndpoints = field(default_factory=FakeEndpoints)
     tracking: FakeTracking = field(default_factory=FakeTracking)
     notices: FakeNotices = field(default_factory=FakeNotices)
     machine: FakeMachine = field(default_factory=FakeMachine)
     clock: Ticks = field(default_factory=Ticks)
     watcher: Watcher = field(default_factory=Watcher)
-    config: dict[str, Any] = field(default_factory=lambda: dict(CONFIG))
+    config: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(CONFIG))
 
     def __post_init__(self) -> None:
-        self.source.downstream = self.target
+        self.task = FakeTask(self.source, self.target)
+        self.failback_task = FakeTask(self.target, self.source)
+        self.failback_task.found = replace(self.failback_task.found, status="ready")
+        self.source.time_passes = self.target.time_passes = self.time_passes
         self.watcher.check = self.both_writable
+
+    def time_passes(self) -> None:
+        """Let both tasks carry what there is."""
+        self.task.carry()
+        self.failback_task.carry()
+
+    @property
+    def violations(self) -> list[str]:
+        """Every moment at which both sides could be written to, and every change that went round."""
+        return [*self.watcher.violations, *self.task.violations, *self.failback_task.violations]
+
+    def open_side(self) -> str | None:
+        """Return the side that the application can write to, None where it is neither."""
+        return "blue" if self.source.writable() else "green" if self.target.writable() else None
 
     def both_writable(self) -> str | None:
         return "both sides can be written to" if self.source.writable() and self.target.writable() else None
@@ -377,8 +510,9 @@ class World:
         return Migration(
             config=config.parse(json.dumps(self.config)),
             tracking=wrap(self.tracking, "tracking"),
-            writer=wrap(self.names, "names"),
+            router=wrap(self.router, "router"),
             task=wrap(self.task, "task"),
+            failback_task=wrap(self.failback_task, "failback_task"),
             endpoints=wrap(self.endpoints, "endpoints"),
             machine=wrap(self.machine, "machine"),
             notices=wrap(self.notices, "notices"),

@@ -1,6 +1,7 @@
 """The AWS adapters and the edge, on clients that check every request against botocore's model."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -8,9 +9,10 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from handlers import edge
-from handlers.adapters.cloud import ConnectionFailed, Endpoints, Machine, Names, Notices, Secrets, Task
+from handlers.adapters.cloud import ConnectionFailed, Endpoints, Machine, NameGroup, Notices, Secrets, Task
 from handlers.adapters.tracking import Tracking
 from handlers.core import record as records
+from handlers.core.direction import Direction
 from handlers.core.names import NamesError
 from handlers.core.record import Phase, Record, Step, Superseded
 from tests.support.fakes import CONFIG
@@ -41,7 +43,8 @@ def record_sets(blue: int, green: int, ttl: int) -> dict[str, Any]:
     }
 
 
-LIST = {"HostedZoneId": "Z1", "StartRecordName": "writer.db.example", "StartRecordType": "CNAME"}
+WRITER = "writer.db.example"
+LIST = {"HostedZoneId": "Z1", "StartRecordName": WRITER, "StartRecordType": "CNAME"}
 CHANGED = {"ChangeInfo": {"Id": "/change/C1", "Status": "PENDING", "SubmittedAt": 0}}
 
 
@@ -52,7 +55,7 @@ def test_a_shift_is_one_batch_that_is_read_back() -> None:
     batch = {"Comment": "why", "Changes": wanted}
     stub.add_response("change_resource_record_sets", CHANGED, {"HostedZoneId": "Z1", "ChangeBatch": batch})
     stub.add_response("list_resource_record_sets", record_sets(0, 100, 1), LIST)
-    assert Names(client, "Z1", "writer.db.example").shift({"blue": 0, "green": 100}, 1, "why") == "/change/C1"
+    assert NameGroup(client, "Z1", [WRITER]).shift({WRITER: {"blue": 0, "green": 100}}, "why", 1) == "/change/C1"
     stub.assert_no_pending_responses()
 
 
@@ -62,14 +65,14 @@ def test_a_shift_that_reads_back_otherwise_is_an_error() -> None:
     stub.add_response("change_resource_record_sets", CHANGED)
     stub.add_response("list_resource_record_sets", record_sets(100, 0, 60))
     with pytest.raises(NamesError, match="reads back {'blue': 100, 'green': 0}"):
-        Names(client, "Z1", "writer.db.example").shift({"blue": 0, "green": 100}, 1, "why")
+        NameGroup(client, "Z1", [WRITER]).shift({WRITER: {"blue": 0, "green": 100}}, "why", 1)
 
 
 @pytest.mark.parametrize(("status", "synced"), [("INSYNC", True), ("PENDING", False)])
 def test_a_change_is_in_sync_when_route_53_says_so(status: str, synced: bool) -> None:
     client, stub = stubbed("route53")
     stub.add_response("get_change", {"ChangeInfo": {**CHANGED["ChangeInfo"], "Status": status}}, {"Id": "/change/C1"})
-    assert Names(client, "Z1", "x").in_sync("/change/C1") is synced
+    assert NameGroup(client, "Z1", [WRITER]).in_sync("/change/C1") is synced
 
 
 ARN = "arn:aws:dms:us-east-1:123456789012:task:RESOURCEID"
@@ -106,7 +109,7 @@ def test_a_task_s_state_is_read_with_all_its_tables_and_the_newest_latencies() -
     dms_stub.add_response("describe_table_statistics", second, {"ReplicationTaskArn": ARN, "Marker": "more"})
     metrics.add_response("get_metric_data", metric([3.0, 9.0]))
     metrics.add_response("get_metric_data", metric([]))
-    state = Task(dms, cloudwatch, ARN, "instance").state(1000.0)
+    state = Task(dms, cloudwatch, "instance", ARN).state(1000.0)
     assert (state.status, state.full_load_percent, state.tables_errored, state.suspended) == (
         "running",
         100,
@@ -136,12 +139,12 @@ def test_a_latency_is_asked_for_by_the_task_s_resource_id() -> None:
     }
     wanted = {"MetricDataQueries": [query], "StartTime": ANY, "EndTime": ANY, "ScanBy": "TimestampDescending"}
     metrics.add_response("get_metric_data", {"MetricDataResults": []}, wanted)
-    assert Task(dms, cloudwatch, ARN, "instance")._latest("CDCLatencySource", 1000.0) is None
+    assert Task(dms, cloudwatch, "instance", ARN)._latest("CDCLatencySource", 1000.0) is None
 
 
 def test_counters_mappings_and_stop() -> None:
     dms, stub = stubbed("dms")
-    task = Task(dms, None, ARN, "instance")
+    task = Task(dms, None, "instance", ARN)
     stub.add_response("describe_table_statistics", {"TableStatistics": [table("a", "x", 5, 4), table("b", "x", 1, 1)]})
     assert task.counters() == {"read": 6, "applied": 5}
     stub.add_response("describe_replication_tasks", task_answer(), FILTER)
@@ -205,6 +208,41 @@ def test_starting_an_attempt_twice_is_harmless_and_other_errors_are_not_hidden()
         machine.start("m-1")
 
 
+def test_a_task_for_the_way_back_starts_at_the_position_once_and_then_goes_on() -> None:
+    dms, stub = stubbed("dms")
+    task = Task(dms, None, "instance", ARN)
+
+    def found(status: str, began: float | None = None) -> dict[str, Any]:
+        answer = task_answer(status)
+        if began is not None:
+            answer["ReplicationTasks"][0]["ReplicationTaskStartDate"] = datetime.fromtimestamp(began, UTC)
+        return answer
+
+    def started(how: str, **more: str) -> None:
+        wanted = {"ReplicationTaskArn": ARN, "StartReplicationTaskType": how, **more}
+        stub.add_response("start_replication_task", {}, wanted)
+
+    stub.add_response("describe_replication_tasks", found("ready"))
+    started("start-replication", CdcStartPosition="0/1A")
+    task.start_from("0/1A", since=100.0)
+    stub.add_response("describe_replication_tasks", found("stopped", began=50.0))  # of an attempt before this one
+    started("start-replication", CdcStartPosition="0/1A")
+    task.start_from("0/1A", since=100.0)
+    stub.add_response("describe_replication_tasks", found("failed", began=150.0))
+    started("resume-processing")
+    task.start_from("0/1A", since=100.0)
+    stub.add_response("describe_replication_tasks", found("running", began=150.0))
+    task.start_from("0/1A", since=100.0)
+    stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(("status", "rests"), [("stopped", True), ("stopping", False), ("running", False)])
+def test_a_task_is_at_rest_once_dms_has_ended_it(status: str, rests: bool) -> None:
+    dms, stub = stubbed("dms")
+    stub.add_response("describe_replication_tasks", task_answer(status))
+    assert Task(dms, None, "instance", ARN).at_rest() is rests
+
+
 # Tracking
 
 
@@ -218,10 +256,13 @@ def test_a_fresh_migration_has_a_fresh_record() -> None:
 def test_a_record_survives_the_table_and_every_write_is_in_the_history() -> None:
     client, stub = stubbed("dynamodb")
     stored: list[dict[str, Any]] = []
-    client.meta.events.register("before-parameter-build.dynamodb.PutItem", lambda params, **_: stored.append(params))
-    record = records.begin(records.claim(Record("m"), "run", 1.0, 10), Step.FENCE, 2.0, {"source_access": {"a": 1}})
-    stub.add_response("put_item", {})
-    stub.add_response("put_item", {})
+    client.meta.events.register(
+        "before-parameter-build.dynamodb.TransactWriteItems",
+        lambda params, **_: stored.extend(item["Put"] for item in params["TransactItems"]),
+    )
+    claimed = records.claim(Record("m"), "run", 1.0, 10, Direction.FORWARD)
+    record = records.begin(claimed, Step.FENCE, 2.0, {"access_blue": {"a": 1}})
+    stub.add_response("transact_write_items", {})
     tracking = Tracking(client, "t", "m")
     written = tracking.write(record, "fence begins", 12.5)
     state, history = stored
@@ -239,11 +280,14 @@ def test_a_record_survives_the_table_and_every_write_is_in_the_history() -> None
 
 def test_a_write_over_somebody_else_s_is_refused() -> None:
     client, stub = stubbed("dynamodb")
-    stub.add_client_error("put_item", "ConditionalCheckFailedException")
+    reasons = {"CancellationReasons": [{"Code": "ConditionalCheckFailed"}, {"Code": "None"}]}
+    cancelled = "TransactionCanceledException"
+    stub.add_client_error("transact_write_items", cancelled, modeled_fields=reasons)
     with pytest.raises(Superseded, match="m was changed by another execution: this one stops"):
         Tracking(client, "t", "m").write(Record("m"), "x", 1.0)
-    stub.add_client_error("put_item", "ProvisionedThroughputExceededException")
-    with pytest.raises(Exception, match="Throughput"):
+    reasons = {"CancellationReasons": [{"Code": "None"}, {"Code": "ThrottlingError"}]}
+    stub.add_client_error("transact_write_items", cancelled, modeled_fields=reasons)
+    with pytest.raises(Exception, match="TransactionCanceled"):
         Tracking(client, "t", "m").write(Record("m"), "x", 1.0)
 
 
@@ -274,11 +318,11 @@ def test_a_handler_opens_the_migration_the_parameter_describes(
 
     @edge.handler
     def step(migration: Any, event: dict[str, Any], seconds: float) -> dict[str, Any]:
-        seen.append((migration.config.migration_id, migration.writer.name, event, seconds))
+        seen.append((migration.config.migration_id, migration.router._group, event, seconds))
         return {"outcome": "done"}
 
     assert step({"execution": "run"}, Context(90)) == {"outcome": "done"}
-    assert seen == [("migration-unit", "writer.db.example", {"execution": "run"}, 60)]
+    assert seen == [("migration-unit", ("writer.db.example", "reader.db.example"), {"execution": "run"}, 60)]
     said = [json.loads(message)["event"] for message in caplog.messages]
     assert said == ["begins", "ended"]
 

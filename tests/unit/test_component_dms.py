@@ -79,9 +79,19 @@ def test_sources_tell_of_cut_objects_and_keep_numbers_exact() -> None:
         assert inputs["postgresSettings"]["failTasksOnLobTruncation"] is True
         assert inputs["postgresSettings"]["heartbeatEnable"] is True
         assert inputs["extraConnectionAttributes"] == "MapUnboundedNumericAsString=true"
-    for target in ("dms-target", "dms-failback-target"):
-        settings = recorder.named(target).inputs["postgresSettings"]
-        assert settings == {"afterConnectScript": "SET session_replication_role = 'replica'"}
+    no_triggers = "SET session_replication_role = 'replica'"
+    assert recorder.named("dms-target").inputs["postgresSettings"] == {"afterConnectScript": no_triggers}
+    # What comes back is written behind the fence.
+    assert recorder.named("dms-failback-target").inputs["postgresSettings"] == {
+        "afterConnectScript": f"{no_triggers}; SET default_transaction_read_only = off"
+    }
+
+
+def test_the_way_back_is_read_from_the_slot_that_the_automation_makes() -> None:
+    recorder = pipeline(failback_slot="migration_dev_failback")
+    assert recorder.named("dms-failback-source").inputs["postgresSettings"]["slotName"] == "migration_dev_failback"
+    assert "slotName" not in recorder.named("dms-source").inputs["postgresSettings"]
+    assert "slotName" not in pipeline().named("dms-failback-source").inputs["postgresSettings"]
 
 
 def test_tasks_are_declared_and_left_to_the_automation() -> None:
@@ -120,7 +130,7 @@ def test_mappings_select_what_was_asked_for_and_always_the_drain_token() -> None
     assert found == [
         ("include", "app_%", "%"),
         ("exclude", "app_x", "tmp"),
-        ("include", "migration_control", "%"),
+        ("include", "migration_control", "drain_token"),
     ]
     assert [r["rule-id"] for r in rules["rules"]] == ["1", "2", "3"]
 

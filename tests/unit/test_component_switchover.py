@@ -9,7 +9,7 @@ from components.checks import ArgumentError
 from components.switchover_machine import STEPS, definition
 from tests.support.pulumi_mocks import Recorder, deploy
 
-FUNCTIONS = ("prepare", "gate", "announce", "switch", "finish", "undo", "observe")
+FUNCTIONS = ("prepare", "gate", "announce", "switch", "settle", "finish", "undo", "observe")
 ARGS: SwitchoverArgs = {
     "migration_id": "migration-unit",
     "parameter_path": "/migration/unit",
@@ -25,7 +25,6 @@ ARGS: SwitchoverArgs = {
     "replication_instance_arn": "arn:instance",
     "endpoint_arns": ["arn:endpoint"],
     "secret_arns": ["arn:secret"],
-    "bake_seconds": 7,
 }
 
 
@@ -126,6 +125,7 @@ def test_each_function_may_do_what_it_calls_and_no_more() -> None:
         "ssm:PutParameter",
         "route53:ChangeResourceRecordSets",
         "route53:ListResourceRecordSets",
+        "route53:GetChange",
     }
     assert "dms:StopReplicationTask" in calls["finish"]
     assert "states:StartExecution" in calls["observe"]
@@ -167,7 +167,6 @@ def test_the_machine_logs_and_traces() -> None:
     assert machine["loggingConfiguration"]["level"] == "ALL"
     assert machine["loggingConfiguration"]["logDestination"].endswith("sw-machine-log:*")
     assert machine["tracingConfiguration"] == {"enabled": True}
-    assert json.loads(machine["definition"])["States"]["Bake"]["Seconds"] == 7
 
 
 def reachable(states: dict[str, Any], start: str) -> set[str]:
@@ -184,7 +183,7 @@ def reachable(states: dict[str, Any], start: str) -> set[str]:
 
 
 def test_every_state_is_reached_and_every_path_ends() -> None:
-    machine = definition({step: f"arn:{step}" for step in STEPS}, 1)
+    machine = definition({step: f"arn:{step}" for step in STEPS})
     states = machine["States"]
     assert reachable(states, machine["StartAt"]) == set(states)
     ends = {name for name, state in states.items() if state["Type"] in ("Succeed", "Fail")}
@@ -193,14 +192,15 @@ def test_every_state_is_reached_and_every_path_ends() -> None:
 
 
 def test_before_the_target_opens_every_failure_leads_to_the_undo() -> None:
-    states = definition({step: f"arn:{step}" for step in STEPS}, 1)["States"]
+    states = definition({step: f"arn:{step}" for step in STEPS})["States"]
     for name in ("Gate", "Announce", "Switch"):
         [catch] = states[name]["Catch"]
         assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Undo")
     assert states["Undo"]["Catch"][0]["Next"] == "GiveUp"
     assert {choice["StringEquals"]: choice["Next"] for choice in states["TakenBack"]["Choices"]} == {
         "forward": "SwitchOn",
-        "finish": "Bake",
+        "settle": "Settle",
+        "finish": "Finish",
     }
     assert states["WaitForOldTtl"]["SecondsPath"] == "$.said.wait_seconds"
 
@@ -208,8 +208,6 @@ def test_before_the_target_opens_every_failure_leads_to_the_undo() -> None:
 def test_bad_arguments() -> None:
     with pytest.raises(ArgumentError, match="architecture is 'mips': write one of arm64, x86_64"):
         switchover(architecture="mips")
-    with pytest.raises(ArgumentError, match="bake_seconds is -1"):
-        switchover(bake_seconds=-1)
 
 
 def test_archives_hold_source_files_only(layer: Path) -> None:

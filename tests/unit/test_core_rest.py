@@ -13,7 +13,7 @@ from handlers.core.sequences import Sequence, advanced, behind, set_all
 
 UP = Sequence("public", "a", 100, 1, 1, 1000)
 DOWN = Sequence("public", "b", -100, -5, -1000, -1)
-LIMITS = Limits(30, 60, 10, 60, 0)
+LIMITS = Limits(30, 60, 10, 60, 120, 0)
 HEALTHY = TaskState("running", 100, 0, (), {"CDCLatencySource": 1.0, "CDCLatencyTarget": 2.0})
 
 
@@ -78,6 +78,7 @@ def test_differences_say_what_differs() -> None:
         "s.d is missing on the source",
     ]
     assert differences({a: same}, {a: None}) == ["s.a is missing on the target"]
+    assert differences({a: same}, {a: None}, ("target", "source")) == ["s.a is missing on the source"]
     assert differences(target, target) == []
 
 
@@ -160,16 +161,22 @@ def test_nothing_speaks_against_a_healthy_migration() -> None:
             Observation(TaskState("running", 100, 0, (), {"CDCLatencyTarget": 31.0, "CDCLatencySource": None}), 0.1),
             "CDCLatencyTarget is 31 s, above 30 s",
         ),
-        (Observation(HEALTHY, None), "a probe row did not reach the target in 30 s"),
+        (Observation(HEALTHY, None), "a probe row did not get through in 30 s"),
         (Observation(HEALTHY, 0.1, exceptions=3), "DMS logged 3 apply exceptions"),
-        (Observation(HEALTHY, 0.1, prepared=("x",)), "prepared transactions on the source: commit or roll back x"),
-        (Observation(HEALTHY, 0.1, long_transactions=("bob",)), "transactions over 60 s on the source: end bob"),
-        (Observation(HEALTHY, 0.1, superuser_sessions=("root",)), "superuser sessions on the source"),
-        (Observation(HEALTHY, 0.1, target_open_to=("app",)), "roles that can connect to the target already"),
-        (Observation(HEALTHY, 0.1, unselected_tables=("s.t",)), "tables of the source that no rule selects: include"),
-        (Observation(HEALTHY, 0.1, missing_tables=("s.t",)), "tables missing on the target: carry the schema for s.t"),
-        (Observation(HEALTHY, 0.1, missing_sequences=("s.q",)), "sequences missing on the target"),
-        (Observation(HEALTHY, 0.1, missing_roles=("app",)), "roles of the source missing on the target: create app"),
+        (Observation(HEALTHY, 0.1, prepared=("x",)), "prepared transactions on the open side: commit or roll back x"),
+        (Observation(HEALTHY, 0.1, long_transactions=("bob",)), "transactions over 60 s on the open side: end bob"),
+        (Observation(HEALTHY, 0.1, superuser_sessions=("root",)), "superuser sessions on the open side"),
+        (Observation(HEALTHY, 0.1, new_open_to=("app",)), "roles that can connect to the closed side already"),
+        (Observation(HEALTHY, 0.1, unselected_tables=("s.t",)), "tables that no rule selects: include"),
+        (
+            Observation(HEALTHY, 0.1, missing_tables=("s.t",)),
+            "tables missing on the closed side: carry the schema for s.t",
+        ),
+        (Observation(HEALTHY, 0.1, missing_sequences=("s.q",)), "sequences missing on the closed side"),
+        (
+            Observation(HEALTHY, 0.1, missing_roles=("app",)),
+            "roles of the open side missing on the closed one: create app",
+        ),
     ],
 )
 def test_each_obstacle_is_told_with_its_remedy(seen: Observation, said: str) -> None:

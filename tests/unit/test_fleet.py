@@ -297,7 +297,7 @@ def test_names_that_read_back_otherwise_are_an_error() -> None:
     world.route53.change_resource_record_sets = (  # type: ignore[method-assign]
         lambda **_: {"ChangeInfo": {"Id": "lost"}}
     )
-    with pytest.raises(NamesError, match="read back"):
+    with pytest.raises(NamesError, match="reads back"):
         rollback.step(world.fleet(), {"database": "orders", "writers_stopped": True})
     assert not world.fleet().tracking.read("orders").settled
 

@@ -1,16 +1,18 @@
 """The functions, step by step, on a migration in memory."""
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from handlers import compensation
+from handlers.clock import DeadlineExceeded
 from handlers.core.access import PUBLIC
 from handlers.core.comparison import Digest, Table
 from handlers.core.readiness import TaskState
 from handlers.core.record import Phase, Record, Refused, Step, Superseded
-from handlers.functions import announce, finish, gate, observe, prepare, switch, undo
+from handlers.functions import announce, finish, gate, observe, prepare, settle, switch, undo
 from tests.support.fakes import APPLICATION, DMS, OPERATOR, ORDERS, Killed, World
 
 EVENT = {"execution": "run-1"}
@@ -22,11 +24,11 @@ def call(world: World, function: Any, **event: Any) -> dict[str, Any]:
     return answer
 
 
-def until(world: World, *functions: Any) -> dict[str, Any]:
+def until(world: World, *functions: Any, **event: Any) -> dict[str, Any]:
     """Run functions in order and return the last answer."""
     answer: dict[str, Any] = {}
     for function in functions:
-        answer = call(world, function)
+        answer = call(world, function, **event)
     return answer
 
 
@@ -38,7 +40,7 @@ def test_prepare_makes_roles_and_control_schemas_and_shuts_the_target() -> None:
     world.target.grantees = {PUBLIC}
     assert call(world, prepare)["outcome"] == "prepared"
     assert world.target.passwords == {DMS: "dms's password", APPLICATION: "app's password"}
-    assert world.source.control == [[DMS]]
+    assert world.source.control == [[DMS], ["schemas", DMS]]
     assert [DMS] in world.target.control
     for group in ("rds_replication", "rds_superuser", "pg_read_all_data", "pg_write_all_data"):
         assert [group, DMS] in world.target.control
@@ -78,32 +80,37 @@ def test_the_gate_claims_and_measures_and_touches_nothing_the_application_sees()
     assert answer["probe_seconds"] < 1
     assert world.tracking.record.phase is Phase.SWITCHING
     assert world.source.access().grantees == (PUBLIC,)
-    assert world.names.weights == {"blue": 100, "green": 0}
+    assert world.router.leads_to() == "blue"
 
 
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         (lambda w: setattr(w.task, "found", TaskState("stopped", 100, 0)), "the replication task is stopped"),
-        (lambda w: setattr(w.source, "downstream", None), "a probe row did not reach the target"),
-        (lambda w: setattr(w.target, "grantees", {PUBLIC}), "roles that can connect to the target already"),
+        (lambda w: setattr(w.task, "broken", True), "a probe row did not get through"),
+        (lambda w: setattr(w.target, "grantees", {PUBLIC}), "roles that can connect to the closed side already"),
         (
             lambda w: setattr(w.source, "prepared", ["tx1"]),
-            "prepared transactions on the source: commit or roll back tx1",
+            "prepared transactions on the open side: commit or roll back tx1",
         ),
-        (lambda w: setattr(w.source, "long", ["bob (pid 1, 99 s)"]), "transactions over 60 s on the source"),
+        (lambda w: setattr(w.source, "long", ["bob (pid 1, 99 s)"]), "transactions over 60 s on the open side"),
         (lambda w: setattr(w.target, "exceptions", 2), "DMS logged 2 apply exceptions"),
         (
             lambda w: w.source.digests.update({Table("public", "new"): Digest(0, "0")}),
             "carry the schema for public.new",
         ),
-        (lambda w: setattr(w.task, "schema", "other"), "tables of the source that no rule selects"),
-        (lambda w: w.source.numbers.update(other=1), "sequences missing on the target"),
-        (lambda w: w.source.roles.update(jobs=False), "roles of the source missing on the target: create jobs"),
+        (lambda w: setattr(w.task, "schema", "other"), "tables that no rule selects"),
+        (lambda w: w.source.numbers.update(other=1), "sequences missing on the closed side"),
+        (lambda w: w.source.roles.update(jobs=False), "roles of the open side missing on the closed one: create jobs"),
         (
             lambda w: (w.source.roles.update(root=True), w.source.sessions_of.append("root")),
-            "superuser sessions on the source, whom no fence stops: end root",
+            "superuser sessions on the open side, whom no fence stops: end root",
         ),
+        (
+            lambda w: w.source.may_not_write.append("public.orders"),
+            "there would be no way back (or set switchover.failBack to false): dms may not write public.orders",
+        ),
+        (lambda w: setattr(w.target, "slots_left", False), "all 10 replication slots are taken"),
     ],
 )
 def test_the_gate_refuses_with_the_reason_and_frees_the_lock(spoil: Any, said: str) -> None:
@@ -134,7 +141,7 @@ def test_two_executions_cannot_hold_one_migration() -> None:
 def test_announcing_lowers_the_time_to_live_and_says_how_long_to_wait() -> None:
     world = World()
     assert until(world, gate, announce) == {"outcome": "announced", "wait_seconds": 60}
-    assert (world.names.ttl, world.names.weights) == (1, {"blue": 100, "green": 0})
+    assert (world.router.seconds, world.router.leads_to()) == (1, "blue")
     assert call(world, announce)["wait_seconds"] == 60  # repeated, it still knows the time there was before
 
 
@@ -152,25 +159,33 @@ def test_the_switch_fences_drains_compares_flips_and_opens() -> None:
     answer = until(world, gate, announce, switch)
     assert answer["outcome"] == "open"
     assert answer["fence_to_open_seconds"] > 0
-    assert list(answer["evidence"]) == ["gate", "announce", "fence", "drain", "sequences", "compare", "flip", "open"]
+    assert list(answer["evidence"]) == [
+        *("gate", "announce", "fence", "drain", "sequences", "reverse", "compare", "flip", "open")
+    ]
     assert answer["evidence"]["fence"]["sessions_ended"] == 2
-    assert answer["evidence"]["compare"] == {"tables": 1, "rows": 3, "mismatches": 0, "hash": "record"}
+    assert answer["evidence"]["compare"] == {
+        **{"tables": 1, "rows": 3, "mismatches": 0, "hash": "record"},
+        "tables_in_fence": 0,  # nobody wrote since the survey
+    }
+    assert answer["evidence"]["reverse"]["slot"] == "migration_failback" in world.target.slots
     assert answer["evidence"]["open"] == {"open_to": [APPLICATION]}
     assert not world.source.writable()
     assert world.source.sessions_of == [DMS]
     assert world.target.writable()
     assert world.target.read_only is None
     assert OPERATOR in world.target.grantees
-    assert world.names.weights == {"blue": 0, "green": 100}
+    assert world.router.leads_to() == "green"
     assert world.target.numbers == {"ids": 132}
-    assert world.watcher.violations == []
+    assert world.violations == []
     assert world.source.closed == world.target.closed > 0
 
 
 def test_every_step_is_recorded_before_and_after() -> None:
     events = switched().tracking.events
-    for step in ("fence", "drain", "sequences", "compare", "flip", "open"):
-        assert events.index(f"{step} begins") < events.index(f"{step} done")
+    steps = ("fence", "drain", "sequences", "reverse", "compare", "flip", "open")
+    for step, following in itertools.pairwise(steps):
+        assert f"{step} done, {following} begins" in events
+    assert events.index("fence begins") < events.index("open done")
 
 
 def undone(spoil: Any, after: Any = None) -> tuple[World, str]:
@@ -183,10 +198,11 @@ def undone(spoil: Any, after: Any = None) -> tuple[World, str]:
     assert world.source.access().grantees == (PUBLIC,)
     assert world.source.read_only is None
     assert not world.target.writable()
-    assert world.names.weights == {"blue": 100, "green": 0}
-    assert world.names.ttl == 60
+    assert world.router.leads_to() == "blue"
+    assert world.router.seconds == 60
+    assert world.target.slots == {}
     assert world.tracking.record.phase is Phase.UNDONE
-    assert world.watcher.violations == []
+    assert world.violations == []
     return world, str(answer["reason"])
 
 
@@ -194,15 +210,16 @@ def undone(spoil: Any, after: Any = None) -> tuple[World, str]:
     ("spoil", "said"),
     [
         (lambda w: w.source.stubborn.add(APPLICATION), "FenceBroken: sessions that do not end: app, app"),
-        (lambda w: w.source.prepared.append("tx1"), "FenceBroken: prepared transactions on the source: tx1"),
-        (lambda w: setattr(w.source, "downstream", None), "DrainFailed: the token written after the fence"),
+        (lambda w: w.source.prepared.append("tx1"), "FenceBroken: prepared transactions on the side that is left: tx1"),
+        (lambda w: setattr(w.task, "broken", True), "DrainFailed: the token written after the fence"),
         (lambda w: w.target.suspended.append("s.t"), "DrainFailed: DMS suspended"),
         (lambda w: setattr(w.target, "exceptions", 1), "could not apply 1 changes"),
         (lambda w: setattr(w.target, "sets_sequences", False) or w.target.numbers.update(ids=5), "Mismatch: sequences"),
         (lambda w: w.target.digests.update({ORDERS: Digest(2, "1")}), "has 3 rows on the source, 2 on the target"),
         (lambda w: w.target.digests.update({ORDERS: Digest(3, "1")}), "the same 3 rows by number, not by content"),
         (lambda w: w.target.digests.clear(), "public.orders is missing on the target"),
-        (lambda w: w.watcher.fail.update({"names.shift": [OSError("throttled")]}), "OSError: throttled"),
+        (lambda w: w.config["limits"].update(write_gap_seconds=61), "Refused: nobody could write for 61.5 s"),
+        (lambda w: w.watcher.fail.update({"router.shift": [OSError("throttled")]}), "OSError: throttled"),
     ],
 )
 def test_what_fails_before_opening_is_taken_back_in_the_same_invocation(spoil: Any, said: str) -> None:
@@ -218,7 +235,37 @@ def test_a_second_attempt_succeeds_once_the_cause_is_gone() -> None:
     for function in (gate, announce, switch):
         answer = call(world, function, **event)
     assert answer["outcome"] == "open"
-    assert world.tracking.record.token == 2
+    assert world.tracking.record.attempt == 2
+
+
+def test_only_what_changed_since_the_survey_is_compared_behind_the_fence() -> None:
+    world = World()
+    quiet = Table("public", "quiet")
+    for side in (world.source, world.target):
+        side.digests[quiet] = Digest(9, "9")
+        side.digest = lambda table, _, side=side, **__: (  # type: ignore[misc,method-assign]
+            Digest(3 + len(side.rows), str(side.rows)) if table == ORDERS else side.digests[table]
+        )
+    until(world, gate, announce)
+    act, late = world.source.act, ["a row"]
+
+    def busy(*args: Any) -> None:
+        if late:  # a last write, before the fence closes
+            assert world.source.write(late.pop())
+        act(*args)
+
+    world.source.act = busy  # type: ignore[method-assign]
+    for side in (world.source, world.target):
+        side.marks = lambda side=side: {ORDERS: str(len(side.rows)), quiet: "the same"}  # type: ignore[misc,method-assign]
+    compared = call(world, switch)["evidence"]["compare"]
+    assert (compared["tables"], compared["tables_in_fence"], compared["rows"]) == (2, 1, 4 + 9)
+    assert world.target.rows == ["a row"]
+
+
+def test_without_exact_marks_everything_is_compared_behind_the_fence() -> None:
+    world = World()
+    world.target.keeps_marks = False
+    assert until(world, gate, announce, switch)["evidence"]["compare"]["tables_in_fence"] == 1
 
 
 def test_a_batch_that_is_still_being_applied_is_waited_for() -> None:
@@ -246,17 +293,17 @@ def test_listed_application_roles_alone_are_fenced() -> None:
 def test_an_intruder_during_the_section_stops_the_opening() -> None:
     world = World()
     until(world, gate, announce)
-    shift = world.names.shift
+    shift = world.router.shift
 
     def late(*args: Any) -> str:
         world.source.grantees.add(APPLICATION)
-        world.names.shift = shift  # type: ignore[method-assign]
+        world.router.shift = shift  # type: ignore[method-assign]
         return shift(*args)
 
-    world.names.shift = late  # type: ignore[method-assign]
+    world.router.shift = late  # type: ignore[method-assign]
     answer = call(world, switch)
     assert answer["outcome"] == "undone"
-    assert "roles that can still connect to the source: app" in answer["reason"]
+    assert "roles that can still connect to the side that is left: app" in answer["reason"]
 
 
 def test_a_superseded_execution_stops_and_undoes_nothing() -> None:
@@ -265,19 +312,21 @@ def test_a_superseded_execution_stops_and_undoes_nothing() -> None:
     world.watcher.fail["tracking.write"] = [Superseded("another")]
     with pytest.raises(Superseded):
         call(world, switch)
-    assert "target.run" not in world.watcher.calls[-3:]
+    assert not [call for call in world.watcher.calls if call.endswith(".act")]
 
 
 def test_a_failure_while_opening_goes_forward_not_back() -> None:
     world = World()
     until(world, gate, announce)
-    world.watcher.fail["target.run"] = [OSError("connection lost")]
+    world.watcher.fail["target.act"] = [None, OSError("connection lost")]  # type: ignore[list-item]
     with pytest.raises(OSError, match="connection lost"):
         call(world, switch)
     assert not world.source.writable()
     assert call(world, undo) == {"outcome": "forward"}
+    slots = dict(world.target.slots)
     assert call(world, switch)["outcome"] == "open"
-    assert call(world, undo) == {"outcome": "finish"}
+    assert world.target.slots == slots  # made anew it would have lost what was written since
+    assert call(world, undo) == {"outcome": "settle"}
 
 
 # Undo
@@ -292,6 +341,7 @@ def test_the_undo_function_takes_back_what_a_dead_invocation_left() -> None:
     assert not world.source.writable()
     answer = call(world, undo, reason="the function died")
     assert answer == {"outcome": "undone", "reason": "the function died"}
+    assert world.router.seconds == 60
     assert world.source.writable()
     assert call(world, undo)["outcome"] == "nothing"
 
@@ -300,22 +350,25 @@ def test_undo_tries_every_part_and_says_what_failed() -> None:
     world = World()
     until(world, gate, announce)
     world.watcher.fail["target.has_token"] = [OSError("lost")]
-    world.watcher.fail["names.shift"] = [OSError("throttled")]
-    with pytest.raises(compensation.UndoFailed, match="restore ttl: throttled"):
+    world.watcher.fail["router.shift"] = [OSError("throttled")]
+    with pytest.raises(compensation.UndoFailed, match="names back: throttled"):
         call(world, switch)
     assert world.source.writable()
     assert call(world, undo)["outcome"] == "undone"
-    assert world.names.ttl == 60
+    assert world.router.seconds == 60
 
 
 def test_undo_opens_nothing_while_the_target_may_not_be_closed() -> None:
     world = World()
     until(world, gate, announce)
     world.watcher.fail["target.has_token"] = [OSError("lost")]
-    world.watcher.fail["target.run"] = [OSError("unreachable")]
-    with pytest.raises(compensation.UndoFailed, match="close target: unreachable"):
+    world.watcher.fail["target.act"] = [OSError("unreachable")]
+    with pytest.raises(compensation.UndoFailed, match="close the new side: unreachable"):
         call(world, switch)
     assert not world.source.writable()
+    with pytest.raises(Superseded, match="is undoing: run-1 comes too late"):
+        call(world, switch)  # a retry of the step must not go on with what is being taken back
+    assert call(world, undo)["outcome"] == "undone"
 
 
 def test_what_can_be_neither_undone_nor_finished_is_handed_to_a_person() -> None:
@@ -328,38 +381,243 @@ def test_what_can_be_neither_undone_nor_finished_is_handed_to_a_person() -> None
     assert call(world, undo, give_up=True)["outcome"] == "nothing"
 
 
+# Settle
+
+
+def settled(world: World) -> dict[str, Any]:
+    return until(world, gate, announce, switch, settle)
+
+
+def test_settling_turns_the_stream_round_and_sees_a_row_go_through_it() -> None:
+    world = World()
+    world.target.views = ["public.sales"]
+    until(world, gate, announce, switch)
+    assert world.target.write("on green, before the stream runs")
+    answer = call(world, settle)
+    assert (answer["outcome"], answer["wait_seconds"]) == ("window", 300)
+    assert answer["way_back"]["safe"]
+    assert (world.task.found.status, world.failback_task.found.status) == ("stopped", "running")
+    assert "on green, before the stream runs" in world.source.rows
+    assert world.tracking.record.evidence["settle"]["refreshed"] == ["public.sales"]
+    assert world.router.seconds == 1  # low until the window is over
+    assert world.notices.told == ["Migration migration-unit switched over"]
+    assert world.violations == []
+
+
+def test_a_way_back_that_does_not_flow_is_told_and_takes_nobody_down() -> None:
+    world = World()
+    world.failback_task.broken = True
+    until(world, gate, announce, switch)
+    answer = call(world, settle)
+    assert answer["outcome"] == "window"
+    assert not answer["way_back"]["safe"]
+    assert "no row came back in time" in answer["way_back"]["reason"]
+    assert world.open_side() == "green"
+
+
+def test_without_a_way_back_none_is_made() -> None:
+    world = World()
+    world.config["replication"] = {**world.config["replication"], "failback_slot": ""}
+    answer = settled(world)
+    assert answer["way_back"] == {"safe": False, "reason": "switchover.failBack is false: none was made"}
+    assert world.target.slots == {}
+    assert world.failback_task.found.status == "ready"
+
+
+def test_settling_can_be_repeated_after_a_failure() -> None:
+    world = World()
+    until(world, gate, announce, switch)
+    world.watcher.fail["failback_task.start_from"] = [OSError("lost")]
+    with pytest.raises(OSError, match="lost"):
+        call(world, settle)
+    assert call(world, settle)["way_back"]["safe"]
+
+
 # Finish
 
 
-def test_finishing_restores_the_time_to_live_stops_the_task_and_tells_people() -> None:
-    world = switched()
-    world.target.views = ["public.sales"]
+def test_finishing_restores_the_time_to_live_takes_down_what_was_made_and_tells_people() -> None:
+    world = World()
+    settled(world)
     answer = call(world, finish)
     assert answer["outcome"] == "completed"
-    evidence = answer["evidence"]["finish"]
-    assert evidence == {
-        "in_sync": True,
+    assert answer["evidence"]["finish"] == {
+        "change": "/change/C1",
         "counters": {"read": 5, "applied": 5},
-        "task_stopped": True,
-        "refreshed": ["public.sales"],
+        "slot_dropped": True,
     }
-    assert (world.names.ttl, world.names.weights) == (60, {"blue": 0, "green": 100})
+    assert (world.router.seconds, world.router.leads_to()) == (60, "green")
+    assert world.failback_task.found.status == "stopped"
+    assert world.target.slots == {}
+    assert world.source.control[-1] == world.target.control[-1] == ["dropped"]
     assert world.tracking.record.phase is Phase.COMPLETED
-    assert world.notices.told == ["Migration migration-unit completed"]
+    assert world.notices.told[-1] == "Migration migration-unit completed"
 
 
-def test_a_change_that_is_not_in_sync_in_time_is_told_not_waited_for_for_ever() -> None:
-    world = switched()
-    world.names.synced = False
-    assert call(world, finish)["evidence"]["finish"]["in_sync"] is False
-
-
-def test_finishing_can_be_repeated_after_a_failure() -> None:
-    world = switched()
-    world.watcher.fail["task.stop"] = [OSError("lost")]
-    with pytest.raises(OSError, match="lost"):
+def test_finishing_waits_for_what_has_to_come_before_it() -> None:
+    world = World()
+    until(world, gate, announce, switch)
+    with pytest.raises(Superseded, match="is not settled"):
         call(world, finish)
+    call(world, settle)
+    world.router.synced = False
+    with pytest.raises(DeadlineExceeded, match="INSYNC"):
+        call(world, finish)
+    world.router.synced = True
     assert call(world, finish)["outcome"] == "completed"
+
+
+# Fail-back
+
+BACK = {"execution": "back-1", "input": {"direction": "back"}}
+
+
+def test_fail_back_is_the_same_steps_mirrored() -> None:
+    world = World()
+    settled(world)
+    assert world.target.write("on green")
+    world.target.numbers["ids"] = 500
+    answer = until(world, gate, announce, switch, **BACK)
+    assert answer["outcome"] == "open"
+    assert list(answer["evidence"]) == ["gate", "announce", "fence", "drain", "sequences", "compare", "flip", "open"]
+    assert (world.open_side(), world.router.leads_to()) == ("blue", "blue")
+    assert world.source.access().grantees == (PUBLIC,)
+    assert world.source.read_only is None
+    assert world.source.rows == ["on green"]
+    assert world.source.numbers == {"ids": 532}
+    assert call(world, settle, **BACK) == {"outcome": "failed back"}
+    assert (world.failback_task.found.status, world.target.slots, world.router.seconds) == ("stopped", {}, 60)
+    assert call(world, finish) == {"outcome": "failed back"}  # the first execution hears of it
+    assert world.tracking.record.phase is Phase.FAILED_BACK
+    assert world.violations == []
+
+
+def test_a_fail_back_that_is_refused_or_taken_back_leaves_the_target_open_and_the_way_back_there() -> None:
+    world = World()
+    settled(world)
+    world.failback_task.broken = True
+    assert until(world, gate, **BACK)["outcome"] == "refused"
+    world.failback_task.broken = False
+    again = {**BACK, "execution": "back-2"}
+    until(world, gate, announce, **again)
+    world.source.suspended.append("s.t")
+    assert call(world, switch, **again)["outcome"] == "undone"
+    assert (world.open_side(), world.router.leads_to(), world.router.seconds) == ("green", "green", 1)
+    assert world.target.access().grantees == (PUBLIC, DMS, OPERATOR)
+    assert world.tracking.record.phase is Phase.OPEN
+    world.source.suspended.clear()
+    assert until(world, gate, announce, switch, **{**BACK, "execution": "back-3"})["outcome"] == "open"
+    assert world.violations == []
+
+
+def test_finishing_waits_while_a_fail_back_is_under_way_and_goes_on_if_it_is_taken_back() -> None:
+    world = World()
+    settled(world)
+    until(world, gate, announce, **BACK)
+    assert call(world, finish) == {"outcome": "waiting", "wait_seconds": 60}
+    call(world, undo, **BACK)
+    assert call(world, finish)["outcome"] == "completed"
+
+
+def test_after_the_window_there_is_no_way_back() -> None:
+    world = World()
+    settled(world)
+    world.clock.sleep(301)
+    with pytest.raises(Refused, match="its window is over"):
+        until(world, gate, **BACK)
+
+
+def test_after_a_fail_back_the_target_is_emptied_and_the_whole_can_be_done_again() -> None:
+    world = World()
+    settled(world)
+    world.target.write("on green")
+    until(world, gate, announce, switch, settle, **BACK)
+    with pytest.raises(Refused, match="the target is behind: call with"):
+        call(world, prepare)
+    call(world, prepare, empty_target=True)
+    assert (world.target.emptied, world.target.rows) == ([ORDERS], [])
+    world.target.rows = list(world.source.rows)  # the full load
+    world.task.found = replace(world.task.found, status="running")
+    world.task.position = len(world.source.log)
+    assert until(world, gate, announce, switch, **{"execution": "run-2"})["outcome"] == "open"
+    assert world.open_side() == "green"
+
+
+def test_a_direction_nobody_knows_is_refused() -> None:
+    with pytest.raises(Refused, match="direction is 'sideways': write forward or back"):
+        call(World(), gate, input={"direction": "sideways"})
+
+
+# Who comes too late
+
+
+def test_an_abort_takes_the_attempt_from_who_is_at_work_on_it() -> None:
+    world = World()
+    until(world, gate, announce)
+    act = world.target.act
+
+    def aborted(*args: Any) -> None:
+        world.target.act = act  # type: ignore[method-assign]
+        assert call(world, undo, abort="the phone rang")["outcome"] == "undone"
+        act(*args)
+
+    world.target.act = aborted  # type: ignore[method-assign]
+    with pytest.raises(Superseded, match="acted on with a later token"):
+        call(world, switch)
+    assert world.open_side() == "blue"
+    assert world.tracking.record.reason == "aborted: the phone rang"
+    assert call(world, undo)["outcome"] == "nothing"
+    assert world.violations == []
+
+
+@pytest.mark.parametrize("phase", [Phase.IDLE, Phase.UNDONE, Phase.OPEN, Phase.COMPLETED])
+def test_there_is_nothing_to_abort_outside_an_attempt(phase: Phase) -> None:
+    world = World()
+    world.tracking.record = Record("migration-unit", phase=phase)
+    with pytest.raises(Refused, match="no attempt is under way to abort"):
+        call(world, undo, abort="why")
+
+
+def test_an_attempt_past_the_point_of_no_return_is_not_aborted() -> None:
+    world = World()
+    until(world, gate, announce)
+    world.watcher.fail["target.act"] = [None, OSError("lost")]  # type: ignore[list-item]
+    with pytest.raises(OSError, match="lost"):
+        call(world, switch)
+    with pytest.raises(Refused, match="fail-back now, not undo"):
+        call(world, undo, abort="why")
+
+
+def test_two_invocations_of_one_execution_do_not_both_act() -> None:
+    """Step Functions calls again where it lost the answer: the first may still be at work."""
+    world = World()
+    until(world, gate, announce)
+    act, second = world.target.act, []
+
+    def overtaken(*args: Any) -> None:
+        world.target.act = act  # type: ignore[method-assign]
+        second.append(call(world, switch)["outcome"])
+        act(*args)
+
+    world.target.act = overtaken  # type: ignore[method-assign]
+    with pytest.raises(Superseded):
+        call(world, switch)
+    assert (second, world.open_side()) == (["open"], "green")
+    assert world.violations == []
+
+
+def test_a_new_execution_goes_on_where_one_gave_up() -> None:
+    world = World()
+    until(world, gate, announce)
+    world.watcher.fail["target.has_token"] = [OSError("lost")]
+    world.watcher.fail["source.act"] = [None, OSError("unreachable")]  # type: ignore[list-item]
+    with pytest.raises(compensation.UndoFailed, match="reopen the old side: unreachable"):
+        call(world, switch)
+    call(world, undo, give_up=True, reason="unreachable")
+    assert world.open_side() is None
+    assert call(world, gate, execution="run-2") == {"outcome": "undo", "wait_seconds": 0}
+    assert call(world, undo, execution="run-2")["outcome"] == "undone"
+    assert world.open_side() == "blue"
 
 
 # Observe
@@ -384,6 +642,22 @@ def test_the_observer_keeps_out_of_a_switchover() -> None:
     shown = len(world.notices.shown)
     assert call(world, observe) == {"outcome": Phase.SWITCHING}
     assert len(world.notices.shown) == shown
+
+
+def test_while_the_target_is_open_the_observer_says_whether_the_way_back_is_safe_and_until_when() -> None:
+    world = World()
+    until(world, gate, announce, switch)
+    assert call(world, observe)["way_back"]["reasons"] == ["the reverse stream is not verified yet"]
+    call(world, settle)
+    way_back = call(world, observe)["way_back"]
+    assert (way_back["safe"], way_back["until"]) == (True, "1970-01-01T00:21:40Z")
+    assert world.notices.shown[-1]["way_back"] == way_back
+    world.failback_task.found = replace(world.failback_task.found, status="failed")
+    assert call(world, observe)["way_back"]["reasons"] == [
+        "the replication task is failed: start it and wait for its full load"
+    ]
+    world.clock.sleep(400)
+    assert call(world, observe)["way_back"]["reasons"] == ["the window is over"]
 
 
 def test_in_automatic_mode_the_first_attempt_starts_once_the_lag_is_known_and_small() -> None:
@@ -416,39 +690,57 @@ def calls_of_a_switch() -> list[str]:
     return world.watcher.calls[before:]
 
 
+def before_a_switch(direction: str) -> tuple[World, dict[str, Any]]:
+    """Return a world about to switch, forward or back, and the event of the execution that does."""
+    world = World()
+    event: dict[str, Any] = EVENT
+    if direction == "back":
+        settled(world)
+        event = BACK
+    until(world, gate, announce, **event)
+    return world, event
+
+
+def calls_until_killed(world: World, event: dict[str, Any]) -> int:
+    before = len(world.watcher.calls)
+    call(world, switch, **event)
+    return len(world.watcher.calls) - before
+
+
+@pytest.mark.parametrize("direction", ["forward", "back"])
 @pytest.mark.parametrize("when", ["kill_before", "kill_after"])
-def test_a_switch_killed_anywhere_ends_with_exactly_one_side_open(when: str) -> None:
+def test_a_switch_killed_anywhere_ends_with_exactly_one_side_open(when: str, direction: str) -> None:
     """As Step Functions would: the undo function is called, and where it says forward, the switch again."""
     ends = set()
-    for number in range(len(calls_of_a_switch())):
-        world = World()
-        until(world, gate, announce)
+    old, new = ("blue", "green") if direction == "forward" else ("green", "blue")
+    for number in range(calls_until_killed(*before_a_switch(direction))):
+        world, event = before_a_switch(direction)
         setattr(world.watcher, when, len(world.watcher.calls) + number)
         with pytest.raises(Killed):
-            call(world, switch)
-        outcome = call(world, undo)["outcome"]
+            call(world, switch, **event)
+        outcome = call(world, undo, **event)["outcome"]
         if outcome == "forward":
-            outcome = call(world, switch)["outcome"]
-        elif outcome == "finish":
+            outcome = call(world, switch, **event)["outcome"]
+        elif outcome == "settle":
             outcome = "open"
         ends.add(outcome)
-        assert world.watcher.violations == [], (when, number)
-        assert world.source.writable() != world.target.writable(), (when, number, outcome)
-        assert world.target.writable() == (outcome == "open")
-        assert world.names.weights == ({"blue": 0, "green": 100} if outcome == "open" else {"blue": 100, "green": 0})
-        if outcome == "undone":
+        assert world.violations == [], (when, number)
+        assert world.open_side() == (new if outcome == "open" else old), (when, number, outcome)
+        assert world.router.leads_to() == world.open_side()
+        if outcome == "undone" and direction == "forward":
             assert world.source.access().grantees == (PUBLIC,)
-            assert world.names.ttl == 60
+            assert world.router.seconds == 60
+            assert world.target.slots == {}
     assert ends == {"undone", "open"}
 
 
-def test_a_switch_killed_and_run_again_by_a_retry_goes_on_by_itself() -> None:
-    for number in range(len(calls_of_a_switch())):
-        world = World()
-        until(world, gate, announce)
+@pytest.mark.parametrize("direction", ["forward", "back"])
+def test_a_switch_killed_and_run_again_by_a_retry_goes_on_by_itself(direction: str) -> None:
+    for number in range(calls_until_killed(*before_a_switch(direction))):
+        world, event = before_a_switch(direction)
         world.watcher.kill_after = len(world.watcher.calls) + number
         with pytest.raises(Killed):
-            call(world, switch)
-        assert call(world, switch)["outcome"] == "open"
-        assert world.watcher.violations == []
+            call(world, switch, **event)
+        assert call(world, switch, **event)["outcome"] == "open"
+        assert world.violations == []
         assert Step.OPEN in world.tracking.record.done
