@@ -33,6 +33,7 @@ class Migration(Stack):
         yield from consistency.without_authority(self.target.ssl_mode, "target")
         yield from consistency.dns(self.dns)
         yield from consistency.switchover(self.switchover)
+        yield from consistency.transformations(self.replication, self.switchover)
 
     @property
     def database(self) -> str:
