@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from handlers.clock import DeadlineExceeded, wait_for
-from handlers.core import access, names, sequences
-from handlers.core.comparison import Column, Digest, Table, differences, selected
+from handlers.core import access, mapping, names, sequences
+from handlers.core.comparison import Digest, Table, differences
+from handlers.core.mapping import Relation
 from handlers.core.record import Record, Step
 from handlers.migration import Door, Migration
 
@@ -116,7 +117,7 @@ class FencedSection:
 
     def sequences(self) -> dict[str, Any]:
         """Set every sequence of the target ahead of the source's, in one statement, and read back."""
-        wanted = self.source.database.sequences()
+        wanted = mapping.sequences(self.source.database.sequences(), self.rules)
         self.target.database.set_sequences(wanted)
         late = sequences.behind(wanted, self.target.database.sequences())
         if late:
@@ -127,10 +128,7 @@ class FencedSection:
         """Count and hash every table on both sides at once. A batch still being applied gets until the deadline."""
         clock = self.migration.clock
         until = clock.now() + self.migration.config.limits.drain_seconds
-        here, there = (
-            {t: c for t, c in door.database.tables().items() if selected(t, self.rules)}
-            for door in (self.source, self.target)
-        )
+        here, there = mapping.sides(self.source.database.tables(), self.target.database.tables(), self.rules)
         first, second = self.source.database.self_test(), self.target.database.self_test()
         record_hash = first is not None and first == second
         found: tuple[dict[Table, Digest | None], dict[Table, Digest | None]] = ({}, {})
@@ -138,7 +136,7 @@ class FencedSection:
         while True:
             with ThreadPoolExecutor(max_workers=2) as both:
                 halves = [
-                    both.submit(_digests, door, tables, here, again, record_hash=record_hash)
+                    both.submit(_digests, door, tables, again, record_hash=record_hash)
                     for door, tables in ((self.source, here), (self.target, there))
                 ]
                 for half, digests in zip(found, halves, strict=True):
@@ -178,15 +176,14 @@ class FencedSection:
 
 def _digests(
     door: Door,
-    tables: Mapping[Table, Sequence[Column]],
-    columns: Mapping[Table, Sequence[Column]],
+    tables: Mapping[Table, Relation],
     wanted: Sequence[Table],
     *,
     record_hash: bool,
 ) -> dict[Table, Digest | None]:
-    """Return one side's digests. Both sides hash the columns of the source, or the order could differ unseen."""
+    """Return one side's digests, by the source's names."""
     return {
-        table: door.database.digest(table, columns.get(table, tables[table]), record_hash=record_hash)
+        table: door.database.digest(tables[table].table, tables[table].columns, record_hash=record_hash)
         if table in tables
         else None
         for table in wanted

@@ -31,6 +31,7 @@ class Observation:
     target_open_to: tuple[str, ...] = ()
     unselected_tables: tuple[str, ...] = ()
     missing_tables: tuple[str, ...] = ()
+    merged_names: tuple[str, ...] = ()
     missing_sequences: tuple[str, ...] = ()
     missing_roles: tuple[str, ...] = ()
 
@@ -75,7 +76,8 @@ def reasons_against(seen: Observation, limits: Limits) -> list[str]:
         (seen.superuser_sessions, "superuser sessions on the source, whom no fence stops: end"),
         (seen.target_open_to, "roles that can connect to the target already: run the prepare function; it shuts out"),
         (seen.unselected_tables, "tables of the source that no rule selects: include or exclude in replication.tables"),
-        (seen.missing_tables, "tables missing on the target: carry the schema for"),
+        (seen.missing_tables, "tables or columns missing on the target: carry the schema for"),
+        (seen.merged_names, "names that replication.transformations gives twice: change a rule about"),
         (seen.missing_sequences, "sequences missing on the target: carry the schema for"),
         (seen.missing_roles, "roles of the source missing on the target: create"),
     ):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from handlers.clock import DeadlineExceeded, wait_for
-from handlers.core import access, readiness
+from handlers.core import access, mapping, readiness
 from handlers.core import record as records
 from handlers.core.comparison import verdict
 from handlers.core.readiness import Observation
@@ -50,7 +50,7 @@ def observe(migration: Migration) -> Observation:
         spared = access.keepers(roles, source.ours, config.application_roles)
         fenced = [role.name for role in roles if role.can_connect and not role.superuser and role.name not in spared]
         there = {role.name for role in target.database.login_roles()}
-        verdicts = {table: verdict(table, rules) for table in source.database.tables()}
+        source_tables = source.database.tables()
         target_tables = target.database.tables()
         target_sequences = target.database.sequence_names()
         return replace(
@@ -60,13 +60,12 @@ def observe(migration: Migration) -> Observation:
             long_transactions=tuple(source.database.long_transactions(config.limits.longest_transaction_seconds)),
             superuser_sessions=tuple(source.database.sessions(spared, superusers_only=True)),
             target_open_to=tuple(access.intruders(target.database.login_roles(), target.ours)),
-            unselected_tables=tuple(str(table) for table, taken in verdicts.items() if taken is None),
-            missing_tables=tuple(
-                str(table) for table, taken in verdicts.items() if taken and table not in target_tables
-            ),
+            unselected_tables=tuple(str(table) for table in source_tables if verdict(table, rules) is None),
+            missing_tables=tuple(mapping.missing(source_tables, target_tables, rules)),
+            merged_names=tuple(mapping.merged(source_tables, rules)),
             missing_sequences=tuple(
                 f"{s.schema}.{s.name}"
-                for s in source.database.sequences()
+                for s in mapping.sequences(source.database.sequences(), rules)
                 if (s.schema, s.name) not in target_sequences
             ),
             missing_roles=tuple(name for name in fenced if name not in there),

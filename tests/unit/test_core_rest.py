@@ -167,7 +167,10 @@ def test_nothing_speaks_against_a_healthy_migration() -> None:
         (Observation(HEALTHY, 0.1, superuser_sessions=("root",)), "superuser sessions on the source"),
         (Observation(HEALTHY, 0.1, target_open_to=("app",)), "roles that can connect to the target already"),
         (Observation(HEALTHY, 0.1, unselected_tables=("s.t",)), "tables of the source that no rule selects: include"),
-        (Observation(HEALTHY, 0.1, missing_tables=("s.t",)), "tables missing on the target: carry the schema for s.t"),
+        (
+            Observation(HEALTHY, 0.1, missing_tables=("s.t",)),
+            "tables or columns missing on the target: carry the schema for s.t",
+        ),
         (Observation(HEALTHY, 0.1, missing_sequences=("s.q",)), "sequences missing on the target"),
         (Observation(HEALTHY, 0.1, missing_roles=("app",)), "roles of the source missing on the target: create app"),
     ],
