@@ -1,11 +1,14 @@
 """Settings of names that change on the way."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from components import settings
 from components.settings import Migration
+from sandbox import stack
 from tests.unit.test_settings import complaints, with_
 
 APP = [{"schema": "app"}]
@@ -104,3 +107,10 @@ def test_without_fail_back_names_need_no_way_back() -> None:
     loaded = settings.load(transformed({"schema": "app", "table": "%", "case": "lower"}, fail_back=False))
     assert isinstance(loaded, Migration)
     assert loaded.switchover.fail_back is False
+
+
+def test_a_sandbox_selects_the_schemas_whose_names_change_beside_its_own(tmp_path: Path) -> None:
+    raw = transformed({"schema": "app", "rename": "app_v2"}, {"schema": "app", "table": "t", "rename": "u"})
+    path = tmp_path / "stack.yaml"
+    path.write_text(yaml.safe_dump({"config": {f"{stack.PROJECT}:{key}": value for key, value in raw.items()}}))
+    stack.check(str(path))

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from psycopg2.extras import ReplicationCursor
 
 from components.dms_mirror import mirrored
 from components.dms_settings import TableRule, table_mappings
@@ -196,6 +197,23 @@ def test_a_connection_that_breaks_loses_and_doubles_nothing(ready: Migration, si
     alike(ready)
 
 
+def test_what_was_applied_and_not_acknowledged_is_not_applied_again(
+    ready: Migration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = ready.task(rules=rules())
+    with monkeypatch.context() as deaf:
+        deaf.setattr(ReplicationCursor, "send_feedback", lambda *_, **__: None)
+        ready.start(task)
+        ready.await_load(task)
+        ready.on_source("INSERT INTO app.log VALUES ('once')", "UPDATE app.orders SET amt = amt + 1 WHERE id < 9")
+        alike(ready)
+        ready.stop(task)
+    ready.start(task, "resume-processing")
+    ready.on_source("INSERT INTO app.log VALUES ('later')")
+    eventually(lambda: ready.on_target("SELECT 1 FROM app_v2.log WHERE what = 'later'"))
+    assert unlike(ready, rules()) == []
+
+
 def test_what_the_target_does_not_take_fails_the_task(ready: Migration) -> None:
     task = ready.task(rules=rules())
     ready.start(task)
@@ -236,6 +254,12 @@ def test_the_way_back_carries_changes_under_the_source_s_names(ready: Migration)
     alike(ready, back_text, back=True)
     found = ready.on_source("SELECT id, amt, note FROM app.orders WHERE id IN (7, 8, 200) ORDER BY id")
     assert found == [(7, 77, "internal"), (200, 20, "internal")]
+    ready.stop(back)
+    # What came back stands in the old server's log too: the forward task, resumed, must not send it again.
+    ready.start(forward, "resume-processing")
+    ready.on_source("INSERT INTO app.log VALUES ('again')")
+    eventually(lambda: ready.on_target("SELECT 1 FROM app_v2.log WHERE what = 'again'"))
+    alike(ready)
 
 
 def test_deletion_leaves_nothing_behind(ready: Migration) -> None:
