@@ -6,7 +6,9 @@ import pulumi
 import pulumi_aws as aws
 
 from components import checks, policies, replication_instance
+from components.dms_mirror import mirrored, obstacles
 from components.dms_settings import DEFAULT_LOB_MAXIMUM_KB, TableRule, table_mappings, task_settings
+from components.dms_transformations import TransformationRule
 
 SOURCE_ENGINES = ("postgres", "aurora-postgresql")
 SSL_MODES = ("none", "require", "verify-ca", "verify-full")
@@ -65,6 +67,11 @@ class DmsPipelineArgs(TypedDict):
     """Tables to replicate; at least one rule that includes."""
     failback_slot: NotRequired[str | None]
     """Slot on the target that the fail-back task reads from; the automation makes it. Default: DMS makes its own."""
+    transformations: NotRequired[list[TransformationRule]]
+    """Names that differ on the target. The fail-back task gets what takes them back. Default: none."""
+    fail_back: NotRequired[bool]
+    """Refuse transformations that have no way back. Without, the fail-back task then carries nothing of the
+    application's. Default true."""
     instance_class: NotRequired[str]
     """Class of the replication instance. Default dms.r5.large."""
     storage_gb: NotRequired[int]
@@ -114,7 +121,8 @@ class DmsPipeline(pulumi.ComponentResource):
         for side in (args["source"], args["target"]):
             checks.one_of("engine_name", side["engine_name"], SOURCE_ENGINES)
             checks.one_of("ssl_mode", side.get("ssl_mode", "require"), SSL_MODES)
-        mappings = table_mappings(args["tables"])
+        mappings = table_mappings(args["tables"], args.get("transformations", []))
+        back_mappings = self._way_back()
         settings = task_settings(lob_maximum_kb=int(args.get("lob_maximum_kb", DEFAULT_LOB_MAXIMUM_KB)))
 
         instance = args.get("instance") or self._own_instance()
@@ -124,7 +132,7 @@ class DmsPipeline(pulumi.ComponentResource):
         back_source = self._endpoint("failback-source", "source", args["target"], access)
         back_target = self._endpoint("failback-target", "target", args["source"], access)
         forward = self._task("forward", "full-load-and-cdc", instance, source, target, mappings, settings)
-        failback = self._task("failback", "cdc", instance, back_source, back_target, mappings, settings)
+        failback = self._task("failback", "cdc", instance, back_source, back_target, back_mappings, settings)
 
         self.replication_instance_arn = pulumi.Output.from_input(instance["arn"])
         self.replication_instance_id = pulumi.Output.from_input(instance["id"])
@@ -148,6 +156,13 @@ class DmsPipeline(pulumi.ComponentResource):
                 "failback_target_endpoint_arn": self.failback_target_endpoint_arn,
             }
         )
+
+    def _way_back(self) -> str:
+        """Return the fail-back task's mappings."""
+        tables, transformations = self._args["tables"], self._args.get("transformations", [])
+        if not self._args.get("fail_back", True) and any(obstacles(tables, transformations)):
+            return table_mappings([{"schema": HEARTBEAT_SCHEMA}])
+        return table_mappings(*mirrored(tables, transformations)) if transformations else table_mappings(tables)
 
     def _own_instance(self) -> DmsInstance:
         """Make an instance for this database alone."""

@@ -6,9 +6,10 @@ sent, in one order. Values that are not DMS's own default say why.
 
 import json
 from collections.abc import Sequence
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from components import checks
+from components.dms_transformations import TransformationRule, documents
 
 CONTROL_SCHEMA = "migration_control"
 DRAIN_TABLE = "drain_token"
@@ -31,17 +32,17 @@ class TableRule(TypedDict):
     """include or exclude. Default include."""
 
 
-def table_mappings(rules: Sequence[TableRule]) -> str:
-    """Return DMS's table mappings for `rules`, with the control schema added.
+def table_mappings(rules: Sequence[TableRule], transformations: Sequence[TransformationRule] = ()) -> str:
+    """Return DMS's table mappings for `rules`, with the control schema added, and for what changes its name on the way.
 
-    Raises ArgumentError for an unknown action and where nothing is included.
+    Raises ArgumentError for an unknown action, where nothing is included, and for a transformation DMS would not take.
     """
     wanted = [{"table": "%", "action": "include", **rule} for rule in rules]
     for number, rule in enumerate(wanted):
         checks.one_of(f"tables[{number}].action", str(rule["action"]), ACTIONS)
     checks.not_empty("tables with action include", [rule for rule in wanted if rule["action"] == "include"])
     wanted.append({"schema": CONTROL_SCHEMA, "table": DRAIN_TABLE, "action": "include"})
-    mapped = [
+    mapped: list[dict[str, Any]] = [
         {
             "rule-type": "selection",
             "rule-id": str(number),
@@ -52,6 +53,7 @@ def table_mappings(rules: Sequence[TableRule]) -> str:
         }
         for number, rule in enumerate(wanted, start=1)
     ]
+    mapped += documents(transformations, first_id=len(mapped) + 1)
     return json.dumps({"rules": mapped}, separators=(",", ":"))
 
 

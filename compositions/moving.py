@@ -103,6 +103,8 @@ def pipeline(
                 "ssl_mode": target.ssl_mode,
             },
             "tables": parts.table_rules(wanted.tables),
+            "transformations": parts.transformation_rules(wanted.transformations),
+            "fail_back": config.switchover.fail_back,
             "instance_class": wanted.instance_class,
             "storage_gb": wanted.storage_gb,
             "multi_az": wanted.multi_az,

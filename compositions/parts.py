@@ -8,8 +8,9 @@ import pulumi
 from components import EncryptionKey, MigrationNetwork, TargetDatabase
 from components.alerting import WatchedDatabase
 from components.dms_settings import TableRule
+from components.dms_transformations import TransformationRule
 from components.settings import Site, Target
-from components.settings.sections import Table
+from components.settings.sections import Table, Transformation
 from components.site_to_site_vpn import VpnArgs
 from components.target_database import SecretReplicaArgs
 from compositions.place import Place
@@ -133,3 +134,8 @@ def watched(made: TargetDatabase) -> WatchedDatabase:
 def table_rules(tables: Sequence[Table]) -> list[TableRule]:
     """Return which tables are replicated, as DmsPipeline takes it."""
     return [{"schema": rule.schema_name, "table": rule.table, "action": rule.action} for rule in tables]
+
+
+def transformation_rules(transformations: Sequence[Transformation]) -> list[TransformationRule]:
+    """Return which names change on the way, as DmsPipeline takes it."""
+    return [transformation.rule for transformation in transformations]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from handlers.clock import DeadlineExceeded, wait_for
-from handlers.core import access, sequences
+from handlers.core import access, mapping, sequences
 from handlers.core.comparison import differences
 from handlers.core.direction import Direction
 from handlers.core.names import BLUE, GREEN
@@ -132,7 +132,7 @@ class FencedSection:
 
     def sequences(self) -> dict[str, Any]:
         """Set every sequence of the new side ahead of the old one's, in one statement, and read back."""
-        wanted = self.old.database.sequences()
+        wanted = mapping.sequences(self.old.database.sequences(), self.survey.rules)
         statement = sequences.set_all(wanted)
         if statement:
             self.new.database.act(self.record.token, [statement])

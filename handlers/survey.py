@@ -4,15 +4,18 @@ A table's mark is its file and the counts of rows inserted, updated and deleted,
 counts are complete once it has ended, so behind the fence an unchanged mark means unchanged rows.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from handlers.clock import Clock
-from handlers.core.comparison import Column, Digest, Table, selected
+from handlers.core import mapping
+from handlers.core.comparison import Digest, Table
+from handlers.core.mapping import Relation, Rules
 from handlers.migration import Door
 
-Tables = Mapping[Table, Sequence[Column]]
+Tables = Mapping[Table, Relation]
+"""By the old side's names."""
 Pair = tuple[Digest | None, Digest | None]
 
 
@@ -22,6 +25,7 @@ class Survey:
 
     old: Door
     new: Door
+    rules: Rules
     old_tables: Tables
     new_tables: Tables
     record_hash: bool
@@ -30,12 +34,11 @@ class Survey:
     seconds: dict[Table, float] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, old: Door, new: Door, rules: Iterable[Mapping[str, object]]) -> "Survey":
-        """Read what tables there are and how they can be hashed."""
-        known = list(rules)
-        here, there = ({t: c for t, c in door.database.tables().items() if selected(t, known)} for door in (old, new))
+    def begin(cls, old: Door, new: Door, rules: Rules) -> "Survey":
+        """Read what tables there are and how they can be hashed. `rules` are those of the task from old to new."""
+        here, there = mapping.sides(old.database.tables(), new.database.tables(), rules)
         first, second = old.database.self_test(), new.database.self_test()
-        return cls(old, new, here, there, record_hash=first is not None and first == second)
+        return cls(old, new, rules, here, there, record_hash=first is not None and first == second)
 
     @property
     def tables(self) -> list[Table]:
@@ -75,9 +78,9 @@ class Survey:
         return {table: (here[table], there[table]) for table in tables}
 
     def _one_side(self, door: Door, known: Tables, tables: Sequence[Table]) -> dict[Table, Digest | None]:
-        """Return one side's digests. Both hash the columns of the old side, or the order could differ unseen."""
+        """Return one side's digests, by the old side's names."""
         return {
-            table: door.database.digest(table, self.old_tables.get(table, known[table]), record_hash=self.record_hash)
+            table: door.database.digest(known[table].table, known[table].columns, record_hash=self.record_hash)
             if table in known
             else None
             for table in tables
@@ -85,4 +88,8 @@ class Survey:
 
     def _marks(self) -> dict[Table, tuple[str, str]]:
         here, there = self.old.database.marks(), self.new.database.marks()
-        return {table: (here[table], there[table]) for table in here.keys() & there.keys()}
+        return {
+            table: (here[table], there[self.new_tables[table].table])
+            for table in self.old_tables.keys() & self.new_tables.keys()
+            if table in here and self.new_tables[table].table in there
+        }

@@ -28,6 +28,8 @@ class World:
     mysql: MariaDbInfo | None = None
     excluded: Sequence[Mapping[str, str]] = ()
     """Rules of the config that leave tables out; what it includes is another database's."""
+    renamed: Sequence[str] = ()
+    """Schemas in which the config changes names: the settings want them selected, whether they are there or not."""
 
 
 def values(composition: str, world: World) -> Values:
@@ -103,7 +105,8 @@ def _application(world: World) -> Values:
 
 
 def _tables(world: World) -> list[Mapping[str, str]]:
-    return [*({"schema": schema} for schema in world.schemas), *world.excluded]
+    schemas = dict.fromkeys((*world.schemas, *world.renamed))
+    return [*({"schema": schema} for schema in schemas), *world.excluded]
 
 
 DISPOSABLE = {"deletionProtection": False, "finalSnapshot": False, "secretRecoveryDays": 0}

@@ -33,7 +33,8 @@ sandbox. Commands a person runs by `exec` keep the engine's own ways.
 def derived(config: Mapping[str, Any], world: World) -> dict[str, Any]:
     """Return a stack's configuration with what must differ in a sandbox replaced, key by key, nothing else touched."""
     changed = dict(config)
-    world = replace(world, excluded=excluded(config))
+    renamed = [str(change["schema"]) for change in transformations(config) if "schema" in change]
+    world = replace(world, excluded=excluded(config), renamed=renamed)
     for section, keys in adaptation.values(composition(config), world).items():
         full = f"{PROJECT}:{section}"
         before = config.get(full) or {}
@@ -43,9 +44,18 @@ def derived(config: Mapping[str, Any], world: World) -> dict[str, Any]:
 
 def excluded(config: Mapping[str, Any]) -> list[Mapping[str, str]]:
     """Return the rules of a configuration that leave tables out of the replication."""
+    return [rule for rule in _replication(config, "tables") if rule.get("action") == "exclude"]
+
+
+def transformations(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the changes of names that a configuration asks for."""
+    return _replication(config, "transformations")
+
+
+def _replication(config: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     section = config.get(f"{PROJECT}:replication")
-    rules = section.get("tables") if isinstance(section, Mapping) else None
-    return [rule for rule in rules or [] if isinstance(rule, Mapping) and rule.get("action") == "exclude"]
+    rules = section.get(key) if isinstance(section, Mapping) else None
+    return [rule for rule in rules if isinstance(rule, Mapping)] if isinstance(rules, list) else []
 
 
 def _merged(before: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:

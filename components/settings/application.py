@@ -116,6 +116,7 @@ class Application(Root):
             yield "dns.private is true, but the application's name is for the internet: leave it out"
         yield from consistency.functions(self.switchover)
         yield from consistency.write_gap(self.switchover, self.dns)
+        yield from consistency.transformations(self.replication, self.switchover)
         yield from _service(self.application)
 
     @property

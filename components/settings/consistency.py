@@ -1,8 +1,12 @@
 """What is wrong in a section though every key of it alone is right. `where` is what the configuration calls it."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from components.dms_mirror import meets, obstacles
+from components.dms_settings import CONTROL_SCHEMA, TableRule
+from components.dms_transformations import REMOVE, RENAME, SCHEMA, TransformationRule, changed, level, locator
+from components.name_patterns import covers, overlap
 from components.settings import sections, windows
 
 
@@ -104,3 +108,54 @@ def apart(found: sections.Network, other: sections.Network, where: str, other_wh
     """Yield which blocks of two networks overlap: peering carries nothing between those."""
     if ipaddress.IPv4Network(found.cidr).overlaps(ipaddress.IPv4Network(other.cidr)):
         yield f"{where}.cidr {found.cidr} overlaps {other_where}.cidr {other.cidr}: peered networks need blocks apart"
+
+
+def transformations(
+    found: sections.Replication, moved: sections.Switchover, where: str = "replication"
+) -> Iterator[str]:
+    """Yield what keeps a replication's changes of names from being carried out, or from being taken back."""
+    tables: list[TableRule] = [
+        {"schema": table.schema_name, "table": table.table, "action": table.action} for table in found.tables
+    ]
+    rules = [transformation.rule for transformation in found.transformations]
+    for number, rule in enumerate(rules):
+        key = f"{where}.transformations.{number}"
+        names = locator(rule)
+        if overlap(rule["schema"], CONTROL_SCHEMA):
+            yield f"{key}.schema {rule['schema']} takes in {CONTROL_SCHEMA}, which keeps its name: name the schemas"
+        included = any(meets(table, names) for table in tables if table["action"] == "include")
+        if not included or (level(rule) != SCHEMA and _excluded(names, tables)):
+            yield f"{key} changes {'.'.join(names)}, which {where}.tables does not select: select it, or take this out"
+        for other, before in enumerate(rules[:number]):
+            yield from _clash(rule, before, key, f"{where}.transformations.{other}")
+    if moved.fail_back:
+        for number, why in obstacles(tables, rules):
+            yield (
+                f"{where}.transformations.{number} has no way back ({why}), and switchover.failBack is true: change "
+                "it, or write switchover.failBack false"
+            )
+
+
+def _excluded(names: Sequence[str], tables: Sequence[TableRule]) -> bool:
+    """Say whether all that `names` matches is excluded."""
+    return any(
+        covers(table["schema"], names[0]) and covers(table.get("table", "%"), names[1])
+        for table in tables
+        if table.get("action") == "exclude"
+    )
+
+
+def _clash(rule: TransformationRule, other: TransformationRule, key: str, other_key: str) -> Iterator[str]:
+    """Yield that two transformations change the same thing, or make one name of two."""
+    if level(rule) != level(other):
+        return
+    names, before = locator(rule), locator(other)
+    if all(map(overlap, names, before)):
+        yield f"{key} and {other_key} both change {'.'.join(names)}: DMS takes one each; leave one out"
+    elif (
+        all(map(overlap, names[:-1], before[:-1]))
+        and RENAME in (rule["action"], other["action"])
+        and REMOVE not in (rule["action"], other["action"])
+        and overlap(changed(names[-1], rule), changed(before[-1], other))
+    ):
+        yield f"{key} and {other_key} may give two things one name, {changed(names[-1], rule)}: choose another"

@@ -34,6 +34,7 @@ class Migration(Stack):
         yield from consistency.dns(self.dns)
         yield from consistency.functions(self.switchover)
         yield from consistency.write_gap(self.switchover, self.dns)
+        yield from consistency.transformations(self.replication, self.switchover)
 
     @property
     def database(self) -> str:

@@ -1,10 +1,13 @@
 """Sections of a stack's configuration: frozen, typed, each with what is wrong in it alone."""
 
 import ipaddress
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
+
+from components.dms_transformations import TransformationRule
+from components.name_patterns import is_exact
 
 HOST = r"^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)+\.?$"
 ROLE = r"^[a-z_][a-z0-9_]{0,62}$"
@@ -14,6 +17,16 @@ WEEKLY = r"^(mon|tue|wed|thu|fri|sat|sun):\d\d:\d\d-(mon|tue|wed|thu|fri|sat|sun
 CLASS = r"^dms\.[a-z0-9]+\.[a-z0-9]+$"
 DB_CLASS = r"^db\.[a-z0-9-]+\.[a-z0-9]+$"
 PARAMETER = r"^[a-z][a-z0-9_.]*$"
+TARGET_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+NAME_PART = r"^[A-Za-z0-9_]{1,62}$"
+CHANGES = {
+    "rename": "rename",
+    "prefix": "add-prefix",
+    "suffix": "add-suffix",
+    "case": "convert-{}case",
+    "remove": "remove-column",
+}
+"""What a transformation can do, and DMS's word for it; `{}` stands for the value."""
 KINDS = {"aurora": ("aurora-postgresql",), "instance": ("postgres", "mysql")}
 """Sections of the target and the engines they belong to."""
 ENGINE_DEFAULTS = {
@@ -187,6 +200,53 @@ class Table(Section):
     action: Literal["include", "exclude"] = Field("include", description="include or exclude")
 
 
+class Transformation(Section):
+    """One name that differs on the target, or a column left behind.
+
+    What is named is what changes: a schema, a table with `table`, a column with `column`.
+    """
+
+    schema_name: str = Field(alias="schema", min_length=1, description="a schema name of the source, for example app")
+    table: str | None = Field(None, min_length=1, description="a table name of the source, or % for all")
+    column: str | None = Field(
+        None, min_length=1, pattern=r"^[^#\\/-]+$", description="a column name, without # \\ / - as DMS wants it"
+    )
+    rename: str | None = Field(None, pattern=TARGET_NAME, description="the name on the target, in ASCII letters")
+    prefix: str | None = Field(None, pattern=TARGET_NAME, description="what tables' names begin with on the target")
+    suffix: str | None = Field(None, pattern=NAME_PART, description="what tables' names end with on the target")
+    case: Literal["lower", "upper"] | None = Field(None, description="lower or upper")
+    remove: Literal[True] | None = Field(None, description="true, for a column that stays behind")
+
+    @model_validator(mode="after")
+    def _one_purpose(self) -> Self:
+        given = [key for key in CHANGES if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"one change each, here are {', '.join(given) or 'none'} of {', '.join(CHANGES)}")
+        if self.column and not self.table:
+            raise ValueError(f"column {self.column} has no table")
+        [change] = given
+        if change == "remove" and not self.column:
+            raise ValueError("remove is for a column: name one, and leave tables out in replication.tables")
+        if change in ("prefix", "suffix") and (self.column or not self.table):
+            raise ValueError(f"{change} is for tables' names: give table, which may be %, and no column")
+        names = (self.schema_name, self.table, self.column)
+        if change == "rename" and not all(is_exact(name) for name in names if name):
+            raise ValueError("rename is for one name: give it without % and [")
+        return self
+
+    @property
+    def rule(self) -> TransformationRule:
+        """The same as DMS has it."""
+        [(change, value)] = [(key, value) for key in CHANGES if (value := getattr(self, key)) is not None]
+        return {
+            "schema": self.schema_name,
+            "table": self.table,
+            "column": self.column,
+            "action": CHANGES[change].format(value),
+            "value": value if change in ("rename", "prefix", "suffix") else None,
+        }
+
+
 class ReplicationInstance(Section):
     """The DMS instance, and what holds for every task on it."""
 
@@ -203,6 +263,9 @@ class Replication(ReplicationInstance):
 
     tables: tuple[Table, ...] = Field(
         (Table(schema="public"),), min_length=1, description='a list of rules, for example [{"schema": "public"}]'
+    )
+    transformations: tuple[Transformation, ...] = Field(
+        (), description='a list of changes, for example [{"schema": "app", "rename": "app_v2"}]'
     )
 
 

@@ -79,7 +79,7 @@ def verdict(table: Table, rules: Iterable[Mapping[str, object]]) -> bool | None:
             continue
         locator = rule["object-locator"]
         assert isinstance(locator, Mapping)  # noqa: S101 - the shape of DMS's own documents
-        if _like(table.schema, str(locator["schema-name"])) and _like(table.name, str(locator["table-name"])):
+        if like(table.schema, str(locator["schema-name"])) and like(table.name, str(locator["table-name"])):
             if rule["rule-action"] == "exclude":
                 return False
             taken = taken or rule["rule-action"] in ("include", "explicit") or None
@@ -109,7 +109,7 @@ def differences(
     return lines
 
 
-def _like(text: str, pattern: str) -> bool:
+def like(text: str, pattern: str) -> bool:
     """Match DMS's wildcards: `%` for any characters, `_` for one, both literal in brackets."""
     shell, escaped = "", False
     for character in pattern:

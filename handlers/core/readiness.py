@@ -31,6 +31,7 @@ class Observation:
     new_open_to: tuple[str, ...] = ()
     unselected_tables: tuple[str, ...] = ()
     missing_tables: tuple[str, ...] = ()
+    merged_names: tuple[str, ...] = ()
     missing_sequences: tuple[str, ...] = ()
     missing_roles: tuple[str, ...] = ()
     no_way_back: tuple[str, ...] = ()
@@ -72,7 +73,8 @@ def reasons_against(seen: Observation, limits: Limits) -> list[str]:
         (seen.superuser_sessions, "superuser sessions on the open side, whom no fence stops: end"),
         (seen.new_open_to, "roles that can connect to the closed side already: run the prepare function; it shuts out"),
         (seen.unselected_tables, "tables that no rule selects: include or exclude in replication.tables"),
-        (seen.missing_tables, "tables missing on the closed side: carry the schema for"),
+        (seen.missing_tables, "tables or columns missing on the closed side: carry the schema for"),
+        (seen.merged_names, "names that replication.transformations gives twice: change a rule about"),
         (seen.missing_sequences, "sequences missing on the closed side: carry the schema for"),
         (seen.missing_roles, "roles of the open side missing on the closed one: create"),
         (seen.no_way_back, "there would be no way back (or set switchover.failBack to false):"),

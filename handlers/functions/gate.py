@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handlers.core import access, readiness
+from handlers.core import access, mapping, readiness
 from handlers.core import record as records
 from handlers.core.comparison import verdict
 from handlers.core.direction import Direction
@@ -63,8 +63,8 @@ def observe(migration: Migration, direction: Direction) -> Observation:
         spared = old.fenced_for(config.application_roles)
         fenced = [role.name for role in roles if role.can_connect and not role.superuser and role.name not in spared]
         there = {role.name for role in new.database.login_roles()}
-        verdicts = {table: verdict(table, rules) for table in old.database.tables()}
-        new_tables = new.database.tables()
+        old_tables, new_tables = old.database.tables(), new.database.tables()
+        verdicts = {table: verdict(table, rules) for table in old_tables}
         new_sequences = new.database.sequence_names()
         way_back = direction is Direction.FORWARD and bool(config.replication.failback_slot)
         took = None if readiness.replicating(task) else probe(migration, old, new, config.limits.maximum_lag_seconds)
@@ -77,9 +77,12 @@ def observe(migration: Migration, direction: Direction) -> Observation:
             superuser_sessions=tuple(old.database.sessions(spared, superusers_only=True)),
             new_open_to=tuple(access.intruders(new.database.login_roles(), new.closed_for(config.application_roles))),
             unselected_tables=tuple(str(table) for table, taken in verdicts.items() if taken is None),
-            missing_tables=tuple(str(table) for table, taken in verdicts.items() if taken and table not in new_tables),
+            missing_tables=tuple(mapping.missing(old_tables, new_tables, rules)),
+            merged_names=tuple(mapping.merged(old_tables, rules)),
             missing_sequences=tuple(
-                f"{s.schema}.{s.name}" for s in old.database.sequences() if (s.schema, s.name) not in new_sequences
+                f"{s.schema}.{s.name}"
+                for s in mapping.sequences(old.database.sequences(), rules)
+                if (s.schema, s.name) not in new_sequences
             ),
             # Back there are the roles that were there before, and they get what they had.
             missing_roles=tuple(n for n in fenced if n not in there) if direction is Direction.FORWARD else (),

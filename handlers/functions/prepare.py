@@ -5,8 +5,7 @@ from typing import Any
 
 from handlers.adapters.postgres import Database
 from handlers.clock import wait_for
-from handlers.core import access
-from handlers.core.comparison import selected
+from handlers.core import access, mapping
 from handlers.core.names import BLUE, GREEN
 from handlers.core.record import Phase, Record, Refused, Step, renewed
 from handlers.edge import handler as edge
@@ -46,7 +45,9 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
         target.database.act(record.token, access.close(target.database.access(), target.ours))
         if record.phase is Phase.FAILED_BACK:
             rules = migration.task.mappings()
-            target.database.empty([table for table in target.database.tables() if selected(table, rules)])
+            with migration.database(BLUE, STATEMENT_SECONDS) as source:
+                _, there = mapping.sides(source.database.tables(), target.database.tables(), rules)
+            target.database.empty([relation.table for relation in there.values()])
             record = migration.tracking.write(renewed(record), "prepared anew", migration.clock.now())
     migration.endpoints.begin_tests()
     wait_for(

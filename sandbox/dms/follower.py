@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sandbox.dms import control_tables, stream, watch
+from sandbox.dms import control_tables, watch
+from sandbox.dms.carriers import Carrier
 from sandbox.dms.control_tables import Position
 from sandbox.dms.faults import Faults
 from sandbox.dms.metrics import Meter, Reading
@@ -84,6 +85,7 @@ class Follower:
         record: Record,
         plan: Plan,
         work: Work,
+        carrier: Carrier,
         sessions: Sessions,
         faults: Faults,
         loaded: Callable[[], None],
@@ -94,6 +96,7 @@ class Follower:
         self._region = region
         self._record = record
         self._work = work
+        self._carrier = carrier
         self._sessions = sessions
         self._faults = faults
         self._loaded = loaded
@@ -135,10 +138,9 @@ class Follower:
 
     def rest(self) -> None:
         """Stop applying and tell it. To be called when the run is over, however it ended."""
-        with contextlib.suppress(SideError), self._sessions.superuser(self.plan.target) as superuser:
-            if stream.exists(superuser, self.plan.names):
-                stream.enable(superuser, self.plan.names, on=False)
-                stream.await_end(superuser, self.plan.names)
+        with contextlib.suppress(SideError):
+            if self._carrier.exists(self.plan):
+                self._carrier.switch(self.plan, on=False)
         self._enabled = False
         view = self._look()
         self._phase = IDLE
@@ -154,7 +156,7 @@ class Follower:
 
     def _look(self) -> View:
         plan, work, store = self.plan, self._work, self._region.store
-        subscription = self._target.ask(lambda user: watch.subscription(user, plan.names, plan.limit_names, work.there))
+        subscription = self._target.ask(lambda user: self._carrier.look(plan, work, user))
         there = self._target.ask(lambda user: watch.counts(user, work.there))
         here = None if self._lost else self._source.ask(lambda user: watch.counts(user, work.tables))
         log = None if self._lost else self._log.ask(lambda superuser: watch.log(superuser, plan.names))
@@ -275,21 +277,16 @@ class Follower:
             self._read_again()
 
     def _switch(self, *, on: bool) -> None:
-        with contextlib.suppress(SideError), self._sessions.superuser(self.plan.target) as superuser:
-            stream.enable(superuser, self.plan.names, on=on)
+        with contextlib.suppress(SideError):
+            self._carrier.switch(self.plan, on=on)
             self._enabled = on
-            if not on:
-                stream.await_end(superuser, self.plan.names)
 
     def _redirect(self, *, lost: bool) -> None:
-        with contextlib.suppress(SideError), self._sessions.superuser(self.plan.target) as superuser:
-            stream.connect(superuser, self.plan.names, None if lost else self.plan.source.login)
+        with contextlib.suppress(SideError):
+            self._carrier.aim(self.plan, lost=lost, enabled=self._enabled)
             self._lost = lost
             self._source.close()
             self._log.close()
-            if self._enabled:  # a worker that waits to try again begins anew
-                stream.enable(superuser, self.plan.names, on=False)
-                stream.enable(superuser, self.plan.names, on=True)
 
     def _read_again(self) -> None:
         """Read the endpoints' secrets again, as DMS does when it connects."""

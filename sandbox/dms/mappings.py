@@ -25,14 +25,14 @@ class Rule:
         """Say whether the rule speaks of a table. Case counts; explicit rules know no wildcards."""
         if self.action == "explicit":
             return (schema, table) == (self.schema, self.table)
-        return bool(_pattern(self.schema).fullmatch(schema) and _pattern(self.table).fullmatch(table))
+        return bool(pattern(self.schema).fullmatch(schema) and pattern(self.table).fullmatch(table))
 
 
 def parse(text: str) -> tuple[Rule, ...]:
     """Return the rules in a task's table mappings.
 
     Raises Fault for what is no table mapping, and for what PostgreSQL's own replication, which moves the rows here,
-    can't do: transformations, filters, table settings and views.
+    can't do: filters, table settings and views. Transformations are a module of their own.
     """
     try:
         rules = json.loads(text)["rules"]
@@ -43,9 +43,10 @@ def parse(text: str) -> tuple[Rule, ...]:
     parsed, ids = [], set()
     for number, rule in enumerate(rules, start=1):
         name = str(rule.get("rule-id", f"number {number}")) if isinstance(rule, dict) else f"number {number}"
-        parsed.append(_rule(rule, name))
+        found = _rule(rule, name)
+        parsed += [found] if found else []
         if name in ids:
-            raise _wrong(name, "rule-id is used twice")
+            raise wrong(name, "rule-id is used twice")
         ids.add(name)
     if all(rule.action == "exclude" for rule in parsed):
         raise Fault(INVALID, "Invalid Table mappings document: at least one rule has to include")
@@ -63,31 +64,34 @@ def select(rules: Sequence[Rule], tables: Iterable[tuple[str, str]]) -> list[tup
     ]
 
 
-def _rule(rule: Any, name: str) -> Rule:
+def _rule(rule: Any, name: str) -> Rule | None:
     if not isinstance(rule, dict):
-        raise _wrong(name, "it is no object")
+        raise wrong(name, "it is no object")
     kind, action, locator = rule.get("rule-type"), rule.get("rule-action"), rule.get("object-locator")
-    if kind != "selection":
-        raise _wrong(name, f"the sandbox moves rows by PostgreSQL's own replication, which has no {kind} rules")
+    if kind not in ("selection", "transformation"):
+        raise wrong(name, f"the sandbox moves rows by PostgreSQL's own replication, which has no {kind} rules")
     missing = [key for key in ("rule-id", "rule-name") if not rule.get(key)]
     if missing:
-        raise _wrong(name, f"{', '.join(missing)} is missing")
+        raise wrong(name, f"{', '.join(missing)} is missing")
+    if kind != "selection":
+        return None
     if action not in ACTIONS:
-        raise _wrong(name, f"rule-action is {action!r}, not one of {', '.join(ACTIONS)}")
+        raise wrong(name, f"rule-action is {action!r}, not one of {', '.join(ACTIONS)}")
     if not isinstance(locator, dict) or not locator.get("schema-name") or not locator.get("table-name"):
-        raise _wrong(name, "object-locator needs schema-name and table-name")
+        raise wrong(name, "object-locator needs schema-name and table-name")
     if rule.get("filters"):
-        raise _wrong(name, "the sandbox moves rows by PostgreSQL's own replication, which has no filters of DMS's")
+        raise wrong(name, "the sandbox moves rows by PostgreSQL's own replication, which has no filters of DMS's")
     if locator.get("table-type", "table") != "table":
-        raise _wrong(name, f"the sandbox replicates tables only, not table-type {locator['table-type']!r}")
+        raise wrong(name, f"the sandbox replicates tables only, not table-type {locator['table-type']!r}")
     return Rule(action, str(locator["schema-name"]), str(locator["table-name"]))
 
 
-def _wrong(rule: str, why: str) -> Fault:
+def wrong(rule: str, why: str) -> Fault:
+    """Return the refusal of a rule, by its id."""
     return Fault(INVALID, f"Error in mapping rules. Rule with ruleId = {rule} failed validation: {why}")
 
 
-def _pattern(name: str) -> re.Pattern[str]:
+def pattern(name: str) -> re.Pattern[str]:
     """Compile DMS's wildcards: % any characters, _ one, [..] one of these."""
     parts = re.split(r"(%|_|\[[^\]]+\])", name)
     known = {"%": ".*", "_": "."}

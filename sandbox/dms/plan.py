@@ -1,9 +1,9 @@
 """What a task is to do, worked out and made ready before its rows move: every check, and everything that is made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sandbox.dms import catalog, limits, mappings, preparation, rights, stream, task_settings, watch
+from sandbox.dms import catalog, limits, mappings, preparation, rights, stream, task_settings, transformations, watch
 from sandbox.dms.catalog import Table
 from sandbox.dms.control_tables import ControlTables
 from sandbox.dms.limits import Policy
@@ -13,6 +13,7 @@ from sandbox.dms.region import Region
 from sandbox.dms.sides import Session, Sessions, Side, SideError, resolve
 from sandbox.dms.store import Kind, Record
 from sandbox.dms.task_settings import TaskSettings
+from sandbox.dms.transformations import Mapped, Transformation
 
 FULL_LOAD, CDC = "full-load", "cdc"
 NO_TABLES = (
@@ -40,6 +41,7 @@ class Plan:
     target: Side
     settings: TaskSettings
     rules: Sequence[mappings.Rule]
+    transformations: Sequence[Transformation] = ()
 
     @property
     def loads(self) -> bool:
@@ -69,9 +71,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Work:
-    """The tables a task replicates, as they are on the source and on the target, and how their limits may be broken."""
+    """The tables a task replicates, as they are on the source and on the target, and how their limits may be broken.
+
+    `there` are the target's, known by the source's names; `mapped` says what they are called.
+    """
 
     tables: tuple[Table, ...]
+    mapped: tuple[Mapped, ...]
     there: tuple[Table, ...]
     suspended: tuple[Suspended, ...]
     breaches: tuple[limits.Breach, ...]
@@ -94,6 +100,7 @@ def read(region: Region, record: Record) -> Plan:
         target=target,
         settings=task_settings.parse(body["ReplicationTaskSettings"]),
         rules=mappings.parse(body["TableMappings"]),
+        transformations=transformations.parse(body["TableMappings"]),
     )
 
 
@@ -136,34 +143,41 @@ def begin(plan: Plan, sessions: Sessions, *, reload: bool) -> Work:
     with sessions.user(plan.source) as source, sessions.user(plan.target) as target:
         tables, suspended = choose(source, plan)
         through_role = rights.check_source(source, plan.source, tables, reads_log=plan.follows)
+        mapped = transformations.mapped(plan.transformations, tables)
+        wanted = [one.target for one in mapped]
         found = {table.id: table for table in catalog.tables(target)}
-        rights.check_target(target, plan.target, tables, found)
+        rights.check_target(target, plan.target, wanted, found)
         # DMS empties the tables that it reloads whatever the mode.
         mode = plan.settings.preparation if plan.loads else ""
         mode = preparation.TRUNCATE if reload and mode != preparation.DROP else mode
-        preparation.prepare(target, tables, found, mode, exact_numeric=plan.source.exact_numeric)
+        preparation.prepare(target, wanted, found, mode, exact_numeric=plan.source.exact_numeric)
         if plan.follows:
             plan.control.make(target)
             plan.control.suspended(target, [(*one.table.id, one.reason) for one in suspended])
-        wanted = {table.id for table in tables}
-        there = [table for table in catalog.tables(target) if table.id in wanted]
+        source_of = {one.target.id: one.source for one in mapped}
+        there = [
+            replace(table, schema=source_of[table.id].schema, name=source_of[table.id].name)
+            for table in catalog.tables(target)
+            if table.id in source_of
+        ]
         ledger = Ledger(tables, [one.table.id for one in suspended], loads=plan.loads, reloaded=reload)
         ledger.base_target = watch.counts(target, there)
     if through_role or not plan.follows:
         # RDS lets the members of its role replicate; and a load alone needs no such right on AWS, only here.
         with sessions.superuser(plan.source, "postgres") as superuser:
             rights.grant_replication(superuser, plan.source.login.user)
-    return Work(tuple(tables), tuple(there), tuple(suspended), impose(plan, sessions, tables), ledger)
+    return Work(tuple(tables), mapped, tuple(there), tuple(suspended), impose(plan, sessions, mapped), ledger)
 
 
-def impose(plan: Plan, sessions: Sessions, tables: Sequence[Table]) -> tuple[limits.Breach, ...]:
-    """Put the limits on the target's tables and return how they may be broken."""
+def impose(plan: Plan, sessions: Sessions, mapped: Sequence[Mapped]) -> tuple[limits.Breach, ...]:
+    """Put the limits on the target's tables and return how they may be broken, by the source's tables."""
     settings, source = plan.settings, plan.source
     policy = Policy(settings.lob_limit_kb, source.fails_on_truncation, source.exact_numeric)
-    script = limits.script(tables, policy, plan.limit_names)
+    script = limits.script([one.target for one in mapped], policy, plan.limit_names)
     with sessions.superuser(plan.target) as superuser:
         stream.impose(superuser, plan.limit_names, script, plan.target.login.user)
-    return script.breaches
+    source_of = {one.target.id: one.source for one in mapped}
+    return tuple(replace(breach, table=source_of[breach.table.id]) for breach in script.breaches)
 
 
 def announce(plan: Plan, sessions: Sessions) -> int | None:
@@ -176,55 +190,3 @@ def announce(plan: Plan, sessions: Sessions) -> int | None:
         tables, _ = choose(source, plan)
     with sessions.superuser(plan.source) as superuser:
         return stream.publish(superuser, plan.names, tables)
-
-
-def open_stream(plan: Plan, sessions: Sessions, work: Work, position: str | None, published: int) -> int:
-    """Make the stream from the source's log as it is from now on, or from a position. It is not enabled yet.
-
-    `published` is since when the tables have been published; returns it brought up to date.
-    """
-    with sessions.superuser(plan.source) as superuser:
-        published = stream.publish(superuser, plan.names, work.tables) or published
-        filtered = _version(superuser) >= stream.ORIGIN_SINCE
-    with sessions.user(plan.source) as source:
-        work.ledger.base_source = watch.counts(source, work.tables)
-        seconds = plan.settings.consistency_seconds if plan.loads else plan.source.execute_seconds
-        try:
-            with sessions.patience(source, seconds):
-                slot = "" if plan.loads else plan.source.slot
-                start = stream.make_slot(source, plan.names, slot, position, published)
-        except SideError as error:
-            if "statement timeout" in str(error):
-                raise SideError(f"transactions stayed open on the source for too long: {error}") from None
-            raise
-    with sessions.superuser(plan.target) as superuser:
-        filtered = filtered and _version(superuser) >= stream.ORIGIN_SINCE
-        stream.subscribe(superuser, plan.names, plan.source, copy=plan.loads, filtered=filtered, start=start)
-    return published
-
-
-def close_stream(plan: Plan, sessions: Sessions, *, for_good: bool) -> list[str]:
-    """Drop the stream on whichever side can be reached, and return what could not be dropped.
-
-    Only `for_good` are the publications dropped and the limits lifted.
-    """
-    problems, oid = [], None
-    try:
-        with sessions.superuser(plan.target) as superuser:
-            oid = stream.unsubscribe(superuser, plan.names)
-            if for_good:
-                stream.lift(superuser, plan.limit_names)
-    except SideError as error:
-        problems.append(str(error))
-    try:
-        with sessions.superuser(plan.source) as superuser:
-            stream.drop_slots(superuser, plan.names, oid)
-            if for_good:
-                stream.unpublish(superuser, plan.names)
-    except SideError as error:
-        problems.append(str(error))
-    return problems
-
-
-def _version(session: Session) -> int:
-    return int(session.rows("SELECT current_setting('server_version_num')")[0][0])

@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from sandbox.dms import events, stream
+from sandbox.dms import events, stream, translator
+from sandbox.dms.carriers import Carrier, close_stream, open_stream
 from sandbox.dms.faults import Faults
 from sandbox.dms.follower import ASKED, FINISHED, Follower
-from sandbox.dms.plan import Plan, Work, announce, begin, close_stream, impose, open_stream, opposite, read
+from sandbox.dms.plan import Plan, Work, announce, begin, impose, opposite, read
 from sandbox.dms.protocol import Fault
 from sandbox.dms.region import Region
 from sandbox.dms.sides import Sessions, SideError
@@ -40,6 +41,7 @@ class Replication:
         self._news = news
         self._making = threading.Lock()
         self._work: Work | None = None
+        self._carrier: Carrier | None = None
         self._published = sys.maxsize  # nothing is, up to now
         self._sessions = Sessions(f"awsdms_{record.resource_id.lower()}")
         self._halt = threading.Event()
@@ -84,7 +86,7 @@ class Replication:
         self.halt()
         if self._thread is not None:
             self._thread.join(JOIN_SECONDS)
-        return close_stream(self.plan, self._sessions, for_good=True) if self.plan is not None else []
+        return self._close(self.plan, for_good=True) if self.plan is not None else []
 
     def _hurry(self) -> None:
         until = time.monotonic() + JOIN_SECONDS
@@ -102,14 +104,17 @@ class Replication:
         try:
             with self._making:
                 plan, work = self._make_ready(kind)
-                follower = Follower(self._region, self._record, plan, work, self._sessions, self.faults, self._news)
+                carrier = self._carrier = self._carrier or translator.choose(plan, self._sessions)
+                follower = Follower(
+                    self._region, self._record, plan, work, carrier, self._sessions, self.faults, self._news
+                )
                 self._follower = follower
-                self._open(kind, position, plan, work)
+                self._open(kind, position, plan, work, carrier)
             self._news()
             ended = follower.follow(self._halt, self._wake)
             self._rest(follower)
             if ended == FINISHED:
-                close_stream(plan, self._sessions, for_good=True)
+                self._close(plan, for_good=True)
             self._stopped(ended)
         except (SideError, Fault) as error:
             self._rest(follower)
@@ -127,29 +132,35 @@ class Replication:
             )
         if kind != RESUME:
             self._work = None
-            problems = close_stream(plan, self._sessions, for_good=False)
+            problems = self._close(plan, for_good=False)
             if problems:
                 raise SideError("; ".join(problems))
             self._work = begin(plan, self._sessions, reload=kind == RELOAD)
         elif self._work is None:
             raise SideError("there is nothing to resume: the task never began to replicate; reload the target")
         else:
-            impose(plan, self._sessions, self._work.tables)
+            impose(plan, self._sessions, self._work.mapped)
         return plan, self._work
 
-    def _open(self, kind: str, position: str, plan: Plan, work: Work) -> None:
+    def _close(self, plan: Plan, *, for_good: bool) -> list[str]:
+        """Drop what the task has made; a mapping that was changed since may ask for another carrier from now on."""
+        carrier, self._carrier = self._carrier or translator.choose(plan, self._sessions), None
+        problems = close_stream(plan, self._sessions, carrier, for_good=for_good)
+        self._carrier = carrier if problems else None
+        return problems
+
+    def _open(self, kind: str, position: str, plan: Plan, work: Work, carrier: Carrier) -> None:
         """Open the stream. A task that loads runs while it waits for a slot; one for changes alone once it has it."""
         if kind == RESUME:
-            with self._sessions.superuser(plan.target) as superuser:
-                if not stream.exists(superuser, plan.names):
-                    raise SideError("there is nothing to resume: the task's stream was dropped; reload the target")
-                stream.connect(superuser, plan.names, plan.source.login)
+            if not carrier.exists(plan):
+                raise SideError("there is nothing to resume: the task's stream was dropped; reload the target")
+            carrier.aim(plan, lost=False, enabled=False)
         elif not plan.loads:
             begin_at = start_position(position)
-            self._published = open_stream(plan, self._sessions, work, begin_at, self._published)
+            self._published = open_stream(plan, self._sessions, work, carrier, begin_at, self._published)
         self._running(kind, loads=plan.loads and kind != RESUME)
         if kind != RESUME and plan.loads:
-            self._published = open_stream(plan, self._sessions, work, None, self._published)
+            self._published = open_stream(plan, self._sessions, work, carrier, None, self._published)
 
     # What the record says
 

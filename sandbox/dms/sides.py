@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 import psycopg2
 
@@ -102,6 +102,14 @@ class Session:
                 return list(cursor.fetchall()) if cursor.description else []
         except psycopg2.Error as error:
             raise SideError(f"{self._what}: {masked(error, hide or self._secret)}") from None
+
+    def copy(self, statement: Any, rows: IO[bytes]) -> None:
+        """Run a COPY to or from a file. Raises SideError."""
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.copy_expert(statement, rows)
+        except psycopg2.Error as error:
+            raise SideError(f"{self._what}: {masked(error, self._secret)}") from None
 
     def within(self, seconds: float) -> None:
         """Limit every statement from now on."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.dms import events, mappings, task_settings
+from sandbox.dms import events, mappings, task_settings, transformations
 from sandbox.dms.call import Call
 from sandbox.dms.endpoints import connected
 from sandbox.dms.filters import page, select
@@ -147,6 +147,7 @@ def describe_table_statistics(call: Call) -> Json:
 
 def _check(body: Json, request: Json) -> None:
     mappings.parse(body["TableMappings"])
+    transformations.parse(body["TableMappings"])
     task_settings.parse(body["ReplicationTaskSettings"])
     if "CdcStartTime" in request:
         raise Fault(COMBINATION, "CdcStartTime isn't supported: a PostgreSQL source knows no start from a time")

@@ -71,17 +71,22 @@ def subscription(user: Session, names: Names, limits: LimitNames, tables: Sequen
     [(oid, working, errors)] = found[:1]
     by_oid = {table.oid: table.id for table in tables}
     states = user.rows("SELECT srrelid, srsubstate FROM pg_subscription_rel WHERE srsubid = %s", (oid,))
-    breach = user.rows(
-        """SELECT coalesce(last_value, 0) FROM pg_sequences WHERE schemaname = %s AND sequencename = %s""",
-        (limits.schema, limits.base),
-    )
     return Subscription(
         exists=True,
         working=working,
         errors=int(errors),
         states={by_oid[relation]: state for relation, state in states if relation in by_oid},
-        breach=int(breach[0][0]) if breach else 0,
+        breach=breach(user, limits),
     )
+
+
+def breach(user: Session, limits: LimitNames) -> int:
+    """Read which limit was broken on the target, 0 for none."""
+    found = user.rows(
+        """SELECT coalesce(last_value, 0) FROM pg_sequences WHERE schemaname = %s AND sequencename = %s""",
+        (limits.schema, limits.base),
+    )
+    return int(found[0][0]) if found else 0
 
 
 def counts(user: Session, tables: Sequence[Table]) -> dict[TableId, Changes]:

@@ -273,3 +273,18 @@ def test_every_database_of_a_fleet_adds_the_same_and_nothing_is_named_twice() ->
     assert len(set(names)) == len(names)
     records = [(r["name"], r["setIdentifier"]) for r in ten.of("aws:route53/record:Record").values()]
     assert len(set(records)) == len(records) == 40
+
+
+@pytest.mark.parametrize("stack", ["onprem-postgres-aurora", "payments"])
+def test_names_that_change_reach_the_tasks_of_both_directions(stack: str) -> None:
+    config = stack_config(stack)
+    replication = {"tables": [{"schema": "app"}], "transformations": [{"schema": "app", "rename": "app_v2"}]}
+    key = "database-migration:replication"
+    recorder = deploy(run_program, {**config, key: {**config.get(key, {}), **replication}}, stack)
+    found = {
+        name.rsplit("-", 1)[1]: json.loads(inputs["tableMappings"])["rules"]
+        for name, inputs in recorder.of("aws:dms/replicationTask:ReplicationTask").items()
+    }
+    for task, here, there in (("forward", "app", "app_v2"), ("failback", "app_v2", "app")):
+        assert found[task][0]["object-locator"]["schema-name"] == here
+        assert (found[task][-1]["object-locator"], found[task][-1]["value"]) == ({"schema-name": here}, there)

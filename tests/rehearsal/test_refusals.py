@@ -216,6 +216,14 @@ def test_a_stack_that_moves_no_database_of_this_machine_is_not_rehearsed(
     assert "name a configuration of composition migration or application" in said
 
 
+def test_a_stack_that_changes_names_is_not_rehearsed(tmp_path: Path) -> None:
+    path = tmp_path / "renamed.yaml"
+    renaming = "  database-migration:replication: {transformations: [{schema: app, rename: app_v2}]}\n"
+    path.write_text("config:\n  aws:region: us-east-1\n" + renaming)
+    said = refused(tmp_path, "--stack-config", path, before=NOT_BEGUN)
+    assert said.startswith(f"{path} has replication.transformations: a rehearsal's application knows one name")
+
+
 @pytest.fixture(scope="module")
 def archive() -> Iterator[bytes]:
     """A small database in pg_dump's custom format."""

@@ -59,7 +59,7 @@ CONFIG: dict[str, Any] = {
     "state_machine_arn": "arn:machine",
 }
 ORDERS = Table("public", "orders")
-COLUMNS = {ORDERS: [Column("id", "int8")]}
+COLUMNS = [Column("id", "int8")]
 
 
 class Killed(BaseException):
@@ -155,6 +155,7 @@ class FakeDatabase:
     time_passes: Callable[[], None] = lambda: None
     numbers: dict[str, int] = field(default_factory=lambda: {"ids": 100})
     sets_sequences: bool = True
+    sequence_schema: str = "public"
     digests: dict[Table, Digest] = field(default_factory=lambda: {ORDERS: Digest(3, "42")})
     late_digests: list[Digest] = field(default_factory=list)
     suspended: list[str] = field(default_factory=list)
@@ -267,7 +268,7 @@ class FakeDatabase:
         return self.exceptions
 
     def tables(self) -> dict[Table, list[Column]]:
-        return {table: COLUMNS.get(table, []) for table in self.digests}
+        return dict.fromkeys(self.digests, COLUMNS)
 
     def self_test(self) -> str | None:
         return self.test
@@ -287,10 +288,10 @@ class FakeDatabase:
         self.rows.clear()
 
     def sequences(self) -> list[NumberSequence]:
-        return [NumberSequence("public", n, v, 1, 1, 10**9) for n, v in self.numbers.items()]
+        return [NumberSequence(self.sequence_schema, n, v, 1, 1, 10**9) for n, v in self.numbers.items()]
 
     def sequence_names(self) -> set[tuple[str, str]]:
-        return {("public", name) for name in self.numbers}
+        return {(self.sequence_schema, name) for name in self.numbers}
 
     def refresh_materialized_views(self) -> list[str]:
         return self.views
@@ -354,13 +355,28 @@ class FakeTask:
     )
     stopped: int = 0
     schema: str = "%"
+    transformations: list[tuple[str, str, str]] = field(default_factory=list)
+    """Each a target, an action and a value, of the table orders."""
 
     def state(self, now: float) -> TaskState:
         return self.found
 
     def mappings(self) -> list[dict[str, Any]]:
         locator = {"schema-name": self.schema, "table-name": "%"}
-        return [{"rule-type": "selection", "rule-action": "include", "object-locator": locator}]
+        orders = {"schema-name": "public", "table-name": "orders"}
+        return [
+            {"rule-type": "selection", "rule-action": "include", "object-locator": locator},
+            *(
+                {
+                    "rule-type": "transformation",
+                    "rule-target": what,
+                    "rule-action": action,
+                    "object-locator": orders,
+                    "value": value,
+                }
+                for what, action, value in self.transformations
+            ),
+        ]
 
     def counters(self) -> dict[str, int]:
         return {"read": 5, "applied": 5}

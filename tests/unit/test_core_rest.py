@@ -170,7 +170,7 @@ def test_nothing_speaks_against_a_healthy_migration() -> None:
         (Observation(HEALTHY, 0.1, unselected_tables=("s.t",)), "tables that no rule selects: include"),
         (
             Observation(HEALTHY, 0.1, missing_tables=("s.t",)),
-            "tables missing on the closed side: carry the schema for s.t",
+            "tables or columns missing on the closed side: carry the schema for s.t",
         ),
         (Observation(HEALTHY, 0.1, missing_sequences=("s.q",)), "sequences missing on the closed side"),
         (

@@ -125,6 +125,32 @@ def test_the_gate_refuses_with_the_reason_and_frees_the_lock(spoil: Any, said: s
     assert world.source.sessions_of.count(APPLICATION) == 2
 
 
+def renamed(world: World) -> None:
+    """Let the task call table orders `purchases` in a schema `shop`, and the target have it so."""
+    world.task.transformations = [("schema", "rename", "shop"), ("table", "rename", "purchases")]
+    world.target.digests = {Table("shop", "purchases"): world.source.digests[ORDERS]}
+    world.target.sequence_schema = "shop"
+
+
+def test_the_gate_and_the_comparison_know_a_renamed_table_and_its_schema_s_sequences() -> None:
+    world = World()
+    renamed(world)
+    assert call(world, gate)["outcome"] == "ready"
+    answer = call(world, switch)
+    assert answer["outcome"] == "open"
+    assert answer["evidence"]["compare"]["tables"] == 1
+
+
+def test_a_renamed_table_that_differs_is_told_by_its_name_on_the_source() -> None:
+    world = World()
+    renamed(world)
+    call(world, gate)
+    world.target.digests = {Table("shop", "purchases"): Digest(2, "41")}
+    answer = call(world, switch)
+    assert answer["outcome"] == "undone"
+    assert "public.orders has 3 rows on the source, 2 on the target" in answer["reason"]
+
+
 def test_two_executions_cannot_hold_one_migration() -> None:
     world = World()
     call(world, gate)

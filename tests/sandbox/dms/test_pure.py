@@ -88,7 +88,6 @@ RULE: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"rule-type": "transformation"}, "has no transformation rules"),
         ({"rule-type": "table-settings"}, "has no table-settings rules"),
         ({"filters": [{"filter-type": "source"}]}, "has no filters"),
         ({"object-locator": {"schema-name": "app", "table-name": "v", "table-type": "view"}}, "table-type 'view'"),
