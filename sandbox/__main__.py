@@ -23,7 +23,7 @@ from sandbox.rehearsal.run import rehearse
 
 DEFAULT_NAME = "sandbox"
 UP_ROWS = 3_000
-HIGHEST_RATE, LONGEST_LOAD = 10_000, 1_500
+HIGHEST_RATE, LONGEST_LOAD, SLOWEST_DNS = 10_000, 1_500, 120
 INTERRUPTED = 130
 
 
@@ -76,6 +76,13 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database-port", type=_port, help="port of both database servers (default: 5432 or a free one)"
     )
+    parser.add_argument(
+        "--dns-propagation",
+        type=_propagation,
+        default=Request.dns_propagation,
+        metavar="SECONDS",
+        help="how long Route 53's name servers take to follow a change (default 0; on AWS up to 60)",
+    )
 
 
 def _number(text: str, most: int) -> float:
@@ -94,6 +101,10 @@ def _rate(text: str) -> float:
 
 def _seconds(text: str) -> float:
     return _number(text, LONGEST_LOAD)
+
+
+def _propagation(text: str) -> float:
+    return 0.0 if text == "0" else _number(text, SLOWEST_DNS)
 
 
 def _whole(text: str, least: int, most: int) -> int:
@@ -130,7 +141,7 @@ def _setup(_: argparse.Namespace) -> int:
 
 
 def _up(args: argparse.Namespace) -> int:
-    options = Options(args.name, args.stack_config, args.database_port)
+    options = Options(args.name, args.stack_config, args.database_port, dns_propagation=args.dns_propagation)
     instance = lifecycle.start(options, _tell)
     try:
         shop.create(instance.source, UP_ROWS, Request.seed, shop.new_passwords())
@@ -194,6 +205,7 @@ def _rehearse(args: argparse.Namespace) -> int:
         seed=args.seed,
         rate=args.rate,
         seconds=args.seconds,
+        dns_propagation=args.dns_propagation,
         keep=args.keep,
         database_port=args.database_port,
         output=args.output,

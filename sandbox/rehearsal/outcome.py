@@ -29,6 +29,8 @@ class Facts:
     gap: Gap | None
     verification: Verification
     by_table: Sequence[Mapping[str, Any]]
+    dns_propagation: float = 0.0
+    """Seconds that Route 53's name servers took to follow a change."""
     left_out: Sequence[str] = ()
     """What the stack's configuration leaves out of the replication, as schema.table with DMS's wildcards."""
 
@@ -65,6 +67,7 @@ def report(facts: Facts) -> dict[str, Any]:
         "client_errors": facts.verification.client_errors or sum(errors.values()),
         "client_errors_by_class": errors,
         "write_gap_seconds": round(facts.gap.seconds, 3) if facts.gap else None,
+        "dns_propagation_seconds": facts.dns_propagation,
         "fence_to_open_seconds": round(float(fence_to_open), 3) if fence_to_open is not None else None,
         "switchover": {
             "status": facts.said["status"],
@@ -99,5 +102,5 @@ def _numbers(found: Mapping[str, Any]) -> str:
         f"acknowledged {found['acknowledged_writes']:,} writes, lost {found['lost_writes']}, doubled "
         f"{found['duplicated_writes']}; compared {validation['tables']} tables with {validation['rows']:,} rows, "
         f"{validation['mismatches']} mismatches\nwrite gap {found['write_gap_seconds']} s, fence to open "
-        f"{found['fence_to_open_seconds']} s"
+        f"{found['fence_to_open_seconds']} s, DNS propagation {found['dns_propagation_seconds']:g} s"
     )

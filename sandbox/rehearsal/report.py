@@ -17,7 +17,16 @@ UNEQUAL_FIRST = 400
 SHOWN = (
     *("engine", "source_version", "target_version", "resources_created", "rows_loaded", "acknowledged_writes"),
     *("lost_writes", "duplicated_writes", "client_errors", "write_gap_seconds", "fence_to_open_seconds", "validation"),
-    *("phases", "ambiguous_writes", "client_errors_by_class", "verification", "switchover", "resources", "versions"),
+    *(
+        "dns_propagation_seconds",
+        "phases",
+        "ambiguous_writes",
+        "client_errors_by_class",
+        "verification",
+        "switchover",
+        "resources",
+        "versions",
+    ),
     *("host", "provider"),
 )
 """Keys that have a place of their own on the page. All others are listed at its end."""
@@ -33,10 +42,10 @@ def write(folder: Path, report: Mapping[str, Any], series: Series) -> None:
     lost_writes, duplicated_writes, client_errors, write_gap_seconds, fence_to_open_seconds, phases {name: seconds} and
     validation {tables, rows, mismatches}; what lacks is shown as such, and the verdict is not a good one then.
     `mismatches` is a number or a list of lines.
-    Shown as well: ambiguous_writes, client_errors_by_class {class: number}, verification {lost: [line], duplicated:
-    [line]}, validation.differences [line], validation.by_table (as verify.compare_all returns it), validation.left_out
-    [text], switchover {steps: {name: [begin, end]}}, resources {type: number}, versions {name: version}, host,
-    provider; and any other key, at the end of the page.
+    Shown as well: dns_propagation_seconds, ambiguous_writes, client_errors_by_class {class: number}, verification
+    {lost: [line], duplicated: [line]}, validation.differences [line], validation.by_table (as verify.compare_all
+    returns it), validation.left_out [text], switchover {steps: {name: [begin, end]}}, resources {type: number},
+    versions {name: version}, host, provider; and any other key, at the end of the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "report.json", json.dumps(_plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -116,6 +125,7 @@ def _tiles(report: Mapping[str, Any]) -> str:
         (_count(mismatches(report)), "tables that differ", mismatches(report) != 0),
         (_seconds(report.get("write_gap_seconds")), "longest time without a write", False),
         (_seconds(report.get("fence_to_open_seconds")), "from fence to open", False),
+        (_seconds(report.get("dns_propagation_seconds")), "until DNS follows a change", False),
         (_count(report.get("acknowledged_writes")), "writes acknowledged", False),
         (_count(report.get("rows_loaded")), "rows migrated", False),
     ]

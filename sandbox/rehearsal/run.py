@@ -70,7 +70,13 @@ def _refuse_what_can_t_be_rehearsed(stack_config: str) -> None:
 
 
 def _rehearse(request: Request) -> int:
-    options = Options(request.name, request.stack_config, request.database_port, end_with_parent=not request.keep)
+    options = Options(
+        request.name,
+        request.stack_config,
+        request.database_port,
+        end_with_parent=not request.keep,
+        dns_propagation=request.dns_propagation,
+    )
     kept = False
     with Console() as console:
         with console.phase("set up"):
@@ -149,6 +155,7 @@ class Rehearsal:
                 target_version=_version(instance.target),
                 stack_config=request.stack_config,
                 rate=request.rate,
+                dns_propagation=request.dns_propagation,
                 resources=ready.resources,
                 rows=source.rows,
                 said=said,
@@ -187,7 +194,7 @@ class Rehearsal:
             said = guarded.switch_over(f"{instance.name}-1")
         ended = time.time()
         with self._phase("writes on green" if said["status"] == "SUCCEEDED" else "writes on blue"):
-            guarded.pause(request.seconds * AFTER_SHARE)
+            guarded.pause(request.seconds * AFTER_SHARE + request.dns_propagation)
         return said, began, ended
 
     def _prove(self, operator: Operator, source: Source, said: dict[str, Any]) -> dict[str, Any]:
