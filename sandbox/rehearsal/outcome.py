@@ -14,7 +14,10 @@ NOT_COMPARED = "the tables were not compared in the fence"
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that was found out. `record` is the tracking table's, `said` the state machine's outcome."""
+    """Everything that was found out. `record` is the tracking table's, `said` the state machine's outcome.
+
+    `writable_sides` is a `writability.Verdict` as plain data.
+    """
 
     engine: Mapping[str, Any]
     source_version: str
@@ -26,6 +29,7 @@ class Facts:
     said: Mapping[str, Any]
     record: Mapping[str, Any]
     summary: Mapping[str, Any]
+    writable_sides: Mapping[str, Any]
     gap: Gap | None
     verification: Verification
     by_table: Sequence[Mapping[str, Any]]
@@ -69,6 +73,7 @@ def report(facts: Facts) -> dict[str, Any]:
         "write_gap_seconds": round(facts.gap.seconds, 3) if facts.gap else None,
         "dns_propagation_seconds": facts.dns_propagation,
         "fence_to_open_seconds": round(float(fence_to_open), 3) if fence_to_open is not None else None,
+        "writable_sides": dict(facts.writable_sides),
         "switchover": {
             "status": facts.said["status"],
             "reason": facts.record.get("reason", ""),
@@ -87,9 +92,11 @@ def report(facts: Facts) -> dict[str, Any]:
 
 
 def line(found: Mapping[str, Any]) -> str:
-    """Say a report in two lines, and what is wrong in one each."""
+    """Say a report in three lines, and what is wrong in one each."""
     validation, verification = found["validation"], found["verification"]
-    wrong = [*verification["lost"], *verification["duplicated"], *validation["differences"]]
+    both = found["writable_sides"]["both_instants"]
+    open_twice = [f"both sides took writes at the same time, in {both} tries"] if both else []
+    wrong = [*open_twice, *verification["lost"], *verification["duplicated"], *validation["differences"]]
     more = [f"and {len(wrong) - SAID} more"] if len(wrong) > SAID else []
     left_out = validation["left_out"]
     said = [f"left out by the stack's configuration: {', '.join(left_out)}"] if left_out else []
@@ -97,10 +104,12 @@ def line(found: Mapping[str, Any]) -> str:
 
 
 def _numbers(found: Mapping[str, Any]) -> str:
-    validation = found["validation"]
+    validation, sides = found["validation"], found["writable_sides"]
     return (
         f"acknowledged {found['acknowledged_writes']:,} writes, lost {found['lost_writes']}, doubled "
         f"{found['duplicated_writes']}; compared {validation['tables']} tables with {validation['rows']:,} rows, "
         f"{validation['mismatches']} mismatches\nwrite gap {found['write_gap_seconds']} s, fence to open "
-        f"{found['fence_to_open_seconds']} s, DNS propagation {found['dns_propagation_seconds']:g} s"
+        f"{found['fence_to_open_seconds']} s, DNS propagation {found['dns_propagation_seconds']:g} s\n"
+        f"both sides open in {sides['both_instants']} of {sides['tries']:,} tries, neither for "
+        f"{sides['neither_seconds']} s"
     )

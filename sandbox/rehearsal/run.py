@@ -22,6 +22,7 @@ from sandbox.rehearsal.console import Console
 from sandbox.rehearsal.ledger import Ledger, write_gap
 from sandbox.rehearsal.operator import Operator
 from sandbox.rehearsal.picture import Series
+from sandbox.rehearsal.probe import Probe
 from sandbox.rehearsal.progress import progress_path
 from sandbox.rehearsal.report import passed, write
 from sandbox.rehearsal.request import Request
@@ -140,7 +141,7 @@ class Rehearsal:
             seed=request.seed,
             ledger=self._ledger.path,
         )
-        with load, self._watch.looking(operator):
+        with Probe(instance.source, instance.target, source) as probe, load, self._watch.looking(operator):
             said, began, ended = self._move(ready, load)
         with self._phase("verify"):
             records = self._ledger.read()
@@ -160,6 +161,7 @@ class Rehearsal:
                 rows=source.rows,
                 said=said,
                 summary=load.summary,
+                writable_sides=probe.verdict().to_dict(),
                 gap=gap,
                 left_out=[f"{rule.schema}.{rule.table}" for rule in self._excluded],
                 **facts,
