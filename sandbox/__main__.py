@@ -85,13 +85,14 @@ def _common(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _number(text: str, most: int) -> float:
+def _number(text: str, most: int, *, zero: bool = False) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = 0
-    if not 0 < value <= most:
-        raise argparse.ArgumentTypeError(f"{text} will not do: write a number above 0, up to {most}")
+        value = -1
+    if not (0 < value <= most or (zero and value == 0)):
+        wanted = f"from 0 to {most}" if zero else f"above 0, up to {most}"
+        raise argparse.ArgumentTypeError(f"{text} will not do: write a number {wanted}")
     return value
 
 
@@ -104,7 +105,7 @@ def _seconds(text: str) -> float:
 
 
 def _propagation(text: str) -> float:
-    return 0.0 if text == "0" else _number(text, SLOWEST_DNS)
+    return _number(text, SLOWEST_DNS, zero=True)
 
 
 def _whole(text: str, least: int, most: int) -> int:

@@ -63,6 +63,8 @@ class Probe:
         self._stop.set()
         for side in self._sides:
             side.join(STOP_SECONDS)
+            if side.is_alive():
+                side.failure = TimeoutError(f"no answer within {STOP_SECONDS:.0f} s")
 
     def verdict(self) -> Verdict:
         """Return what the tries show. Raises SandboxError if they could not be made to the end."""

@@ -17,17 +17,8 @@ UNEQUAL_FIRST = 400
 SHOWN = (
     *("engine", "source_version", "target_version", "resources_created", "rows_loaded", "acknowledged_writes"),
     *("lost_writes", "duplicated_writes", "client_errors", "write_gap_seconds", "fence_to_open_seconds", "validation"),
-    *(
-        "dns_propagation_seconds",
-        "phases",
-        "ambiguous_writes",
-        "client_errors_by_class",
-        "verification",
-        "switchover",
-        "resources",
-        "versions",
-    ),
-    *("host", "provider", "writable_sides"),
+    *("phases", "ambiguous_writes", "client_errors_by_class", "verification", "switchover", "resources", "versions"),
+    *("host", "provider", "writable_sides", "dns_propagation_seconds"),
 )
 """Keys that have a place of their own on the page. All others are listed at its end."""
 

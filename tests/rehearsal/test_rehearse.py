@@ -145,6 +145,23 @@ def test_a_stack_that_makes_its_source_in_another_region_is_rehearsed_the_same(t
         assert run.left() == []
 
 
+def test_slow_dns_costs_time_and_no_write(tmp_path: Path) -> None:
+    """Between fence and the moment DNS follows, every client still comes to the source, and is refused there."""
+    slow = 5
+    with rehearsal(
+        tmp_path, "--rows", "5000", "--seconds", "3", "--rate", "200", "--dns-propagation", str(slow)
+    ) as run:
+        ended = run.end()
+        assert ended.status == 0, ended.out + ended.err
+        report = report_of(run)
+        assert (report["lost_writes"], report["duplicated_writes"]) == (0, 0)
+        assert report["writable_sides"]["both_instants"] == 0
+        assert report["dns_propagation_seconds"] == slow
+        assert f"DNS propagation {slow} s" in ended.out
+        assert report["write_gap_seconds"] > slow, "nobody could write anywhere before DNS told of the target"
+        assert run.left() == []
+
+
 @pytest.fixture(scope="module")
 def dumps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, Run]]:
     """Two rehearsals side by side: with the application's dump as it is, and as its owner would have to mend it.

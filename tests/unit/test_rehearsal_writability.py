@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from sandbox.rehearsal import outcome
 from sandbox.rehearsal.writability import BLUE, GREEN, HELD, NEW, Try, Verdict, judge
 
 
@@ -82,3 +83,18 @@ def test_no_tries_prove_nothing() -> None:
 def test_the_order_in_which_tries_are_told_does_not_matter() -> None:
     every = [*tries(BLUE, "+++++-----"), *tries(GREEN, "---+++++++", at=0.3)]
     assert judge(reversed(every)) == judge(every)
+
+
+def test_what_is_printed_names_it() -> None:
+    report = {
+        **{"acknowledged_writes": 9, "lost_writes": 0, "duplicated_writes": 0, "write_gap_seconds": 0.5},
+        **{"fence_to_open_seconds": 0.4, "dns_propagation_seconds": 10.0},
+        "validation": {"tables": 1, "rows": 1, "mismatches": 0, "differences": [], "left_out": []},
+        "verification": {"lost": [], "duplicated": []},
+        "writable_sides": Verdict(0, 0.61, 1_234, {BLUE: 5, GREEN: 5}).to_dict(),
+    }
+    said = outcome.line(report).splitlines()
+    assert said[1] == "write gap 0.5 s, fence to open 0.4 s, DNS propagation 10 s"
+    assert said[2:] == ["both sides open in 0 of 1,234 tries, neither for 0.61 s"]
+    report["writable_sides"] = Verdict(3, 0.0, 1_234, {BLUE: 5, GREEN: 5}).to_dict()
+    assert "wrong: both sides took writes at the same time, in 3 tries" in outcome.line(report).splitlines()
