@@ -271,5 +271,10 @@ class DmsPipeline(pulumi.ComponentResource):
             start_replication_task=False,
             tags=checks.tags_for(self._tags, name),
             # Start, stop and position are the automation's: a deployment in the middle must not touch them.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["startReplicationTask", "cdcStartPosition"]),
+            # After a fail-back the forward task is replaced, to load anew: its identifier must be free again by then.
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                ignore_changes=["startReplicationTask", "cdcStartPosition"],
+                delete_before_replace=True,
+            ),
         )

@@ -23,7 +23,7 @@ from sandbox.rehearsal.run import rehearse
 
 DEFAULT_NAME = "sandbox"
 UP_ROWS = 3_000
-HIGHEST_RATE, LONGEST_LOAD = 10_000, 1_500
+HIGHEST_RATE, LONGEST_LOAD, SLOWEST_DNS = 10_000, 1_500, 120
 INTERRUPTED = 130
 
 
@@ -77,15 +77,23 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database-port", type=_port, help="port of both database servers (default: 5432 or a free one)"
     )
+    parser.add_argument(
+        "--dns-propagation",
+        type=_propagation,
+        default=Request.dns_propagation,
+        metavar="SECONDS",
+        help="how long Route 53's name servers take to follow a change (default 0; on AWS up to 60)",
+    )
 
 
-def _number(text: str, most: int) -> float:
+def _number(text: str, most: int, *, zero: bool = False) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = 0
-    if not 0 < value <= most:
-        raise argparse.ArgumentTypeError(f"{text} will not do: write a number above 0, up to {most}")
+        value = -1
+    if not (0 < value <= most or (zero and value == 0)):
+        wanted = f"from 0 to {most}" if zero else f"above 0, up to {most}"
+        raise argparse.ArgumentTypeError(f"{text} will not do: write a number {wanted}")
     return value
 
 
@@ -95,6 +103,10 @@ def _rate(text: str) -> float:
 
 def _seconds(text: str) -> float:
     return _number(text, LONGEST_LOAD)
+
+
+def _propagation(text: str) -> float:
+    return _number(text, SLOWEST_DNS, zero=True)
 
 
 def _whole(text: str, least: int, most: int) -> int:
@@ -131,7 +143,7 @@ def _setup(_: argparse.Namespace) -> int:
 
 
 def _up(args: argparse.Namespace) -> int:
-    options = Options(args.name, args.stack_config, args.database_port)
+    options = Options(args.name, args.stack_config, args.database_port, dns_propagation=args.dns_propagation)
     instance = lifecycle.start(options, _tell)
     try:
         shop.create(instance.source, UP_ROWS, Request.seed, shop.new_passwords())
@@ -196,6 +208,7 @@ def _rehearse(args: argparse.Namespace) -> int:
         rate=args.rate,
         seconds=args.seconds,
         fail_back=args.fail_back,
+        dns_propagation=args.dns_propagation,
         keep=args.keep,
         database_port=args.database_port,
         output=args.output,

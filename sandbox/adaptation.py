@@ -1,5 +1,6 @@
 """What a stack's configuration has to say inside a sandbox, by composition: addresses, ports, secrets, short waits."""
 
+import math
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ class World:
     secrets: Mapping[str, str]
     application_role: str
     mysql: MariaDbInfo | None = None
+    dns_propagation: float = 0.0
     excluded: Sequence[Mapping[str, str]] = ()
     """Rules of the config that leave tables out; what it includes is another database's."""
     renamed: Sequence[str] = ()
@@ -59,7 +61,7 @@ def _migration(world: World) -> Values:
             **DISPOSABLE,
         },
         "replication": {"tables": _tables(world)},
-        "dns": {"ttlSeconds": 3, "propagationSeconds": 0},
+        "dns": {"ttlSeconds": 3, "propagationSeconds": math.ceil(world.dns_propagation)},
         "switchover": machine(),
     }
 
@@ -99,7 +101,7 @@ def _application(world: World) -> Values:
         "application": {"deletionProtection": False},
         "transactionLogs": {"forceDestroy": True},
         "replication": {"tables": _tables(world)},
-        "dns": {"ttlSeconds": 3, "propagationSeconds": 0},
+        "dns": {"ttlSeconds": 3, "propagationSeconds": math.ceil(world.dns_propagation)},
         "switchover": machine(),
     }
 

@@ -23,12 +23,17 @@ _SUPERVISORS: list[subprocess.Popen[bytes]] = []
 
 @dataclass(frozen=True)
 class Options:
-    """What a person may choose. `end_with_parent` ties the sandbox's life to this process."""
+    """What a person may choose.
+
+    `end_with_parent` ties the sandbox's life to this process. `dns_propagation` is how many seconds a change of Route
+    53 takes until its name servers have it.
+    """
 
     name: str = "sandbox"
     stack_config: str = stack.DEFAULT_CONFIG
     database_port: int | None = None
     end_with_parent: bool = False
+    dns_propagation: float = 0.0
 
 
 def start(options: Options, tell: Tell) -> Instance:
@@ -74,6 +79,7 @@ def _started(options: Options, ready: setup.Ready, config: Mapping[str, Any], cl
     told = {
         "database_port": options.database_port,
         "end_with_parent": options.end_with_parent,
+        "dns_propagation": options.dns_propagation,
         "mysql": stack.wants_mysql(config),
         "regions": stack.regions(config),
         "cloud_python": str(ready.cloud_python),
@@ -106,7 +112,10 @@ def declare(instance: Instance, options: Options, database: str = "", applicatio
         arns, schemas = {}, [adaptation.EVERY_SCHEMA]
     else:
         arns, schemas = source.prepare(instance, database), source.schemas(instance, database)
-    world = World(instance.source, instance.target, database, schemas, arns, application_role, instance.mysql)
+    world = World(
+        *(instance.source, instance.target, database, schemas, arns, application_role, instance.mysql),
+        dns_propagation=options.dns_propagation,
+    )
     instance.folder.joinpath("state").mkdir(parents=True, exist_ok=True)
     stack.write_config(instance, stack.derived(base, world))
     stack.initialise(instance)

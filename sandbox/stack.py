@@ -196,6 +196,15 @@ def resources(instance: Instance) -> dict[str, int]:
     return dict(sorted(Counter(kind for kind in custom if not kind.startswith("pulumi:")).items()))
 
 
+def make_anew(instance: Instance, kind: str, name: str) -> None:
+    """Deploy the stack anew with one resource replaced, named by its type and the end of its name."""
+    export = json.loads(pulumi(instance, "stack", "export"))
+    urns = [r["urn"] for r in export["deployment"]["resources"] if r["type"] == kind and r["urn"].endswith(name)]
+    if len(urns) != 1:
+        raise SandboxError(f"{len(urns)} resources of type {kind} have a name that ends with {name}, not one")
+    pulumi(instance, "up", "--replace", urns[0], "--yes", "--skip-preview", "--suppress-outputs")
+
+
 def _errors(printed: str) -> str:
     """Return the engine's error lines, once each, on one line."""
     found = [re.sub(r"^.*?error: ", "", line).strip() for line in printed.splitlines() if "error:" in line]

@@ -88,7 +88,7 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
     _write(room / MARIADB, json.dumps([mysql.info.to_dict()] if mysql else []))
     (room / "tmp").mkdir()
 
-    cloud, ours = _environments(room, ports)
+    cloud, ours = _environments(room, ports, float(options.get("dns_propagation", 0)))
     waiting = [
         (processes.spawn(title, command, env=env, cwd=room), listening)
         for title, (command, env, listening) in _services(room, ports, options["cloud_python"], cloud, ours).items()
@@ -120,7 +120,7 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
     )
 
 
-def _environments(room: Path, ports: Ports) -> tuple[Environment, Environment]:
+def _environments(room: Path, ports: Ports, dns_propagation: float) -> tuple[Environment, Environment]:
     """Return the variables of the emulators, and of our own services."""
     common = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -139,6 +139,7 @@ def _environments(room: Path, ports: Ports) -> tuple[Environment, Environment]:
         "S3_DATA_DIR": str(room / "tmp" / "s3"),
         "SANDBOX_SERVERS": str(room / SERVERS),
         "SANDBOX_MARIADB": str(room / MARIADB),
+        "SANDBOX_DNS_PROPAGATION": str(dns_propagation),
     }
     return cloud, {**common, "PYTHONPATH": str(REPOSITORY)}
 

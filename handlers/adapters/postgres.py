@@ -344,9 +344,10 @@ class Database:
             return None
 
     def empty(self, tables: Sequence[Table]) -> None:
-        """Take all rows out of these tables, in one statement, so that what refers to one another goes together.
+        """Take all rows out of these tables and all drain tokens.
 
-        Partitions go with the table they are part of: that is what foreign keys name.
+        It is one statement, so that what refers to one another goes together. Partitions go with the table they are
+        part of: that is what foreign keys name.
         """
         roots = self.rows(
             """SELECT DISTINCT n.nspname, c.relname
@@ -356,8 +357,7 @@ class Database:
             JOIN pg_class c ON c.oid = root JOIN pg_namespace n ON n.oid = c.relnamespace""",
             {"schemas": [table.schema for table in tables], "names": [table.name for table in tables]},
         )
-        if roots:
-            self.rows(f"TRUNCATE {', '.join(sql.name(*root) for root in roots)}")
+        self.rows(f"TRUNCATE {', '.join([TOKENS, *(sql.name(*root) for root in roots)])}")
 
     def marks(self) -> dict[Table, str]:
         """Return, by table, its file and the counts of rows ever changed, the same as long as no row has changed.

@@ -20,7 +20,8 @@ REPLICATION_GROUPS = ("rds_replication", "rds_superuser", "pg_read_all_data", "p
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Prepare both sides. Can be repeated until a switchover has begun.
 
-    After a fail-back it wants `empty_target` in the event: the target is behind, and its tables have to be loaded anew.
+    After a fail-back it wants `empty_target` in the event: the target is behind, and its tables have to be
+    loaded anew, by a new task: DMS starts one that has run only by emptying tables, which foreign keys forbid.
     """
     config = migration.config
     record = _may_be_prepared(migration, empty_target=bool(event.get("empty_target")))
@@ -67,7 +68,7 @@ def _may_be_prepared(migration: Migration, *, empty_target: bool) -> Record:
         if not empty_target:
             raise Refused(
                 f"migration {record.migration_id} was failed back, so the target is behind: call with "
-                '{"empty_target": true} to empty its tables, then reload the replication task'
+                '{"empty_target": true} to empty its tables, then replace the replication task by a new one'
             )
     elif record.phase not in (Phase.IDLE, Phase.UNDONE):
         raise Refused(f"migration {record.migration_id} is {record.phase}: preparing would shut the application out")

@@ -9,10 +9,12 @@ def main(port: int) -> None:
     os.environ["GATEWAY_PORT"] = str(port)
     os.environ["BIND_HOST"] = "127.0.0.1"
     # MiniStack reads the environment when it is imported.
+    import ministack_repairs  # noqa: PLC0415
+    import route53_repairs  # noqa: PLC0415
     from ministack.app import main as serve  # noqa: PLC0415
-    from ministack_repairs import repair  # noqa: PLC0415
 
-    repair()
+    for repairs in (ministack_repairs, route53_repairs):
+        repairs.repair()
     sys.argv = ["ministack"]
     serve()
 

@@ -1,33 +1,45 @@
 """Answers DNS on loopback: `python -m sandbox.dns.server PORT`, over UDP and TCP.
 
-Names in a hosted zone are answered from Route 53, asked anew each time, by weight and with the record's time to live.
+Names in a hosted zone are answered from what Route 53's name servers have, asked anew each time, by weight and with
+the record's time to live.
 Host names that encode a loopback address, such as a cluster's endpoint, are answered with that address.
 """
 
+import http.client
+import json
+import os
 import random
 import socketserver
 import struct
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
-import boto3
 import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
-from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.dns.names import loopback_address
 
 HOST_TTL = 5
 """Seconds that an address may be kept: what Aurora's own endpoints have."""
 MAX_CHAIN = 8
+SERVED = "/2013-04-01/sandbox/served"
+"""Where the sandbox's Route 53 says what its name servers have: `cloud/route53_repairs.py`."""
+ASK_SECONDS = 5.0
 
 RecordSet = Mapping[str, Any]
+Zone = Mapping[str, Any]
+
+
+class CannotAsk(Exception):
+    """Route 53 does not answer. The message says why."""
 
 
 def choose(records: Sequence[RecordSet], draw: float) -> RecordSet:
@@ -44,19 +56,35 @@ def choose(records: Sequence[RecordSet], draw: float) -> RecordSet:
 
 
 class Zones:
-    """Route 53's records."""
+    """The zones of Route 53's name servers. `ask` returns every zone with its `Name` and its `Records`."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, ask: Callable[[], Sequence[Zone]]) -> None:
+        self._ask = ask
 
     def records(self, name: str) -> list[RecordSet]:
         """Return the record sets of a name that lead somewhere, from the zone that fits it best."""
-        zones = [z for z in self._client.list_hosted_zones()["HostedZones"] if f".{name}".endswith(f".{z['Name']}")]
+        zones = [zone for zone in self._ask() if f".{name}".endswith(f".{zone['Name']}")]
         if not zones:
             return []
         zone = max(zones, key=lambda z: len(z["Name"]))
-        page = self._client.list_resource_record_sets(HostedZoneId=zone["Id"], StartRecordName=name)
-        return [r for r in page["ResourceRecordSets"] if r["Name"].lower() == name and r["Type"] in ("A", "CNAME")]
+        return [r for r in zone["Records"] if r["Name"].lower() == name and r["Type"] in ("A", "CNAME")]
+
+
+def ask(host: str, port: int) -> Sequence[Zone]:
+    """Return the zones that the sandbox's Route 53 says its name servers have. Raises CannotAsk."""
+    connection = http.client.HTTPConnection(host, port, timeout=ASK_SECONDS)
+    try:
+        connection.request("GET", SERVED)
+        answered = connection.getresponse()
+        said = answered.read()
+        if answered.status != http.client.OK:
+            raise CannotAsk(f"{host}:{port}{SERVED}: {answered.status} {answered.reason}")
+        zones: list[Zone] = json.loads(said)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise CannotAsk(f"{host}:{port}{SERVED}: {error}") from error
+    finally:
+        connection.close()
+    return zones
 
 
 def answer(query: dns.message.Message, zones: Zones) -> dns.message.Message:
@@ -78,7 +106,7 @@ def answer(query: dns.message.Message, zones: Zones) -> dns.message.Message:
         if "AliasTarget" in record:  # whoever asks sees what it leads to under the name they asked for
             name = record["AliasTarget"]["DNSName"].lower().rstrip(".") + "."
             continue
-        values = [value["Value"] for value in record["ResourceRecords"]]
+        values = record["ResourceRecords"]
         response.answer.append(dns.rrset.from_text(shown, int(record["TTL"]), "IN", record["Type"], *values[:1]))
         if record["Type"] == "A":
             return response
@@ -97,7 +125,7 @@ def respond(wire: bytes, zones: Zones) -> bytes | None:
         return None
     try:
         return answer(query, zones).to_wire()
-    except (BotoCoreError, ClientError):
+    except CannotAsk:
         failed = dns.message.make_response(query)
         failed.set_rcode(dns.rcode.SERVFAIL)
         return failed.to_wire()
@@ -135,7 +163,8 @@ class _TcpHandler(socketserver.StreamRequestHandler):
 
 def serve(port: int) -> None:
     """Serve until the process is ended."""
-    zones = Zones(boto3.client("route53"))
+    cloud = urlsplit(os.environ["AWS_ENDPOINT_URL"])
+    zones = Zones(partial(ask, cloud.hostname or "", cloud.port or 80))
     udp, tcp = _Udp(("127.0.0.1", port), _UdpHandler), _Tcp(("127.0.0.1", port), _TcpHandler)
     udp.zones = tcp.zones = zones
     threading.Thread(target=udp.serve_forever, daemon=True).start()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from psycopg2 import sql
 
 from sandbox.databases import ServerInfo
-from sandbox.rehearsal import dump, shop
+from sandbox.rehearsal import dump, probe, shop
 from sandbox.rehearsal.application import Source
 from sandbox.rehearsal.carry import Login
 from sandbox.rehearsal.request import Request
@@ -22,6 +22,8 @@ def own_database(server: ServerInfo, request: Request, tell: Tell) -> Source:
         passwords = shop.new_passwords()
         rows = shop.create(server, request.rows, request.seed, passwords)
         tell(f"{rows:,} rows")
+        with server.superuser(shop.DATABASE) as connection:
+            probe.create_table(connection, shop.APPLICATION)
         return Source(shop.DATABASE, rows, shop.APPLICATION, passwords[shop.APPLICATION], "shop")
     password = new_password()
     rows = dump.restore(server, request.dump, GUEST_DATABASE)
@@ -30,6 +32,7 @@ def own_database(server: ServerInfo, request: Request, tell: Tell) -> Source:
         with connection.cursor() as cursor:
             make_role(cursor, GUEST_ROLE, password)
         create_own_table(connection, GUEST_ROLE)
+        probe.create_table(connection, GUEST_ROLE)
     return Source(GUEST_DATABASE, rows, GUEST_ROLE, password, "own_table")
 
 
@@ -42,6 +45,8 @@ def made_database(
             passwords = shop.new_passwords()
             rows = shop.move_in(connection, request.rows, request.seed, passwords, application.username)
         tell(f"{rows:,} rows")
+        with server.superuser(database) as connection:
+            probe.create_table(connection, application.username)
         return Source(database, rows, application.username, application.password, "shop")
     rows = dump.restore(server, request.dump, database)
     tell(f"{rows:,} rows of {request.dump}")
@@ -50,4 +55,5 @@ def made_database(
             # Who owns a database may do this by itself; here the administrator does.
             cursor.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(sql.Identifier(dump.OWNER)))
         create_own_table(connection, application.username)
+        probe.create_table(connection, application.username)
     return Source(database, rows, application.username, application.password, "own_table")

@@ -33,11 +33,11 @@ class Operator:
         found = self.client("dms").describe_replication_instances(Filters=by_arn)["ReplicationInstances"]
         return str(found[0]["ReplicationInstanceIdentifier"])
 
-    def load_fully(self, how: str = "start-replication") -> None:
-        """Start the replication task, or have it reload, and wait until its full load is done and changes flow."""
+    def load_fully(self) -> None:
+        """Start the replication task and wait until its full load is done and changes flow."""
         dms = self.client("dms")
         arn = self.outputs["replication_task_arn"]
-        dms.start_replication_task(ReplicationTaskArn=arn, StartReplicationTaskType=how)
+        dms.start_replication_task(ReplicationTaskArn=arn, StartReplicationTaskType="start-replication")
 
         def loaded() -> bool:
             by_arn = [{"Name": "replication-task-arn", "Values": [arn]}]

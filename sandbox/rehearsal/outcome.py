@@ -53,7 +53,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that was found out: of the switchover, of the fail-back if there was one, and of the data after it."""
+    """Everything that was found out: of the switchover, of the fail-back if there was one, and of the data after it.
+
+    `writable_sides` is a `writability.Verdict` as plain data.
+    """
 
     engine: Mapping[str, Any]
     source_version: str
@@ -65,8 +68,11 @@ class Facts:
     switchover: Attempt
     fail_back: Attempt | None
     summary: Mapping[str, Any]
+    writable_sides: Mapping[str, Any]
     verification: Verification
     by_table: Sequence[Mapping[str, Any]]
+    dns_propagation: float = 0.0
+    """Seconds that Route 53's name servers took to follow a change."""
     left_out: Sequence[str] = ()
     """What the stack's configuration leaves out of the replication, as schema.table with DMS's wildcards."""
 
@@ -106,7 +112,9 @@ def report(facts: Facts) -> dict[str, Any]:
         "client_errors": facts.verification.client_errors or sum(errors.values()),
         "client_errors_by_class": errors,
         "write_gap_seconds": switchover["write_gap_seconds"],
+        "dns_propagation_seconds": facts.dns_propagation,
         "fence_to_open_seconds": switchover["fence_to_open_seconds"],
+        "writable_sides": dict(facts.writable_sides),
         "switchover": switchover,
         "fail_back": facts.fail_back.report() if facts.fail_back else None,
         "validation": {
@@ -126,9 +134,11 @@ def _compared(attempt: Attempt) -> Mapping[str, Any]:
 
 
 def line(found: Mapping[str, Any]) -> str:
-    """Say a report in two lines, and what is wrong in one each."""
+    """Say a report in three lines, and what is wrong in one each."""
     validation, verification = found["validation"], found["verification"]
-    wrong = [*verification["lost"], *verification["duplicated"], *validation["differences"]]
+    both = found["writable_sides"]["both_instants"]
+    open_twice = [f"both sides took writes at the same time, in {both} tries"] if both else []
+    wrong = [*open_twice, *verification["lost"], *verification["duplicated"], *validation["differences"]]
     more = [f"and {len(wrong) - SAID} more"] if len(wrong) > SAID else []
     left_out = validation["left_out"]
     said = [f"left out by the stack's configuration: {', '.join(left_out)}"] if left_out else []
@@ -136,7 +146,7 @@ def line(found: Mapping[str, Any]) -> str:
 
 
 def _numbers(found: Mapping[str, Any]) -> str:
-    validation = found["validation"]
+    validation, sides = found["validation"], found["writable_sides"]
     attempts = {"switchover": found["switchover"], "fail-back": found["fail_back"]}
     times = [
         f"{name}: write gap {attempt['write_gap_seconds']} s, fence to open {attempt['fence_to_open_seconds']} s"
@@ -149,5 +159,7 @@ def _numbers(found: Mapping[str, Any]) -> str:
             f"{found['duplicated_writes']}; compared {validation['tables']} tables with {validation['rows']:,} rows, "
             f"{validation['mismatches']} mismatches",
             *times,
+            f"both sides open in {sides['both_instants']} of {sides['tries']:,} tries, neither for "
+            f"{sides['neither_seconds']} s; DNS propagation {found['dns_propagation_seconds']:g} s",
         ]
     )

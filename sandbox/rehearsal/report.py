@@ -17,8 +17,8 @@ UNEQUAL_FIRST = 400
 SHOWN = (
     *("engine", "source_version", "target_version", "resources_created", "rows_loaded", "acknowledged_writes"),
     *("lost_writes", "duplicated_writes", "client_errors", "write_gap_seconds", "fence_to_open_seconds", "validation"),
-    *("phases", "ambiguous_writes", "client_errors_by_class", "verification", "switchover", "resources", "versions"),
-    *("host", "provider"),
+    *("phases", "ambiguous_writes", "client_errors_by_class", "verification", "switchover", "fail_back", "resources"),
+    *("versions", "host", "provider", "writable_sides", "dns_propagation_seconds"),
 )
 """Keys that have a place of their own on the page. All others are listed at its end."""
 
@@ -30,13 +30,15 @@ def write(folder: Path, report: Mapping[str, Any], series: Series) -> None:
     """Write report.json and report.html into `folder`, each of them whole or not at all.
 
     Needed in `report`: engine, source_version, target_version, resources_created, rows_loaded, acknowledged_writes,
-    lost_writes, duplicated_writes, client_errors, write_gap_seconds, fence_to_open_seconds, phases {name: seconds} and
-    validation {tables, rows, mismatches}; what lacks is shown as such, and the verdict is not a good one then.
+    lost_writes, duplicated_writes, client_errors, write_gap_seconds, fence_to_open_seconds, phases {name: seconds},
+    validation {tables, rows, mismatches} and writable_sides {both_instants, neither_seconds, tries, accepted {side:
+    number}}; what lacks is shown as such, and the verdict is not a good one then.
     `mismatches` is a number or a list of lines.
-    Shown as well: ambiguous_writes, client_errors_by_class {class: number}, verification {lost: [line], duplicated:
-    [line]}, validation.differences [line], validation.by_table (as verify.compare_all returns it), validation.left_out
-    [text], switchover {steps: {name: [begin, end]}}, resources {type: number}, versions {name: version}, host,
-    provider; and any other key, at the end of the page.
+    Shown as well: dns_propagation_seconds, ambiguous_writes, client_errors_by_class {class: number}, verification
+    {lost: [line], duplicated: [line]}, validation.differences [line], validation.by_table (as verify.compare_all
+    returns it), validation.left_out [text], switchover and fail_back {steps: {name: [begin, end]}, write_gap_seconds,
+    fence_to_open_seconds}, resources {type: number}, versions {name: version}, host, provider;
+    and any other key, at the end of the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "report.json", json.dumps(_plain(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -44,9 +46,18 @@ def write(folder: Path, report: Mapping[str, Any], series: Series) -> None:
 
 
 def passed(report: Mapping[str, Any]) -> bool:
-    """Say whether the rehearsal proves what it is for: writes were acknowledged, none lost or doubled, sides equal."""
-    return bool(_number(report.get("acknowledged_writes"))) and all(
-        value == 0 for value in (report.get("lost_writes"), report.get("duplicated_writes"), mismatches(report))
+    """Say whether the rehearsal proves what it is for.
+
+    That is: writes were acknowledged, none lost or doubled, the sides are equal, and never took writes both at once.
+    """
+    sides = _mapping(report.get("writable_sides"))
+    tried = [_number(accepted) for accepted in _mapping(sides.get("accepted")).values()]
+    nothing = (
+        *(report.get("lost_writes"), report.get("duplicated_writes")),
+        *(mismatches(report), sides.get("both_instants")),
+    )
+    return bool(_number(report.get("acknowledged_writes")) and tried and all(tried)) and all(
+        value == 0 for value in nothing
     )
 
 
@@ -68,7 +79,9 @@ def page(report: Mapping[str, Any], series: Series) -> str:
         _pictures(series),
         _bars("Phases", "phase", _mapping(report.get("phases"))),
         _bars("Inside the switchover", "step", _steps(_mapping(report.get("switchover")))),
+        _bars("Inside the fail-back", "step", _steps(_mapping(report.get("fail_back")))),
         _validation(report),
+        _writable(report),
         '<div class="columns">',
         _errors(report),
         _deployed(report),
@@ -90,11 +103,14 @@ def page(report: Mapping[str, Any], series: Series) -> str:
 
 def _verdict(report: Mapping[str, Any]) -> str:
     lost, doubled, differ = report.get("lost_writes"), report.get("duplicated_writes"), mismatches(report)
+    both = _mapping(report.get("writable_sides")).get("both_instants")
     written = _count(report.get("acknowledged_writes"))
     if passed(report):
         head, detail = "✓ No acknowledged write was lost", f"All {written} acknowledged writes are there, exactly once."
     elif lost:
         head, detail = f"✗ {_number_of(lost, 'acknowledged write')} lost", f"{written} were acknowledged."
+    elif both:
+        head, detail = "✗ Both sides took writes at the same time", f"{_number_of(both, 'try', 'tries')} met that."
     elif doubled:
         head, detail = f"✗ {_number_of(doubled, 'write')} carried out twice", f"{written} were acknowledged."
     elif differ:
@@ -110,12 +126,16 @@ def _verdict(report: Mapping[str, Any]) -> str:
 
 
 def _tiles(report: Mapping[str, Any]) -> str:
+    both = _mapping(report.get("writable_sides")).get("both_instants")
     tiles = [
         (_count(report.get("lost_writes")), "writes lost", report.get("lost_writes") != 0),
         (_count(report.get("duplicated_writes")), "writes duplicated", report.get("duplicated_writes") != 0),
         (_count(mismatches(report)), "tables that differ", mismatches(report) != 0),
+        (_count(both), "tries that found both sides open", both != 0),
         (_seconds(report.get("write_gap_seconds")), "longest time without a write", False),
         (_seconds(report.get("fence_to_open_seconds")), "from fence to open", False),
+        *_tiles_back(_mapping(report.get("fail_back"))),
+        (_seconds(report.get("dns_propagation_seconds")), "until DNS follows a change", False),
         (_count(report.get("acknowledged_writes")), "writes acknowledged", False),
         (_count(report.get("rows_loaded")), "rows migrated", False),
     ]
@@ -124,6 +144,14 @@ def _tiles(report: Mapping[str, Any]) -> str:
         for value, label, bad in tiles
     )
     return f'<div class="tiles">{"".join(cells)}</div>'
+
+
+def _tiles_back(fail_back: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
+    times = {
+        "write_gap_seconds": "without a write, going back",
+        "fence_to_open_seconds": "from fence to open, going back",
+    }
+    return [(_seconds(fail_back.get(key)), label, False) for key, label in times.items() if fail_back]
 
 
 def _pictures(series: Series) -> str:
@@ -200,6 +228,21 @@ def _validation(report: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
+def _writable(report: Mapping[str, Any]) -> str:
+    sides = _mapping(report.get("writable_sides"))
+    found = {
+        "tries": _count(sides.get("tries")),
+        **{f"accepted by {side}": _count(number) for side, number in _mapping(sides.get("accepted")).items()},
+        "that found both sides open": _count(sides.get("both_instants")),
+        "time when neither was": _seconds(sides.get("neither_seconds")),
+    }
+    return (
+        "<h2>Which side could be written to</h2><p>Beside the load, somebody with the application's credentials tried "
+        "to write to both servers by their own addresses, over new connections and over those that were open already."
+        f"</p>{_table(['', ''], [[_text(name), ('number', shown)] for name, shown in found.items()])}"
+    )
+
+
 def _errors(report: Mapping[str, Any]) -> str:
     classes = _mapping(report.get("client_errors_by_class"))
     rows: list[Sequence[Cell]] = [[_text(name), ("number", _count(number))] for name, number in classes.items()]
@@ -273,8 +316,8 @@ def _count(value: Any) -> str:
     return ABSENT if number is None else f"{number:,.10g}"
 
 
-def _number_of(value: Any, what: str) -> str:
-    return f"{_count(value)} {what}{'' if value == 1 else 's'}"
+def _number_of(value: Any, what: str, many: str = "") -> str:
+    return f"{_count(value)} {what if value == 1 else many or f'{what}s'}"
 
 
 def _seconds(value: Any) -> str:

@@ -9,7 +9,11 @@ from sandbox.paths import BUILD
 
 @dataclass(frozen=True)
 class Request:
-    """What a person asked for. `seconds` is how long the load runs around the attempts, at `rate` writes a second."""
+    """What a person asked for.
+
+    `seconds` is how long the load runs around the attempts, at `rate` writes a second. `dns_propagation` is how many
+    seconds Route 53's name servers take to follow a change.
+    """
 
     name: str = "sandbox-rehearsal"
     stack_config: str = stack.DEFAULT_CONFIG
@@ -19,6 +23,7 @@ class Request:
     rate: float = 500.0
     seconds: float = 25.0
     fail_back: bool = True
+    dns_propagation: float = 0.0
     keep: bool = False
     database_port: int | None = None
     output: Path = BUILD / "rehearsal"

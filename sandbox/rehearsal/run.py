@@ -22,6 +22,7 @@ from sandbox.rehearsal.beginning import BEGINNINGS, Given, Ready
 from sandbox.rehearsal.console import Console
 from sandbox.rehearsal.ledger import Ledger, write_gap
 from sandbox.rehearsal.picture import Series
+from sandbox.rehearsal.probe import Probe
 from sandbox.rehearsal.progress import progress_path
 from sandbox.rehearsal.report import passed, write
 from sandbox.rehearsal.request import Request
@@ -76,7 +77,13 @@ def _refuse_what_can_t_be_rehearsed(stack_config: str) -> None:
 
 
 def _rehearse(request: Request) -> int:
-    options = Options(request.name, request.stack_config, request.database_port, end_with_parent=not request.keep)
+    options = Options(
+        request.name,
+        request.stack_config,
+        request.database_port,
+        end_with_parent=not request.keep,
+        dns_propagation=request.dns_propagation,
+    )
     kept = False
     with Console() as console:
         with console.phase("set up"):
@@ -142,7 +149,7 @@ class Rehearsal:
             seed=request.seed,
             ledger=self._ledger.path,
         )
-        with load, self._watch.looking(operator):
+        with Probe(instance.source, instance.target, source) as probe, load, self._watch.looking(operator):
             attempts = self._move(ready, load)
         with self._phase("verify"):
             attempts = self._with_gaps(attempts)
@@ -157,11 +164,13 @@ class Rehearsal:
                 target_version=_version(instance.target),
                 stack_config=request.stack_config,
                 rate=request.rate,
+                dns_propagation=request.dns_propagation,
                 resources=ready.resources,
                 rows=source.rows,
                 switchover=attempts[0],
                 fail_back=attempts[1] if len(attempts) > 1 else None,
                 summary=load.summary,
+                writable_sides=probe.verdict().to_dict(),
                 left_out=[f"{rule.schema}.{rule.table}" for rule in self._excluded],
                 **facts,
             )

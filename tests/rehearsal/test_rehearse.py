@@ -67,11 +67,12 @@ def test_a_rehearsal_loses_nothing_and_says_so(short: tuple[Run, Ended, set[str]
     run, ended, _ = short
     assert ended.status == 0, ended.err
     assert "Traceback" not in ended.err and ended.last_lines == []
-    first, second, third = ended.out.splitlines()
+    first, second, third, fourth = ended.out.splitlines()
     assert re.fullmatch(
-        r"acknowledged [\d,]+ writes, lost 0, doubled 0; compared 28 tables with .*, 0 mismatches", first
+        r"acknowledged [\d,]+ writes, lost 0, doubled 0; compared 29 tables with .*, 0 mismatches", first
     )
-    assert second.startswith("write gap ") and third == f"report: {run.output / 'report.html'}"
+    assert second.startswith("write gap ") and third.startswith("both sides open in 0 of ")
+    assert fourth == f"report: {run.output / 'report.html'}"
 
 
 def test_the_report_has_every_number(short: tuple[Run, Ended, set[str]]) -> None:
@@ -86,7 +87,11 @@ def test_the_report_has_every_number(short: tuple[Run, Ended, set[str]]) -> None
     assert report["client_errors"] >= 0
     assert report["fence_to_open_seconds"] > 0 and report["write_gap_seconds"] > 0
     validation = report["validation"]
-    assert validation["tables"] == 28 and validation["mismatches"] == 0
+    sides = report["writable_sides"]
+    assert sides["both_instants"] == 0 and sides["neither_seconds"] > 0
+    assert sides["accepted"]["blue"] > 20 and sides["accepted"]["green"] > 20
+    assert report["dns_propagation_seconds"] == 0
+    assert validation["tables"] == 29 and validation["mismatches"] == 0
     assert validation["rows"] > report["rows_loaded"]
     assert list(report["phases"])[: len(PHASES)] == PHASES
     assert list(report["phases"])[-1] == "destroy"
@@ -129,13 +134,31 @@ def test_a_stack_that_makes_its_source_in_another_region_is_rehearsed_the_same(t
         report = report_of(run)
         assert (report["lost_writes"], report["duplicated_writes"]) == (0, 0) and report["acknowledged_writes"] > 200
         validation = report["validation"]
-        assert (validation["tables"], validation["mismatches"]) == (28, 0)
+        assert (validation["tables"], validation["mismatches"]) == (29, 0)
+        assert report["writable_sides"]["both_instants"] == 0
         assert validation["rows"] > report["rows_loaded"] > 4_000
         assert report["source_version"].startswith("16") and report["target_version"].startswith("18")
         phases = list(report["phases"])
         assert phases.index("deploy") < phases.index("fill the source") and phases[-1] == "destroy"
         assert len(secrets) == 8, "two superusers, two administrators, DMS on each side, one application, a passphrase"
         assert where_shown(run, ended, secrets) == set()
+        assert run.left() == []
+
+
+def test_slow_dns_costs_time_and_no_write(tmp_path: Path) -> None:
+    """Between fence and the moment DNS follows, every client still comes to the source, and is refused there."""
+    slow = 5
+    with rehearsal(
+        tmp_path, "--rows", "5000", "--seconds", "3", "--rate", "200", "--dns-propagation", str(slow)
+    ) as run:
+        ended = run.end()
+        assert ended.status == 0, ended.out + ended.err
+        report = report_of(run)
+        assert (report["lost_writes"], report["duplicated_writes"]) == (0, 0)
+        assert report["writable_sides"]["both_instants"] == 0
+        assert report["dns_propagation_seconds"] == slow
+        assert f"DNS propagation {slow} s" in ended.out
+        assert report["write_gap_seconds"] > slow, "nobody could write anywhere before DNS told of the target"
         assert run.left() == []
 
 
@@ -167,7 +190,7 @@ def test_a_real_application_s_dump_moves_whole(dumps: tuple[Run, Run]) -> None:
     ended = run.end()
     assert ended.status == 0, ended.out + ended.err
     report = report_of(run)
-    tables, rows = TABLES + 1, ROWS + 100
+    tables, rows = TABLES + 2, ROWS + 100
     assert report["rows_loaded"] == rows
     assert (report["lost_writes"], report["duplicated_writes"]) == (0, 0) and report["acknowledged_writes"] > 200
     validation = report["validation"]

@@ -313,6 +313,7 @@ def test_a_mark_changes_with_the_rows_and_a_session_s_counts_are_complete_once_i
 def test_emptied_tables_have_another_mark(server: ServerInfo) -> None:
     with server.superuser("shop") as connection:
         database = Database(connection, "shop", "sandbox")
+        database.make_control_schema(["dms"])
         parts = Table("app", "parts_1")
         database.rows("INSERT INTO app.parts VALUES (1, '2026-05-05')")
         before = database.marks()[parts]

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -328,7 +328,10 @@ def test_after_a_fail_back_it_can_all_be_done_again_and_finished(migration: Migr
     with pytest.raises(SandboxError, match="the target is behind"):
         operator.prepare()
     operator.invoke(operator.outputs["prepare_function_name"], {"empty_target": True})
-    operator.load_fully("reload-target")
+    stack.make_anew(migration.instance, "aws:dms/replicationTask:ReplicationTask", "-forward")
+    operator = replace(operator, outputs=stack.outputs(migration.instance))
+    migration.operator = operator
+    operator.load_fully()
     said = operator.switch_over("attempt-6")
     assert said["status"] == "RUNNING", migration.state()
     assert said["record"]["evidence"]["settle"]["way_back"]["safe"], said["record"]["evidence"]["settle"]

@@ -22,6 +22,10 @@ REPORT: dict[str, Any] = {
     **{"client_errors": 512, "write_gap_seconds": 0.91, "fence_to_open_seconds": 0.8},
     "validation": {"tables": 28, "rows": 301_234, "mismatches": []},
     "phases": {"deploy": 14.2, "switchover": 3.2},
+    "writable_sides": {
+        **{"both_instants": 0, "neither_seconds": 0.77, "tries": 2_468},
+        "accepted": {"blue": 1_357, "green": 864},
+    },
 }
 
 
@@ -73,7 +77,20 @@ def test_a_good_rehearsal_says_so_and_shows_its_numbers() -> None:
     text = report.page(REPORT, series())
     page = Page(text)
     assert report.passed(REPORT) and "No acknowledged write was lost" in text
-    for shown in ("0.91 s", "0.80 s", "28,123", "299,954", "16.14", "18.4", "143", "deploy", "14 s", "512"):
+    for shown in (
+        "0.91 s",
+        "0.80 s",
+        "28,123",
+        "299,954",
+        "16.14",
+        "18.4",
+        "143",
+        "deploy",
+        "14 s",
+        "512",
+        "0.77 s",
+        "2,468",
+    ):
         assert shown in text, shown
     assert page.loads == [] and "script" not in page.tags and "@import" not in text and "http" not in text
 
@@ -88,6 +105,10 @@ def test_a_good_rehearsal_says_so_and_shows_its_numbers() -> None:
         ({"validation": {}}, "Not proven"),
         ({"lost_writes": None}, "Not proven"),
         ({"acknowledged_writes": 0}, "Not proven"),
+        ({"writable_sides": {**REPORT["writable_sides"], "both_instants": 1}}, "1 try met that"),
+        ({"writable_sides": {**REPORT["writable_sides"], "both_instants": 7}}, "7 tries met that"),
+        ({"writable_sides": {**REPORT["writable_sides"], "accepted": {"blue": 5, "green": 0}}}, "Not proven"),
+        ({"writable_sides": {}}, "Not proven"),
         ({"lost_writes": math.nan}, "lost"),
     ],
 )

@@ -1,9 +1,11 @@
 """What runs and what leads to it: Lambda, Step Functions, Route 53."""
 
 import json
+import time
 from typing import Any
 
 from sandbox.provider.entry import Api, Call, Entry, Reading, Resource, Tagging
+from sandbox.provider.lifecycle import ProviderError
 from sandbox.provider.shapes import UNKNOWN, Json
 
 CONFIGURATION = {"name": "FunctionName"}
@@ -19,6 +21,7 @@ HEALTH = {
 }
 """Properties of a health check and what Route 53 calls them."""
 UNCHANGING = ("Type", "RequestInterval")
+IN_SYNC_SECONDS, POLL_SECONDS = 300.0, 0.1
 
 
 def _permission(permission: Resource, answer: Any) -> Any:
@@ -110,8 +113,7 @@ def _record(action: str) -> Any:
 
 def _record_change(api: Api, record: Resource, _old: Json, changed: set[str]) -> set[str]:
     """Write the whole record again, as the real provider does: with the weight the program knows, right or not."""
-    batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": _record_set(record.inputs)}]}
-    api.call("route53", "change_resource_record_sets", HostedZoneId=record.inputs["zoneId"], ChangeBatch=batch)
+    _change_records(api, record.inputs["zoneId"], "UPSERT", _record_set(record.inputs))
     return changed & set(RECORD)
 
 
@@ -147,8 +149,27 @@ def _record_delete(api: Api, record: Resource) -> None:
     found = _pick_record(record, page)
     if found:
         exact = {key: value for key, value in found.items() if not key.startswith("=")}
-        batch = {"Changes": [{"Action": "DELETE", "ResourceRecordSet": exact}]}
-        api.call("route53", "change_resource_record_sets", HostedZoneId=inputs["zoneId"], ChangeBatch=batch)
+        _change_records(api, inputs["zoneId"], "DELETE", exact)
+
+
+def _change_records(api: Api, zone_id: str, action: str, record: Json) -> None:
+    """Change a record and wait, as the real provider does, until all name servers have it."""
+    batch = {"Changes": [{"Action": action, "ResourceRecordSet": record}]}
+    answer = api.call("route53", "change_resource_record_sets", HostedZoneId=zone_id, ChangeBatch=batch)
+    _await_sync(api, answer["ChangeInfo"]["Id"])
+
+
+def _record_created(api: Api, record: Resource) -> None:
+    """Wait likewise for a new record: what its creation answered is all that is known of it by now."""
+    _await_sync(api, record.outputs["ChangeInfo"]["Id"])
+
+
+def _await_sync(api: Api, change: str) -> None:
+    until = time.monotonic() + IN_SYNC_SECONDS
+    while api.call("route53", "get_change", Id=change)["ChangeInfo"]["Status"] != "INSYNC":
+        if time.monotonic() > until:
+            raise ProviderError(f"Route 53 has {change} pending after {IN_SYNC_SECONDS:.0f} s")
+        time.sleep(POLL_SECONDS)
 
 
 def _zone(request: Json, zone: Resource) -> Json:
@@ -257,6 +278,7 @@ ENTRIES = (
         service="route53",
         create=Call("change_resource_record_sets", {"HostedZoneId": "$zoneId"}),
         prepare=_record("CREATE"),
+        after=_record_created,
         change=_record_change,
         read=Reading(
             Call(
