@@ -115,6 +115,7 @@ class Application(Root):
         if self.dns.private:
             yield "dns.private is true, but the application's name is for the internet: leave it out"
         yield from consistency.switchover(self.switchover)
+        yield from consistency.serverless(self.replication, self.switchover, self.target.network, "target.network")
         yield from _service(self.application)
 
     @property

@@ -33,6 +33,7 @@ class Migration(Stack):
         yield from consistency.without_authority(self.target.ssl_mode, "target")
         yield from consistency.dns(self.dns)
         yield from consistency.switchover(self.switchover)
+        yield from consistency.serverless(self.replication, self.switchover, self.network)
 
     @property
     def database(self) -> str:
