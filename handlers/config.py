@@ -24,7 +24,11 @@ class Side:
 
 @dataclass(frozen=True)
 class Replication:
-    """DMS: the tasks, the instance by both its names, and the endpoints of both directions."""
+    """DMS: the tasks, the instance by both its names, and the endpoints of both directions.
+
+    With DMS Serverless `task_arn` is the replication's, `failback_task_arn` and the instance's names are empty, and the
+    endpoints are those of the way there.
+    """
 
     task_arn: str
     failback_task_arn: str

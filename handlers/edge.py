@@ -8,10 +8,11 @@ from typing import Any
 from handlers import config
 from handlers.adapters.cloud import Endpoints, Machine, Names, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
+from handlers.adapters.serverless import Serverless, is_serverless
 from handlers.adapters.tracking import Tracking
 from handlers.clients import carried_out, client
 from handlers.clock import Clock
-from handlers.migration import Migration
+from handlers.migration import Migration, Replication
 
 CONFIG_PARAMETER = "CONFIG_PARAMETER"
 """Environment variable that names the config parameter."""
@@ -25,19 +26,28 @@ def open_migration() -> Migration:
     """Read the config parameter and return the migration. Connections to the databases are opened by the steps."""
     name = os.environ[CONFIG_PARAMETER]
     found = config.parse(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
-    replication = found.replication
+    task, endpoints = _replication(found.replication)
     return Migration(
         config=found,
         tracking=Tracking(client("dynamodb"), found.tracking_table, found.migration_id),
         writer=Names(client("route53"), found.dns.zone_id, found.dns.writer_name),
-        task=Task(client("dms"), client("cloudwatch"), replication.task_arn, replication.instance_id),
-        endpoints=Endpoints(client("dms"), replication.instance_arn, replication.endpoint_arns),
+        task=task,
+        endpoints=endpoints,
         machine=Machine(client("stepfunctions"), found.state_machine_arn),
         notices=Notices(client("sns"), client("ssm"), found.topic_arn, found.state_parameter),
         secrets=Secrets(functools.partial(client, "secretsmanager")),
         clock=Clock(),
         connect=Database.connect,
     )
+
+
+def _replication(found: config.Replication) -> tuple[Replication, Endpoints | None]:
+    """Return what replicates, and the connections of its instance where it has one."""
+    dms, cloudwatch = client("dms"), client("cloudwatch")
+    if is_serverless(found.task_arn):
+        return Serverless(dms, cloudwatch, found.task_arn), None
+    endpoints = Endpoints(dms, found.instance_arn, found.endpoint_arns)
+    return Task(dms, cloudwatch, found.task_arn, found.instance_id), endpoints
 
 
 def seconds_left(context: Any) -> float:

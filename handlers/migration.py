@@ -3,29 +3,50 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from handlers.adapters.cloud import Endpoints, Machine, Names, Notices, Secrets, Task
+from handlers.adapters.cloud import Endpoints, Machine, Names, Notices, Secrets
 from handlers.adapters.postgres import Database
 from handlers.adapters.tracking import Tracking
 from handlers.clock import Clock
 from handlers.config import Config, Side
 from handlers.core import record as records
+from handlers.core.readiness import TaskState
 from handlers.core.record import Record, Step, Superseded
 
 LEASE_SECONDS = 900.0
 """How long an execution holds the lock without a sign of life: the longest a function can run."""
 
 
+class Replication(Protocol):
+    """What replicates forward: a task, or a serverless replication."""
+
+    def state(self, now: float) -> TaskState:
+        """Return its state, its tables in error, and the newest latencies."""
+
+    def mappings(self) -> list[dict[str, Any]]:
+        """Return the rules of its table mappings."""
+
+    def counters(self) -> dict[str, int]:
+        """Return how many changes DMS has read and how many it has applied, over all tables: evidence, no gate."""
+
+    def stop(self) -> bool:
+        """Stop it and say whether there was anything to stop."""
+
+
 @dataclass(frozen=True)
 class Migration:
-    """Everything a step needs. `connect` opens a database with credentials and a limit per statement in seconds."""
+    """Everything a step needs.
+
+    `endpoints` is None where DMS has nothing to test connections from. `connect` opens a database with credentials and
+    a limit per statement in seconds.
+    """
 
     config: Config
     tracking: Tracking
     writer: Names
-    task: Task
-    endpoints: Endpoints
+    task: Replication
+    endpoints: Endpoints | None
     machine: Machine
     notices: Notices
     secrets: Secrets

@@ -354,7 +354,7 @@ class World:
     target: FakeDatabase = field(default_factory=lambda: FakeDatabase(grantees={OPERATOR, DMS}, read_only="on"))
     names: FakeNames = field(default_factory=FakeNames)
     task: FakeTask = field(default_factory=FakeTask)
-    endpoints: FakeEndpoints = field(default_factory=FakeEndpoints)
+    endpoints: FakeEndpoints | None = field(default_factory=FakeEndpoints)
     tracking: FakeTracking = field(default_factory=FakeTracking)
     notices: FakeNotices = field(default_factory=FakeNotices)
     machine: FakeMachine = field(default_factory=FakeMachine)
@@ -379,7 +379,7 @@ class World:
             tracking=wrap(self.tracking, "tracking"),
             writer=wrap(self.names, "names"),
             task=wrap(self.task, "task"),
-            endpoints=wrap(self.endpoints, "endpoints"),
+            endpoints=wrap(self.endpoints, "endpoints") if self.endpoints is not None else None,
             machine=wrap(self.machine, "machine"),
             notices=wrap(self.notices, "notices"),
             secrets=FakeSecrets(),  # type: ignore[arg-type]
