@@ -12,8 +12,8 @@ WIDTH, HEIGHT = 12, 6
 def dashboard(
     *,
     region: str,
-    instance_id: str,
-    task_resource_id: str,
+    replication: Mapping[str, str],
+    instance_id: str | None,
     dimension: str,
     identifier: str,
     readers: list[str],
@@ -23,23 +23,15 @@ def dashboard(
 ) -> dict[str, Any]:
     """Return the body of a CloudWatch dashboard.
 
-    `task_resource_id` is the last part of the task's ARN, which is what DMS puts into the dimension
-    ReplicationTaskIdentifier. `dimension` is the one of the target's metrics, DBClusterIdentifier or
+    `replication` are the dimensions of the replication's metrics. `instance_id` is None where it is serverless: DMS has
+    other metrics of it. `dimension` is the one of the target's metrics, DBClusterIdentifier or
     DBInstanceIdentifier, with `identifier` as value. `readers` are instance identifiers. `more` are charts beside the
     migration's own, each {title, region, metrics}, a metric being {namespace, name, dimensions, statistic}. A line
     shows the threshold of a metric that has one.
     """
 
     def task(name: str, **options: Any) -> Metric:
-        return [
-            "AWS/DMS",
-            name,
-            "ReplicationInstanceIdentifier",
-            instance_id,
-            "ReplicationTaskIdentifier",
-            task_resource_id,
-            options,
-        ]
+        return ["AWS/DMS", name, *(part for pair in replication.items() for part in pair), options]
 
     def instance(name: str, **options: Any) -> Metric:
         return ["AWS/DMS", name, "ReplicationInstanceIdentifier", instance_id, options]
@@ -83,11 +75,15 @@ def dashboard(
         ),
         (
             "Changes waiting",
-            [task("CDCChangesMemoryTarget", label="in memory"), task("CDCChangesDiskTarget", label="on disk")],
+            [task("CDCIncomingChanges")]
+            if instance_id is None
+            else [task("CDCChangesMemoryTarget", label="in memory"), task("CDCChangesDiskTarget", label="on disk")],
         ),
         ("Target free memory (bytes)", [database("FreeableMemory")]),
         *own,
-        (
+        ("Replication capacity used (%)", [task("CapacityUtilization")])
+        if instance_id is None
+        else (
             "Replication instance",
             [
                 instance("CPUUtilization", label="CPU (%)"),

@@ -5,10 +5,12 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, policies, replication_instance
+from components import checks, policies, replication_instance, serverless_replication
 from components.dms_mirror import mirrored, obstacles
 from components.dms_settings import DEFAULT_LOB_MAXIMUM_KB, TableRule, table_mappings, task_settings
 from components.dms_transformations import TransformationRule
+from components.replication_placement import DEFAULT_MAINTENANCE_WINDOW, Placement
+from components.serverless_replication import ServerlessArgs
 
 SOURCE_ENGINES = ("postgres", "aurora-postgresql")
 SSL_MODES = ("none", "require", "verify-ca", "verify-full")
@@ -53,10 +55,12 @@ class DmsPipelineArgs(TypedDict):
     """AWS region; the access role trusts DMS of this region only."""
     instance: NotRequired[DmsInstance]
     """Instance to run on, shared with other databases. Default: one is made, of what the keys below say."""
+    serverless: NotRequired[ServerlessArgs | None]
+    """Replicate by DMS Serverless, which has no instance, no task and no way back. Default: on an instance."""
     subnet_ids: NotRequired[pulumi.Input[list[str]]]
     """Subnets of at least two zones from which both databases and Secrets Manager can be reached."""
     security_group_id: NotRequired[pulumi.Input[str]]
-    """Security group of the replication instance."""
+    """Security group of the replication instance, or of the serverless replication."""
     kms_key_arn: pulumi.Input[str]
     """Key that encrypts the instance's storage, the endpoints and the secrets."""
     source: DmsEndpointArgs
@@ -91,25 +95,35 @@ class DmsPipelineArgs(TypedDict):
 
 
 class DmsPipeline(pulumi.ComponentResource):
-    """A replication instance, its endpoints through Secrets Manager, the forward task and the fail-back task."""
+    """Endpoints through Secrets Manager, and what replicates between them.
 
-    replication_instance_arn: pulumi.Output[str]
+    On an instance that is the forward task and the fail-back task. A serverless replication has none of the three, and
+    what is theirs is None.
+    """
+
+    forward_arn: pulumi.Output[str]
+    """ARN of what replicates forward: of the task, or of the serverless replication."""
+    forward_id: pulumi.Output[str]
+    """Identifier of the same."""
+    replication_config_arn: pulumi.Output[str] | None
+    """ARN of the serverless replication."""
+    replication_instance_arn: pulumi.Output[str] | None
     """ARN of the replication instance."""
-    replication_instance_id: pulumi.Output[str]
+    replication_instance_id: pulumi.Output[str] | None
     """Identifier of the replication instance: a dimension of its metrics."""
     source_endpoint_arn: pulumi.Output[str]
     """ARN of the source endpoint."""
     target_endpoint_arn: pulumi.Output[str]
     """ARN of the target endpoint."""
-    replication_task_arn: pulumi.Output[str]
+    replication_task_arn: pulumi.Output[str] | None
     """ARN of the forward task: full load, then changes."""
-    replication_task_id: pulumi.Output[str]
+    replication_task_id: pulumi.Output[str] | None
     """Identifier of the forward task."""
-    failback_task_arn: pulumi.Output[str]
+    failback_task_arn: pulumi.Output[str] | None
     """ARN of the task that carries changes back."""
-    failback_source_endpoint_arn: pulumi.Output[str]
+    failback_source_endpoint_arn: pulumi.Output[str] | None
     """ARN of the endpoint that reads the target."""
-    failback_target_endpoint_arn: pulumi.Output[str]
+    failback_target_endpoint_arn: pulumi.Output[str] | None
     """ARN of the endpoint that writes to the source."""
 
     def __init__(self, name: str, args: DmsPipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -122,29 +136,23 @@ class DmsPipeline(pulumi.ComponentResource):
             checks.one_of("engine_name", side["engine_name"], SOURCE_ENGINES)
             checks.one_of("ssl_mode", side.get("ssl_mode", "require"), SSL_MODES)
         mappings = table_mappings(args["tables"], args.get("transformations", []))
-        back_mappings = self._way_back()
         settings = task_settings(lob_maximum_kb=int(args.get("lob_maximum_kb", DEFAULT_LOB_MAXIMUM_KB)))
 
-        instance = args.get("instance") or self._own_instance()
         access = self._access_role()
         source = self._endpoint("source", "source", args["source"], access)
         target = self._endpoint("target", "target", args["target"], access)
-        back_source = self._endpoint("failback-source", "source", args["target"], access)
-        back_target = self._endpoint("failback-target", "target", args["source"], access)
-        forward = self._task("forward", "full-load-and-cdc", instance, source, target, mappings, settings)
-        failback = self._task("failback", "cdc", instance, back_source, back_target, back_mappings, settings)
-
-        self.replication_instance_arn = pulumi.Output.from_input(instance["arn"])
-        self.replication_instance_id = pulumi.Output.from_input(instance["id"])
         self.source_endpoint_arn = source.endpoint_arn
         self.target_endpoint_arn = target.endpoint_arn
-        self.replication_task_arn = forward.replication_task_arn
-        self.replication_task_id = forward.replication_task_id
-        self.failback_task_arn = failback.replication_task_arn
-        self.failback_source_endpoint_arn = back_source.endpoint_arn
-        self.failback_target_endpoint_arn = back_target.endpoint_arn
+        capacity = args.get("serverless")
+        if capacity is not None:
+            self._replicate_serverless(capacity, source, target, mappings, settings)
+        else:
+            self._replicate_by_tasks(access, source, target, mappings, settings)
         self.register_outputs(
             {
+                "forward_arn": self.forward_arn,
+                "forward_id": self.forward_id,
+                "replication_config_arn": self.replication_config_arn,
                 "replication_instance_arn": self.replication_instance_arn,
                 "replication_instance_id": self.replication_instance_id,
                 "source_endpoint_arn": self.source_endpoint_arn,
@@ -164,25 +172,82 @@ class DmsPipeline(pulumi.ComponentResource):
             return table_mappings([{"schema": HEARTBEAT_SCHEMA}])
         return table_mappings(*mirrored(tables, transformations)) if transformations else table_mappings(tables)
 
-    def _own_instance(self) -> DmsInstance:
-        """Make an instance for this database alone."""
+    def _replicate_by_tasks(
+        self,
+        access: pulumi.Output[str],
+        source: aws.dms.Endpoint,
+        target: aws.dms.Endpoint,
+        mappings: str,
+        settings: str,
+    ) -> None:
+        """Make a task for each direction, on an instance."""
+        args = self._args
+        instance = args.get("instance") or self._own_instance()
+        back_source = self._endpoint("failback-source", "source", args["target"], access)
+        back_target = self._endpoint("failback-target", "target", args["source"], access)
+        forward = self._task("forward", "full-load-and-cdc", instance, source, target, mappings, settings)
+        failback = self._task("failback", "cdc", instance, back_source, back_target, self._way_back(), settings)
+        self.forward_arn, self.forward_id = forward.replication_task_arn, forward.replication_task_id
+        self.replication_config_arn = None
+        self.replication_instance_arn = pulumi.Output.from_input(instance["arn"])
+        self.replication_instance_id = pulumi.Output.from_input(instance["id"])
+        self.replication_task_arn = forward.replication_task_arn
+        self.replication_task_id = forward.replication_task_id
+        self.failback_task_arn = failback.replication_task_arn
+        self.failback_source_endpoint_arn = back_source.endpoint_arn
+        self.failback_target_endpoint_arn = back_target.endpoint_arn
+
+    def _replicate_serverless(
+        self,
+        capacity: ServerlessArgs,
+        source: aws.dms.Endpoint,
+        target: aws.dms.Endpoint,
+        mappings: str,
+        settings: str,
+    ) -> None:
+        """Make a replication forward, and nothing back: DMS Serverless starts at no position of the log."""
+        made = serverless_replication.declare(
+            serverless_replication.Declaration(
+                **vars(self._placement()),
+                capacity=capacity,
+                source=source,
+                target=target,
+                table_mappings=mappings,
+                settings=settings,
+            )
+        )
+        self.forward_arn = self.replication_config_arn = made.arn
+        self.forward_id = made.replication_config_identifier
+        self.replication_instance_arn = self.replication_instance_id = None
+        self.replication_task_arn = self.replication_task_id = self.failback_task_arn = None
+        self.failback_source_endpoint_arn = self.failback_target_endpoint_arn = None
+
+    def _placement(self) -> Placement:
+        """Return where to run what is made for this database alone."""
         args = self._args
         if "subnet_ids" not in args or "security_group_id" not in args:
             raise checks.ArgumentError("instance is missing: give one, or subnet_ids and security_group_id to make it")
+        return Placement(
+            name=self._name,
+            parent=self,
+            subnet_ids=args["subnet_ids"],
+            security_group_id=args["security_group_id"],
+            kms_key_arn=args["kms_key_arn"],
+            multi_az=args.get("multi_az", False),
+            maintenance_window=args.get("maintenance_window", DEFAULT_MAINTENANCE_WINDOW),
+            create_account_roles=args.get("create_account_roles", True),
+            tags=self._tags,
+        )
+
+    def _own_instance(self) -> DmsInstance:
+        """Make an instance for this database alone."""
+        args = self._args
         made = replication_instance.declare(
             replication_instance.Declaration(
-                name=self._name,
-                parent=self,
-                subnet_ids=args["subnet_ids"],
-                security_group_id=args["security_group_id"],
-                kms_key_arn=args["kms_key_arn"],
+                **vars(self._placement()),
                 instance_class=args.get("instance_class", replication_instance.DEFAULT_INSTANCE_CLASS),
                 storage_gb=args.get("storage_gb", replication_instance.DEFAULT_STORAGE_GB),
-                multi_az=args.get("multi_az", False),
                 engine_version=args.get("engine_version"),
-                maintenance_window=args.get("maintenance_window", replication_instance.DEFAULT_MAINTENANCE_WINDOW),
-                create_account_roles=args.get("create_account_roles", True),
-                tags=self._tags,
             )
         )
         return {"arn": made.replication_instance_arn, "id": made.replication_instance_id}

@@ -7,7 +7,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import alerting, task_watching
+from components import alerting, replication_kinds, task_watching
 from components.alerting import BELOW, Watch
 from components.dashboard import Thresholds
 from components.fleet_dashboard import dashboard
@@ -64,26 +64,30 @@ class FleetMonitoring(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         owner = alerting.Owner(self, name, args.get("tags", {}))
-        resource_ids = {database: task_watching.resource_id(task["arn"]) for database, task in args["tasks"].items()}
+        resource_ids = {
+            database: replication_kinds.resource_id(task["arn"]) for database, task in args["tasks"].items()
+        }
         task_watching.events(owner, args["topic_arn"], [task["id"] for task in args["tasks"].values()])
-        watches = self._watches(resource_ids)
+        watches = self._watches()
         alerting.alarms(owner, args["topic_arn"], watches)
         retention = int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS))
-        task_watching.log(owner, args["replication_instance_id"], args["kms_key_arn"], retention)
+        log_name = replication_kinds.log_name("", args["replication_instance_id"])
+        task_watching.log(owner, log_name, args["kms_key_arn"], retention)
         board = self._dashboard(resource_ids, alerting.thresholds(watches))
 
         self.dashboard_name = board.dashboard_name
         self.register_outputs({"dashboard_name": self.dashboard_name})
 
-    def _watches(self, resource_ids: Mapping[str, pulumi.Output[str]]) -> list[Watch]:
+    def _watches(self) -> list[Watch]:
         """Return what raises an alarm: a database's lag, and a tunnel that is down."""
         args = self._args
         seconds = int(args.get("lag_seconds", alerting.DEFAULT_LAG_SECONDS))
         watches = [
             watch
-            for database, task in resource_ids.items()
+            for database, task in args["tasks"].items()
+            for dimensions in [replication_kinds.dimensions(task["arn"], args["replication_instance_id"])]
             # Databases wait for their turn: one that does not replicate yet, or any more, is no alarm.
-            for watch in task_watching.lag(args["replication_instance_id"], task, seconds, "notBreaching", database)
+            for watch in task_watching.lag(dimensions, seconds, "notBreaching", database)
         ]
         vpn, down, soon = {"VpnId": args["vpn_connection_id"]}, "A tunnel of the VPN is down", alerting.SOON_SECONDS
         watches.append(Watch("tunnels", "AWS/VPN", "TunnelState", vpn, BELOW, BOTH_TUNNELS, down, "breaching", soon))

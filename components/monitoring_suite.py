@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import alerting, checks, task_watching
+from components import alerting, checks, replication_kinds, task_watching
 from components.alerting import INSTANCE, Watch, WatchedDatabase
 from components.dashboard import Thresholds, dashboard
 
@@ -47,12 +47,12 @@ class MonitoringSuiteArgs(TypedDict):
     """AWS region of the metrics."""
     kms_key_arn: pulumi.Input[str]
     """Key that encrypts the topic and the logs."""
-    replication_instance_id: pulumi.Input[str]
-    """Identifier of the replication instance."""
+    replication_instance_id: NotRequired[pulumi.Input[str] | None]
+    """Identifier of the replication instance. Leave it out where the replication is serverless."""
     replication_task_id: pulumi.Input[str]
-    """Identifier of the replication task."""
+    """Identifier of the replication task, or of the serverless replication."""
     replication_task_arn: pulumi.Input[str]
-    """ARN of the replication task."""
+    """ARN of the same."""
     database: WatchedDatabase
     """The target."""
     lag_seconds: NotRequired[int]
@@ -126,7 +126,8 @@ class MonitoringSuite(pulumi.ComponentResource):
     def _events(self, topic: aws.sns.Topic) -> None:
         """Send to the topic what DMS and RDS report: by their own subscriptions and, for task states, by rule."""
         name, args = self._name, self._args
-        task_watching.events(self._owner, topic.arn, [args["replication_task_id"]])
+        if args.get("replication_instance_id") is not None:
+            task_watching.events(self._owner, topic.arn, [args["replication_task_id"]])
         aws.rds.EventSubscription(
             f"{name}-database-events",
             name=f"{name}-database-events",
@@ -145,7 +146,7 @@ class MonitoringSuite(pulumi.ComponentResource):
             event_pattern=pulumi.Output.json_dumps(
                 {
                     "source": ["aws.dms"],
-                    "detail-type": ["DMS Replication Task State Change"],
+                    "detail-type": [replication_kinds.kind(args.get("replication_instance_id")).detail_type],
                     "resources": [args["replication_task_arn"]],
                 },
                 sort_keys=True,
@@ -161,10 +162,9 @@ class MonitoringSuite(pulumi.ComponentResource):
         """Return what raises an alarm."""
         args = self._args
         lag = int(args.get("lag_seconds", alerting.DEFAULT_LAG_SECONDS))
-        task = task_watching.resource_id(args["replication_task_arn"])
         return [
             # No lag reported means no replication: that is not safe. A quiet target reports all the same.
-            *task_watching.lag(args["replication_instance_id"], task, lag, missing="breaching"),
+            *task_watching.lag(self._dimensions(), lag, missing="breaching"),
             *alerting.database_watches(
                 args["database"],
                 cpu_percent=int(args.get("cpu_percent", alerting.DEFAULT_CPU_PERCENT)),
@@ -173,6 +173,10 @@ class MonitoringSuite(pulumi.ComponentResource):
                 lag_seconds=lag,
             ),
         ]
+
+    def _dimensions(self) -> dict[str, pulumi.Input[str]]:
+        args = self._args
+        return replication_kinds.dimensions(args["replication_task_arn"], args.get("replication_instance_id"))
 
     def _safe_to_switch(
         self, alarms: list[aws.cloudwatch.MetricAlarm], topic: aws.sns.Topic
@@ -194,11 +198,13 @@ class MonitoringSuite(pulumi.ComponentResource):
     def _dashboard(self, thresholds: Thresholds) -> aws.cloudwatch.Dashboard:
         name, args = self._name, self._args
         retention = int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS))
-        log = task_watching.log(self._owner, args["replication_instance_id"], args["kms_key_arn"], retention)
+        instance_id = args.get("replication_instance_id")
+        log_name = replication_kinds.log_name(args["replication_task_arn"], instance_id)
+        log = task_watching.log(self._owner, log_name, args["kms_key_arn"], retention)
         body = pulumi.Output.all(
             region=args["region"],
-            instance_id=args["replication_instance_id"],
-            task_resource_id=task_watching.resource_id(args["replication_task_arn"]),
+            replication=self._dimensions(),
+            instance_id=instance_id,
             dimension=args["database"]["dimension"],
             identifier=args["database"]["identifier"],
             readers=args["database"].get("readers", []),

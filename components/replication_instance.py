@@ -1,21 +1,16 @@
 """The DMS instance tasks run on, with its subnets and the roles DMS expects once per account."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, policies
+from components import checks
+from components.replication_placement import DEFAULT_MAINTENANCE_WINDOW, Placement, subnet_group
 
 DEFAULT_INSTANCE_CLASS = "dms.r5.large"
 DEFAULT_STORAGE_GB = 100
-DEFAULT_MAINTENANCE_WINDOW = "sun:06:00-sun:07:00"
-VPC_ROLE = "dms-vpc-role"
-LOGS_ROLE = "dms-cloudwatch-logs-role"
-VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonDMSVPCManagementRole"
-LOGS_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonDMSCloudWatchLogsRole"
 
 
 class ReplicationInstanceArgs(TypedDict):
@@ -80,36 +75,19 @@ class ReplicationInstance(pulumi.ComponentResource):
 
 
 @dataclass(frozen=True)
-class Declaration:
+class Declaration(Placement):
     """An instance as whoever makes it wants it, every default filled in."""
 
-    name: str
-    parent: pulumi.Resource
-    subnet_ids: pulumi.Input[list[str]]
-    security_group_id: pulumi.Input[str]
-    kms_key_arn: pulumi.Input[str]
     instance_class: str
     storage_gb: float
-    multi_az: bool
     engine_version: str | None
-    maintenance_window: str
-    create_account_roles: bool
-    tags: Mapping[str, str]
 
 
 def declare(given: Declaration) -> aws.dms.ReplicationInstance:
     """Make the instance, its subnet group and, where they are wanted, the account's roles."""
     name = given.name
     storage_gb = checks.whole("storage_gb", given.storage_gb, 5, 6144)
-    account_roles = _account_roles(given) if given.create_account_roles else []
-    subnets = aws.dms.ReplicationSubnetGroup(
-        f"{name}-subnets",
-        replication_subnet_group_id=f"{name}-subnets",
-        replication_subnet_group_description="Subnets of the migration's replication instance",
-        subnet_ids=given.subnet_ids,
-        tags=checks.tags_for(given.tags, f"{name}-subnets"),
-        opts=pulumi.ResourceOptions(parent=given.parent, depends_on=account_roles),
-    )
+    subnets, account_roles = subnet_group(given)
     return aws.dms.ReplicationInstance(
         f"{name}-instance",
         replication_instance_id=f"{name}-instance",
@@ -126,23 +104,3 @@ def declare(given: Declaration) -> aws.dms.ReplicationInstance:
         tags=checks.tags_for(given.tags, f"{name}-instance"),
         opts=pulumi.ResourceOptions(parent=given.parent, depends_on=account_roles, ignore_changes=["engineVersion"]),
     )
-
-
-def _account_roles(given: Declaration) -> list[pulumi.Resource]:
-    """Make the roles with DMS's fixed names. What needs them waits for the policies, not just for the roles."""
-    child = pulumi.ResourceOptions(parent=given.parent)
-    attachments: list[pulumi.Resource] = []
-    for purpose, role_name, policy in (("vpc", VPC_ROLE, VPC_POLICY), ("logs", LOGS_ROLE, LOGS_POLICY)):
-        role = aws.iam.Role(
-            f"{given.name}-{purpose}-role",
-            name=role_name,
-            assume_role_policy=policies.trust("dms.amazonaws.com"),
-            tags=checks.tags_for(given.tags, role_name),
-            opts=child,
-        )
-        attachments.append(
-            aws.iam.RolePolicyAttachment(
-                f"{given.name}-{purpose}-policy", role=role.name, policy_arn=policy, opts=child
-            )
-        )
-    return attachments

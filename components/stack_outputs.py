@@ -1,6 +1,6 @@
 """Names of a stack's outputs: what the program exports and what checks, commands and other teams read."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 MIGRATION = {
     "kms_key_arn": "Key that encrypts everything",
@@ -136,13 +136,25 @@ APPLICATION = {
     "prepare_function_name": "Function that makes both databases ready, called once before the replication starts",
 }
 
+ON_AN_INSTANCE = ("replication_instance_arn", "replication_task_arn", "failback_task_arn")
+"""What a migration by DMS Serverless does not have: an instance, a task, a way back."""
+
+
+def serverless(outputs: Mapping[str, str]) -> dict[str, str]:
+    """Return a composition's outputs where its replication is serverless."""
+    left = {name: text for name, text in outputs.items() if name not in ON_AN_INSTANCE}
+    return {**left, "replication_config_arn": "DMS Serverless replication from source to target"}
+
+
 OUTPUTS = {"application": APPLICATION, "database": DATABASE, "fleet": FLEET, "migration": MIGRATION}
 """Every output and what it is, by composition. A name never changes: others depend on it."""
+SERVERLESS = {"application": serverless(APPLICATION), "migration": serverless(MIGRATION)}
+"""The same where replication is serverless."""
 
 
 def composition_of(names: Collection[str]) -> str:
     """Return the composition whose outputs have these names. Raises LookupError where none has."""
-    for composition, outputs in OUTPUTS.items():
+    for composition, outputs in (*OUTPUTS.items(), *SERVERLESS.items()):
         if set(names) == set(outputs):
             return composition
     raise LookupError(f"no composition has these {len(names)} outputs: deploy the stack with this version's program")

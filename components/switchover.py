@@ -1,13 +1,13 @@
 """What carries the migration out: the functions, the machine that orders them, their rights, state and config."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, policies, vpc_function
+from components import checks, policies, replication_kinds, vpc_function
 from components.policies import Statement, allow
 from components.switchover_machine import SECONDS, STEPS, definition
 
@@ -41,9 +41,9 @@ class SwitchoverArgs(TypedDict):
     zone_id: pulumi.Input[str]
     """Zone whose records the functions change."""
     task_arns: list[pulumi.Input[str]]
-    """Replication tasks the functions read and stop."""
-    replication_instance_arn: pulumi.Input[str]
-    """Replication instance whose connections are tested."""
+    """Replication tasks, or serverless replications, that the functions read and stop."""
+    replication_instance_arn: NotRequired[pulumi.Input[str] | None]
+    """Replication instance whose connections are tested. Leave it out where the replication is serverless."""
     endpoint_arns: list[pulumi.Input[str]]
     """Endpoints of both directions."""
     secret_arns: list[pulumi.Input[str]]
@@ -226,8 +226,10 @@ class Switchover(pulumi.ComponentResource):
         tell = [allow("sns:Publish", on=args["topic_arn"])]
         synced = allow("route53:GetChange", on="arn:aws:route53:::change/*")
         # DMS, CloudWatch and Route 53 changes know no resource in these calls.
-        describe_task = allow("dms:DescribeReplicationTasks", on="*")
-        tables = allow("dms:DescribeTableStatistics", on=args["task_arns"])
+        instance_arn = args.get("replication_instance_arn")
+        kind = replication_kinds.kind(instance_arn)
+        describe_task = allow(*kind.describe, on="*")
+        tables = allow(kind.statistics, on=args["task_arns"])
         metrics = allow("cloudwatch:GetMetricData", on="*")
         machine = pulumi.Output.concat(
             "arn:aws:states:", args["region"], ":", args["account_id"], f":stateMachine:{self._name}"
@@ -237,8 +239,7 @@ class Switchover(pulumi.ComponentResource):
                 *read,
                 *write,
                 *databases,
-                allow("dms:TestConnection", on=[*args["endpoint_arns"], args["replication_instance_arn"]]),
-                allow("dms:DescribeConnections", on="*"),
+                *_connection_tests(instance_arn, args["endpoint_arns"]),
                 describe_task,
             ],
             "gate": [*read, *write, *databases, describe_task, tables, metrics],
@@ -252,7 +253,8 @@ class Switchover(pulumi.ComponentResource):
                 *names,
                 *tell,
                 synced,
-                allow("dms:StartReplicationTask", "dms:StopReplicationTask", on=args["task_arns"]),
+                # What runs serverless has no way back to start.
+                allow(kind.stop, *(["dms:StartReplicationTask"] if instance_arn else []), on=args["task_arns"]),
                 describe_task,
             ],
             "finish": [
@@ -262,7 +264,7 @@ class Switchover(pulumi.ComponentResource):
                 *names,
                 *tell,
                 synced,
-                allow("dms:StopReplicationTask", on=args["task_arns"]),
+                allow(kind.stop, on=args["task_arns"]),
                 describe_task,
                 tables,
             ],
@@ -333,7 +335,7 @@ class Switchover(pulumi.ComponentResource):
         pattern = pulumi.Output.json_dumps(
             {
                 "source": ["aws.dms"],
-                "detail-type": ["DMS Replication Task State Change"],
+                "detail-type": [replication_kinds.kind(self._args.get("replication_instance_arn")).detail_type],
                 "resources": self._args["task_arns"],
             },
             sort_keys=True,
@@ -367,3 +369,15 @@ class Switchover(pulumi.ComponentResource):
                 dead_letter_config={"arn": dead_letters.arn},
                 opts=self._child,
             )
+
+
+def _connection_tests(
+    instance_arn: pulumi.Input[str] | None, endpoint_arns: Sequence[pulumi.Input[str]]
+) -> list[Statement]:
+    """Return the right to test connections. Without an instance there is nothing to test them from."""
+    if instance_arn is None:
+        return []
+    return [
+        allow("dms:TestConnection", on=[*endpoint_arns, instance_arn]),
+        allow("dms:DescribeConnections", on="*"),
+    ]

@@ -83,7 +83,8 @@ def definition(functions: Mapping[str, str]) -> Json:
             "Refused": {
                 "Type": "Fail",
                 "Error": "Refused",
-                "Cause": "The migration is not ready. Nothing was changed; the state parameter says what to mend.",
+                "Cause": "Not ready, or not now. Nothing was changed; the gate's answer in this execution's history says "
+                "why, and what to mend.",
             },
             "Undone": {
                 "Type": "Fail",

@@ -1,6 +1,6 @@
-"""What is watched of a DMS task, whether it moves the one database or one of many: lag, events, log."""
+"""What is watched of a replication, whether it moves the one database or one of many: lag, events, log."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -14,29 +14,22 @@ LATENCIES = {
 }
 
 
-def resource_id(arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Return the last part of a task's ARN: DMS's metrics carry that, not the identifier one gave."""
-    return pulumi.Output.from_input(arn).apply(lambda text: str(text).rsplit(":", maxsplit=1)[-1])
-
-
 def lag(
-    instance_id: pulumi.Input[str],
-    task_resource_id: pulumi.Input[str],
-    seconds: float,
-    missing: str,
-    database: str | None = None,
+    dimensions: Mapping[str, pulumi.Input[str]], seconds: float, missing: str, database: str | None = None
 ) -> list[Watch]:
-    """Return the watches of a task's lag; `missing` is what no data means, `database` whose it is among many."""
-    task = {"ReplicationInstanceIdentifier": instance_id, "ReplicationTaskIdentifier": task_resource_id}
+    """Return the watches of a replication's lag.
+
+    `dimensions` are those of its metrics, `missing` is what no data means, `database` whose it is among many.
+    """
     purpose, text = (f"{database}-", f"{database}: ") if database else ("", "")
     return [
-        Watch(f"{purpose}lag-{side}", "AWS/DMS", metric, task, ABOVE, seconds, text + said, missing, SOON_SECONDS)
+        Watch(f"{purpose}lag-{side}", "AWS/DMS", metric, dimensions, ABOVE, seconds, text + said, missing, SOON_SECONDS)
         for side, (metric, said) in LATENCIES.items()
     ]
 
 
 def events(owner: Owner, topic_arn: pulumi.Input[str], task_ids: Sequence[pulumi.Input[str]]) -> None:
-    """Send what DMS reports of the tasks to the topic."""
+    """Send what DMS reports of the tasks to the topic. Of serverless replications it tells EventBridge alone."""
     name = f"{owner.name}-task-events"
     aws.dms.EventSubscription(
         name,
@@ -52,12 +45,12 @@ def events(owner: Owner, topic_arn: pulumi.Input[str], task_ids: Sequence[pulumi
 
 
 def log(
-    owner: Owner, instance_id: pulumi.Input[str], kms_key_arn: pulumi.Input[str], retention_days: int
+    owner: Owner, name: pulumi.Input[str], kms_key_arn: pulumi.Input[str], retention_days: int
 ) -> aws.cloudwatch.LogGroup:
-    """Make the log of an instance's tasks: else DMS makes it, without a key and without an end."""
+    """Make the log that DMS writes to: else DMS makes it, without a key and without an end."""
     return aws.cloudwatch.LogGroup(
         f"{owner.name}-task-log",
-        name=pulumi.Output.concat("dms-tasks-", instance_id),
+        name=name,
         retention_in_days=retention_days,
         kms_key_id=kms_key_arn,
         tags=owner.tagged(f"{owner.name}-task-log"),

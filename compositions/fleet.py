@@ -61,7 +61,7 @@ def declare(config: Fleet) -> dict[str, Any]:
     }
 
 
-def _outputs(pipeline: DmsPipeline, names: BlueGreenDns) -> dict[str, pulumi.Output[str]]:
+def _outputs(pipeline: DmsPipeline, names: BlueGreenDns) -> dict[str, pulumi.Output[str] | None]:
     return {
         "writer_name": names.writer_name,
         "reader_name": names.reader_name,
@@ -178,7 +178,7 @@ def _control(
             "zone_id": zone.zone_id,
             "writer_name": f"{WRITER}.{domain}",
             "reader_name": f"{READER}.{domain}",
-            "task_arns": [pipeline.replication_task_arn for pipeline in pipelines.values()],
+            "task_arns": [pipeline.forward_arn for pipeline in pipelines.values()],
             "subnet_ids": network.application_subnet_ids,
             "security_group_id": network.function_security_group_id,
             "kms_key_arn": key.arn,
@@ -235,8 +235,7 @@ def _monitoring(
             "topic_arn": control.topic_arn,
             "replication_instance_id": instance.replication_instance_id,
             "tasks": {
-                name: {"id": pipeline.replication_task_id, "arn": pipeline.replication_task_arn}
-                for name, pipeline in pipelines.items()
+                name: {"id": pipeline.forward_id, "arn": pipeline.forward_arn} for name, pipeline in pipelines.items()
             },
             "vpn_connection_id": network.vpn_connection_id,
             "function_names": pulumi.Output.all(

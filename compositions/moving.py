@@ -17,7 +17,9 @@ from components import (
     function_archives,
 )
 from components.monitoring_suite import ChartArgs
+from components.serverless_replication import ServerlessArgs
 from components.settings import Application, Migration
+from components.settings.sections import Replication
 from compositions import parts
 from compositions.place import Place
 
@@ -105,6 +107,7 @@ def pipeline(
             "tables": parts.table_rules(wanted.tables),
             "transformations": parts.transformation_rules(wanted.transformations),
             "fail_back": config.switchover.fail_back,
+            "serverless": _capacity(wanted),
             "instance_class": wanted.instance_class,
             "storage_gb": wanted.storage_gb,
             "multi_az": wanted.multi_az,
@@ -117,6 +120,19 @@ def pipeline(
         },
         opts=place.options,
     )
+
+
+def pipeline_outputs(made: DmsPipeline) -> dict[str, pulumi.Output[str]]:
+    """Return the outputs that tell of the replication: those of an instance and its tasks, or of DMS Serverless."""
+    found = {
+        "replication_config_arn": made.replication_config_arn,
+        "replication_instance_arn": made.replication_instance_arn,
+        "source_endpoint_arn": made.source_endpoint_arn,
+        "target_endpoint_arn": made.target_endpoint_arn,
+        "replication_task_arn": made.replication_task_arn,
+        "failback_task_arn": made.failback_task_arn,
+    }
+    return {name: output for name, output in found.items() if output is not None}
 
 
 def monitoring(
@@ -135,8 +151,8 @@ def monitoring(
             "region": place.region,
             "kms_key_arn": key.arn,
             "replication_instance_id": pipeline.replication_instance_id,
-            "replication_task_id": pipeline.replication_task_id,
-            "replication_task_arn": pipeline.replication_task_arn,
+            "replication_task_id": pipeline.forward_id,
+            "replication_task_arn": pipeline.forward_arn,
             "database": parts.watched(target),
             "lag_seconds": config.monitoring.lag_seconds,
             "cpu_percent": config.monitoring.cpu_percent,
@@ -167,10 +183,14 @@ def switchover(
 ) -> Switchover:
     """Declare what carries the migration out. `secret_key_arns` encrypt those secrets that `key` does not."""
     endpoints: list[pulumi.Input[str]] = [
-        pipeline.source_endpoint_arn,
-        pipeline.target_endpoint_arn,
-        pipeline.failback_source_endpoint_arn,
-        pipeline.failback_target_endpoint_arn,
+        arn
+        for arn in (
+            pipeline.source_endpoint_arn,
+            pipeline.target_endpoint_arn,
+            pipeline.failback_source_endpoint_arn,
+            pipeline.failback_target_endpoint_arn,
+        )
+        if arn is not None
     ]
     secrets: list[pulumi.Input[str]] = [
         source.operator_secret_arn,
@@ -192,11 +212,11 @@ def switchover(
                 "source_application_secret_arn": source.application_secret_arn or "",
                 "application_roles": list(application_roles),
                 "replication": {
-                    "task_arn": pipeline.replication_task_arn,
-                    "failback_task_arn": pipeline.failback_task_arn,
+                    "task_arn": pipeline.forward_arn,
+                    "failback_task_arn": pipeline.failback_task_arn or "",
                     "failback_slot": failback_slot(config) if config.switchover.fail_back else "",
-                    "instance_id": pipeline.replication_instance_id,
-                    "instance_arn": pipeline.replication_instance_arn,
+                    "instance_id": pipeline.replication_instance_id or "",
+                    "instance_arn": pipeline.replication_instance_arn or "",
                     "endpoint_arns": endpoints,
                 },
                 "dns": {
@@ -223,7 +243,7 @@ def switchover(
             "kms_key_arn": key.arn,
             "topic_arn": monitoring.topic_arn,
             "zone_id": dns.zone_id,
-            "task_arns": [pipeline.replication_task_arn, pipeline.failback_task_arn],
+            "task_arns": [pipeline.forward_arn, *([pipeline.failback_task_arn] if pipeline.failback_task_arn else [])],
             "replication_instance_arn": pipeline.replication_instance_arn,
             "endpoint_arns": endpoints,
             "secret_arns": secrets,
@@ -246,6 +266,17 @@ def tell_sizes(config: Moving) -> None:
     """Say how large what the functions are made of is: Lambda has limits."""
     code_size, layer_size = function_archives.sizes(config.switchover.runtime, config.switchover.architecture)
     pulumi.info(f"function archives: code {code_size / 1e3:.0f} kB, layer {layer_size / 1e6:.1f} MB")
+
+
+def _capacity(wanted: Replication) -> ServerlessArgs | None:
+    """Return the capacity of DMS Serverless as the component takes it, None where an instance is wanted."""
+    found = wanted.serverless
+    if found is None:
+        return None
+    return {
+        "minimum_capacity_units": found.minimum_capacity_units,
+        "maximum_capacity_units": found.maximum_capacity_units,
+    }
 
 
 def _side(database: Database) -> dict[str, Any]:

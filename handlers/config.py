@@ -27,6 +27,8 @@ class Replication:
     """DMS: the tasks, the instance by both its names, and the endpoints of both directions.
 
     `failback_slot` is the slot on the target that the fail-back task reads from, empty where there is no way back.
+    With DMS Serverless `task_arn` is the replication's, `failback_task_arn` and the instance's names are empty, and the
+    endpoints are those of the way there.
     """
 
     task_arn: str

@@ -2,16 +2,17 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from handlers import config
 from handlers.adapters.cloud import Endpoints, Machine, NameGroup, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
+from handlers.adapters.serverless import Serverless, is_serverless
 from handlers.adapters.tracking import Tracking
 from handlers.clients import carried_out, client
 from handlers.clock import Clock
-from handlers.migration import Migration
+from handlers.migration import Migration, Replication
 
 CONFIG_PARAMETER = "CONFIG_PARAMETER"
 """Environment variable that names the config parameter."""
@@ -25,15 +26,14 @@ def open_migration() -> Migration:
     """Read the config parameter and return the migration. Connections to the databases are opened by the steps."""
     name = os.environ[CONFIG_PARAMETER]
     found = config.parse(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
-    replication = found.replication
-    task = functools.partial(Task, client("dms"), client("cloudwatch"), replication.instance_id)
+    task, failback_task, endpoints = _replication(found.replication)
     return Migration(
         config=found,
         tracking=Tracking(client("dynamodb"), found.tracking_table, found.migration_id),
         router=NameGroup(client("route53"), found.dns.zone_id, (found.dns.writer_name, found.dns.reader_name)),
-        task=task(replication.task_arn),
-        failback_task=task(replication.failback_task_arn),
-        endpoints=Endpoints(client("dms"), replication.instance_arn, replication.endpoint_arns),
+        task=task,
+        failback_task=failback_task,
+        endpoints=endpoints,
         machine=Machine(client("stepfunctions"), found.state_machine_arn),
         notices=Notices(client("sns"), client("ssm"), found.topic_arn, found.state_parameter),
         secrets=Secrets(functools.partial(client, "secretsmanager")),
@@ -42,19 +42,35 @@ def open_migration() -> Migration:
     )
 
 
+def _replication(found: config.Replication) -> tuple[Replication, Task | None, Endpoints | None]:
+    """Return what replicates there and back, and the connections of its instance: the latter two where they are."""
+    dms, cloudwatch = client("dms"), client("cloudwatch")
+    if is_serverless(found.task_arn):
+        return Serverless(dms, cloudwatch, found.task_arn), None, None
+    task = functools.partial(Task, dms, cloudwatch, found.instance_id)
+    endpoints = Endpoints(dms, found.instance_arn, found.endpoint_arns)
+    return task(found.task_arn), task(found.failback_task_arn), endpoints
+
+
 def seconds_left(context: Any) -> float:
     """Return how long this invocation may still act before it must begin to undo."""
     return max(1.0, float(context.get_remaining_time_in_millis()) / 1000 - MARGIN_SECONDS)
 
 
-def handler(step: Callable[[Migration, dict[str, Any], float], dict[str, Any]]) -> Handler:
-    """Make a Lambda handler of a step: it opens the migration, logs begin and end as JSON, and lets errors through."""
+def handler(
+    step: Callable[[Migration, dict[str, Any], float], dict[str, Any]],
+    answers: Mapping[type[Exception], str] | None = None,
+) -> Handler:
+    """Make a Lambda handler of a step: it opens the migration, logs begin and end as JSON, and lets errors through.
+
+    An error in `answers` becomes an answer with that outcome and the reason.
+    """
 
     @functools.wraps(step)
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
         def act() -> dict[str, Any]:
             return step(open_migration(), event, seconds_left(context))
 
-        return carried_out(step.__module__, act, execution=event.get("execution"))
+        return carried_out(step.__module__, act, answers, execution=event.get("execution"))
 
     return handle

@@ -14,7 +14,8 @@ from handlers.core import access
 from handlers.core import record as records
 from handlers.core.direction import Direction
 from handlers.core.names import BLUE, GREEN
-from handlers.core.record import Phase, Record, Step, Superseded
+from handlers.core.readiness import TaskState
+from handlers.core.record import Phase, Record, Refused, Step, Superseded
 
 LEASE_SECONDS = 900.0
 """How long an execution holds the lock without a sign of life: the longest a function can run."""
@@ -36,16 +37,45 @@ class Router(Protocol):
         """Say whether a change is in force everywhere."""
 
 
+class Replication(Protocol):
+    """What carries changes from one side to the other: a task, or a serverless replication."""
+
+    def state(self, now: float) -> TaskState:
+        """Return its state, its tables in error, and the newest latencies."""
+
+    def mappings(self) -> list[dict[str, Any]]:
+        """Return the rules of its table mappings."""
+
+    def counters(self) -> dict[str, int]:
+        """Return how many changes DMS has read and how many it has applied, over all tables: evidence, no gate."""
+
+    def stop(self) -> bool:
+        """Ask it to stop and say whether there was anything to stop."""
+
+    def status(self) -> str:
+        """Return its status as DMS words it."""
+
+    def failure(self) -> str:
+        """Return why DMS says that it failed, empty where it did not."""
+
+    def at_rest(self) -> bool:
+        """Say whether it neither runs nor is about to start or stop."""
+
+
 @dataclass(frozen=True)
 class Migration:
-    """Everything a step needs. `connect` opens a database with credentials and a limit per statement in seconds."""
+    """Everything a step needs.
+
+    `endpoints` is None where DMS has nothing to test connections from. `connect` opens a database with credentials and
+    a limit per statement in seconds.
+    """
 
     config: Config
     tracking: Tracking
     router: Router
-    task: Task
-    failback_task: Task
-    endpoints: Endpoints
+    task: Replication
+    failback_task: Task | None
+    endpoints: Endpoints | None
     machine: Machine
     notices: Notices
     secrets: Secrets
@@ -63,9 +93,15 @@ class Migration:
         finally:
             database.close()
 
-    def stream(self, direction: Direction) -> Task:
-        """Return the task that carries changes to the new side."""
-        return self.task if direction is Direction.FORWARD else self.failback_task
+    def stream(self, direction: Direction) -> Replication:
+        """Return what carries changes to the new side. Raises Refused where nothing carries them back."""
+        return self.task if direction is Direction.FORWARD else self.way_back()
+
+    def way_back(self) -> Task:
+        """Return the task that carries changes back to the source. Raises Refused where the stack has none."""
+        if self.failback_task is None or not self.config.replication.failback_slot:
+            raise Refused(f"migration {self.config.migration_id} has no way back: switchover.failBack is false")
+        return self.failback_task
 
     def everywhere(self, weights: Mapping[str, int]) -> dict[str, dict[str, int]]:
         """Return these weights for the writer's and the reader's name."""

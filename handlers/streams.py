@@ -2,10 +2,9 @@
 
 import uuid
 
-from handlers.adapters.cloud import Task
 from handlers.clock import DeadlineExceeded, wait_for
 from handlers.core.direction import Direction
-from handlers.migration import Door, Migration
+from handlers.migration import Door, Migration, Replication
 
 STATEMENT_SECONDS = 60.0
 TASK_PAUSE_SECONDS = 0.5
@@ -54,7 +53,7 @@ def flows(migration: Migration, direction: Direction, until: float) -> float:
                 raise StreamBroken(f"no row came {direction} in time, and the task is {status}: {why}")
 
 
-def come_to_rest(migration: Migration, task: Task, until: float) -> None:
+def come_to_rest(migration: Migration, task: Replication, until: float) -> None:
     """Stop a task and wait until it is: two that carry changes both ways would send them round and round."""
     task.stop()
     wait_for(task.at_rest, clock=migration.clock, until=until, pause=TASK_PAUSE_SECONDS, what="the end of the task")

@@ -117,6 +117,7 @@ class Application(Root):
         yield from consistency.functions(self.switchover)
         yield from consistency.write_gap(self.switchover, self.dns)
         yield from consistency.transformations(self.replication, self.switchover)
+        yield from consistency.serverless(self.replication, self.switchover, self.target.network, "target.network")
         yield from _service(self.application)
 
     @property

@@ -104,6 +104,39 @@ def write_gap(found: sections.Switchover, names: sections.Dns) -> Iterator[str]:
         )
 
 
+def serverless(
+    found: sections.Replication,
+    switchover: sections.Switchover,
+    network: sections.Network,
+    network_where: str = "network",
+) -> Iterator[str]:
+    """Yield what DMS Serverless can't do, or can't do there."""
+    if found.serverless is None:
+        return
+    least, most = found.serverless.minimum_capacity_units, found.serverless.maximum_capacity_units
+    if least > most:
+        yield (
+            f"replication.serverless.minimumCapacityUnits {least} is above "
+            f"replication.serverless.maximumCapacityUnits {most}: lower it"
+        )
+    if switchover.fail_back:
+        yield (
+            "replication.serverless is given, but switchover.failBack is true: DMS Serverless starts at no position of "
+            "the log, so nothing can be carried back; write switchover.failBack false, or leave serverless out"
+        )
+    for name in ("instance_class", "storage_gb", "engine_version"):
+        if name in found.model_fields_set:
+            yield (
+                f"replication.{type(found).model_fields[name].alias} is given, but replication.serverless has no "
+                "instance: leave one of them out"
+            )
+    if "secretsmanager" not in network.interface_endpoints:
+        yield (
+            f"replication.serverless is given, but {network_where}.interfaceEndpoints lacks secretsmanager, which DMS "
+            "Serverless reaches through an endpoint of the VPC alone: add it"
+        )
+
+
 def apart(found: sections.Network, other: sections.Network, where: str, other_where: str) -> Iterator[str]:
     """Yield which blocks of two networks overlap: peering carries nothing between those."""
     if ipaddress.IPv4Network(found.cidr).overlaps(ipaddress.IPv4Network(other.cidr)):

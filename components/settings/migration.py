@@ -35,6 +35,7 @@ class Migration(Stack):
         yield from consistency.functions(self.switchover)
         yield from consistency.write_gap(self.switchover, self.dns)
         yield from consistency.transformations(self.replication, self.switchover)
+        yield from consistency.serverless(self.replication, self.switchover, self.network)
 
     @property
     def database(self) -> str:

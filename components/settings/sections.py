@@ -60,6 +60,10 @@ LOG_RETENTION = (
 )
 
 
+CAPACITY_UNITS = (1, 2, 4, 8, 16, 32, 64, 128, 192, 256, 384)
+"""Capacities DMS Serverless knows; a unit is 2 GB of memory."""
+
+
 def _block(value: str) -> str:
     ipaddress.IPv4Network(value)
     return value
@@ -79,9 +83,16 @@ def _retention(value: int) -> int:
     return value
 
 
+def _capacity(value: int) -> int:
+    if value not in CAPACITY_UNITS:
+        raise ValueError("not a capacity DMS Serverless knows")
+    return value
+
+
 Block = Annotated[str, AfterValidator(_block)]
 Host = Annotated[str, Field(max_length=253, pattern=HOST), AfterValidator(_host)]
 Retention = Annotated[int, AfterValidator(_retention)]
+Capacity = Annotated[int, AfterValidator(_capacity)]
 Runtime = Literal["python3.11", "python3.12", "python3.13", "python3.14"]
 SslMode = Literal["require", "verify-full", "none"]
 
@@ -258,9 +269,19 @@ class ReplicationInstance(Section):
     create_account_roles: bool = Field(True, description="false where the account has dms-vpc-role already")
 
 
+class Serverless(Section):
+    """DMS Serverless: capacity that AWS provides as the load asks for it, instead of an instance."""
+
+    minimum_capacity_units: Capacity = Field(1, description=f"one of {', '.join(map(str, CAPACITY_UNITS))}")
+    maximum_capacity_units: Capacity = Field(description=f"one of {', '.join(map(str, CAPACITY_UNITS))}")
+
+
 class Replication(ReplicationInstance):
     """DMS."""
 
+    serverless: Serverless | None = Field(
+        None, description="the capacity of DMS Serverless; leave it out for an instance"
+    )
     tables: tuple[Table, ...] = Field(
         (Table(schema="public"),), min_length=1, description='a list of rules, for example [{"schema": "public"}]'
     )

@@ -1,5 +1,6 @@
 """The AWS services a migration uses, each behind the few calls it makes."""
 
+import functools
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -80,20 +81,16 @@ class Task:
         self._dms = dms
         self._cloudwatch = cloudwatch
         self._arn = task_arn
-        self._instance_id = instance_id
+        self._dimensions = {
+            "ReplicationInstanceIdentifier": instance_id,
+            "ReplicationTaskIdentifier": task_arn.rsplit(":", maxsplit=1)[-1],
+        }
 
     def state(self, now: float) -> TaskState:
         """Return the task's state, its tables in error, and the newest latencies."""
         task = self._describe()
         stats = task.get("ReplicationTaskStats", {})
-        bad = [t for t in self._tables() if t["TableState"] in ERRORED_STATES]
-        return TaskState(
-            status=task["Status"],
-            full_load_percent=int(stats.get("FullLoadProgressPercent", 0)),
-            tables_errored=max(len(bad), int(stats.get("TablesErrored", 0))),
-            suspended=tuple(sorted(f"{t['SchemaName']}.{t['TableName']}" for t in bad)),
-            latency={name: self._latest(name, now) for name in LATENCIES},
-        )
+        return state(task["Status"], stats, self._tables(), latencies(self._cloudwatch, self._dimensions, now))
 
     def mappings(self) -> list[dict[str, Any]]:
         """Return the rules of the task's table mappings."""
@@ -102,12 +99,7 @@ class Task:
 
     def counters(self) -> dict[str, int]:
         """Return how many changes DMS has read and how many it has applied, over all tables: evidence, no gate."""
-        tables = self._tables()
-        kinds = ("Inserts", "Updates", "Deletes")
-        return {
-            "read": sum(int(t.get(kind, 0)) for t in tables for kind in kinds),
-            "applied": sum(int(t.get(f"Applied{kind}", 0)) for t in tables for kind in kinds),
-        }
+        return counters(self._tables())
 
     def stop(self) -> bool:
         """Ask a running task to stop and say whether there was anything to stop. It takes DMS a minute."""
@@ -149,41 +141,72 @@ class Task:
         return found[0]
 
     def _tables(self) -> list[dict[str, Any]]:
-        tables, marker = [], None
-        while True:
-            page = self._dms.describe_table_statistics(
-                ReplicationTaskArn=self._arn, **({"Marker": marker} if marker else {})
-            )
-            tables += page["TableStatistics"]
-            marker = page.get("Marker")
-            if not marker:
-                return tables
+        asked = functools.partial(self._dms.describe_table_statistics, ReplicationTaskArn=self._arn)
+        return paged(asked, "TableStatistics")
 
-    def _latest(self, metric: str, now: float) -> float | None:
-        answer = self._cloudwatch.get_metric_data(
-            MetricDataQueries=[
-                {
-                    "Id": "latest",
-                    "MetricStat": {
-                        "Metric": {
-                            "Namespace": "AWS/DMS",
-                            "MetricName": metric,
-                            "Dimensions": [
-                                {"Name": "ReplicationInstanceIdentifier", "Value": self._instance_id},
-                                {"Name": "ReplicationTaskIdentifier", "Value": self._arn.rsplit(":", maxsplit=1)[-1]},
-                            ],
-                        },
-                        "Period": 60,
-                        "Stat": "Maximum",
+
+def paged(ask: Callable[..., Any], member: str) -> list[dict[str, Any]]:
+    """Return what a call of DMS lists under `member`, over all its pages."""
+    found: list[dict[str, Any]] = []
+    marker: str | None = None
+    while True:
+        page = ask(**({"Marker": marker} if marker else {}))
+        found += page[member]
+        marker = page.get("Marker")
+        if not marker:
+            return found
+
+
+def state(
+    status: str, stats: Mapping[str, Any], tables: Sequence[Mapping[str, Any]], latency: dict[str, float | None]
+) -> TaskState:
+    """Return a replication's state from what DMS says of it and of its tables."""
+    bad = [t for t in tables if t["TableState"] in ERRORED_STATES]
+    return TaskState(
+        status=status,
+        full_load_percent=int(stats.get("FullLoadProgressPercent", 0)),
+        tables_errored=max(len(bad), int(stats.get("TablesErrored", 0))),
+        suspended=tuple(sorted(f"{t['SchemaName']}.{t['TableName']}" for t in bad)),
+        latency=latency,
+    )
+
+
+def counters(tables: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how many changes DMS has read and how many it has applied, over these tables."""
+    kinds = ("Inserts", "Updates", "Deletes")
+    return {
+        "read": sum(int(t.get(kind, 0)) for t in tables for kind in kinds),
+        "applied": sum(int(t.get(f"Applied{kind}", 0)) for t in tables for kind in kinds),
+    }
+
+
+def latencies(cloudwatch: Any, dimensions: Mapping[str, str], now: float) -> dict[str, float | None]:
+    """Return the newest CDC latencies in seconds by their metric, None where none was reported of late."""
+    return {name: _latest(cloudwatch, name, dimensions, now) for name in LATENCIES}
+
+
+def _latest(cloudwatch: Any, metric: str, dimensions: Mapping[str, str], now: float) -> float | None:
+    answer = cloudwatch.get_metric_data(
+        MetricDataQueries=[
+            {
+                "Id": "latest",
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": "AWS/DMS",
+                        "MetricName": metric,
+                        "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
                     },
-                }
-            ],
-            StartTime=now - METRIC_SECONDS,
-            EndTime=now + 1,
-            ScanBy="TimestampDescending",
-        )
-        values = answer["MetricDataResults"][0]["Values"] if answer["MetricDataResults"] else []
-        return float(values[0]) if values else None
+                    "Period": 60,
+                    "Stat": "Maximum",
+                },
+            }
+        ],
+        StartTime=now - METRIC_SECONDS,
+        EndTime=now + 1,
+        ScanBy="TimestampDescending",
+    )
+    values = answer["MetricDataResults"][0]["Values"] if answer["MetricDataResults"] else []
+    return float(values[0]) if values else None
 
 
 class Endpoints:

@@ -35,7 +35,7 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     counters = migration.task.counters()
     dropped = False
     if migration.config.replication.failback_slot:
-        come_to_rest(migration, migration.failback_task, until)
+        come_to_rest(migration, migration.way_back(), until)
     with (
         migration.database(Direction.FORWARD.old, STATEMENT_SECONDS) as source,
         migration.database(Direction.FORWARD.new, STATEMENT_SECONDS) as target,

@@ -23,9 +23,9 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     """
     clock = migration.clock
     now = clock.now()
-    record = records.claim(
-        migration.tracking.read(), event["execution"], now, LEASE_SECONDS, _direction(event.get("input") or {})
-    )
+    direction = _direction(event.get("input") or {})
+    migration.stream(direction)  # refused before anything is claimed where there is no way back
+    record = records.claim(migration.tracking.read(), event["execution"], now, LEASE_SECONDS, direction)
     record = migration.tracking.write(record, "claimed", now)
     if record.left_off:
         return {"outcome": record.left_off, "wait_seconds": 0}
@@ -96,4 +96,4 @@ def observe(migration: Migration, direction: Direction) -> Observation:
         )
 
 
-handler = edge(step)
+handler = edge(step, {records.Refused: "refused"})

@@ -49,7 +49,7 @@ def _way_back(migration: Migration, record: Record) -> dict[str, Any]:
     elif not migration.config.replication.failback_slot:
         reasons = ["switchover.failBack is false: there is none"]
     else:
-        task = migration.failback_task.state(now)
+        task = migration.way_back().state(now)
         reasons = readiness.replicating(task) + readiness.lagging(task, migration.config.limits.maximum_lag_seconds)
     way_back = {"safe": not reasons, "reasons": reasons, "until": _moment(until) if until else None}
     migration.show(record, record.direction.after, way_back=way_back)

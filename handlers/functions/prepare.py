@@ -15,6 +15,7 @@ STATEMENT_SECONDS = 30.0
 TEST_PAUSE_SECONDS = 0.5
 REPLICATION_GROUPS = ("rds_replication", "rds_superuser", "pg_read_all_data", "pg_write_all_data")
 """What DMS's user needs where we make it: the log, session_replication_role (no trigger fires), and every table."""
+UNTESTED = "not tested: DMS Serverless tests them itself when the replication starts, and fails where it can't connect"
 
 
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:
@@ -50,16 +51,26 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
                 _, there = mapping.sides(source.database.tables(), target.database.tables(), rules)
             target.database.empty([relation.table for relation in there.values()])
             record = migration.tracking.write(renewed(record), "prepared anew", migration.clock.now())
-    migration.endpoints.begin_tests()
+    connections = _test_connections(migration, seconds)
+    migration.show(record)
+    roles = [replication["username"], application["username"]]
+    return {"outcome": "prepared", "roles": roles, "connections": connections}
+
+
+def _test_connections(migration: Migration, seconds: float) -> str:
+    """Let DMS test its connections, and say what came of it. Raises ConnectionFailed with DMS's reason."""
+    endpoints = migration.endpoints
+    if endpoints is None:
+        return UNTESTED
+    endpoints.begin_tests()
     wait_for(
-        lambda: not migration.endpoints.untested(),
+        lambda: not endpoints.untested(),
         clock=migration.clock,
         until=migration.clock.now() + seconds,
         pause=TEST_PAUSE_SECONDS,
         what="DMS's test of its connections",
     )
-    migration.show(record)
-    return {"outcome": "prepared", "roles": [replication["username"], application["username"]]}
+    return "tested by DMS"
 
 
 def _may_be_prepared(migration: Migration, *, empty_target: bool) -> Record:

@@ -44,7 +44,7 @@ def _way_back(migration: Migration, record: Record, until: float) -> dict[str, A
     if position is None:
         return {"safe": False, "reason": "switchover.failBack is false: none was made"}
     try:
-        migration.failback_task.start_from(position, since=record.times[Step.REVERSE.value][0])
+        migration.way_back().start_from(position, since=record.times[Step.REVERSE.value][0])
         took = flows(migration, Direction.BACK, until)
     except StreamBroken as broken:
         return {"safe": False, "reason": str(broken)}
@@ -53,7 +53,7 @@ def _way_back(migration: Migration, record: Record, until: float) -> dict[str, A
 
 def _failed_back(migration: Migration, record: Record, seconds: float) -> dict[str, Any]:
     until = migration.clock.now() + seconds
-    come_to_rest(migration, migration.failback_task, until)
+    come_to_rest(migration, migration.way_back(), until)
     with migration.database(Direction.FORWARD.new, min(seconds, STATEMENT_SECONDS)) as target:
         dropped = target.database.drop_slot(migration.config.replication.failback_slot)
     change = migration.router.shift(

@@ -184,7 +184,7 @@ def _check(body: Json) -> None:
 def _tasks(call: Call, endpoint: Record) -> list[Record]:
     return [
         task
-        for task in call.store.all(Kind.TASK)
+        for task in call.store.movers()
         if endpoint.arn in (task.body["SourceEndpointArn"], task.body["TargetEndpointArn"])
     ]
 

@@ -1,4 +1,4 @@
-"""The tasks of one region at work."""
+"""The tasks and serverless replications of one region at work."""
 
 import threading
 
@@ -7,7 +7,7 @@ from sandbox.dms.plan import CDC, Plan
 from sandbox.dms.region import Region
 from sandbox.dms.replication import Replication
 from sandbox.dms.sides import Sessions, SideError, resolve
-from sandbox.dms.store import Kind, Record
+from sandbox.dms.store import Record
 
 ACTIVE = ("starting", "running")
 
@@ -51,11 +51,11 @@ class Engine:
 
         Raises Fault where there is no such task, ValueError for an unknown fault.
         """
-        record = self._region.store.get(Kind.TASK, arn)
+        record = self._region.store.mover(arn)
         return {"task": arn, **self._of(record).inject(fault, seconds)}
 
     def _announce(self) -> None:
-        for record in self._region.store.all(Kind.TASK):
+        for record in self._region.store.movers():
             if record.body["MigrationType"] == CDC and not record.run.ever:
                 self._of(record).announce()
 
@@ -79,7 +79,7 @@ class Engine:
         store = self._region.store
         return [
             replication.plan
-            for other in store.all(Kind.TASK)
+            for other in store.movers()
             if other is not record and store.status(other) in ACTIVE
             for replication in [self._replications.get(other.arn)]
             if replication is not None and replication.plan is not None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-TASK, INSTANCE = "replication-task", "replication-instance"
+TASK, INSTANCE, CONFIG = "replication-task", "replication-instance", "replication-config"
 CATEGORIES = {
     INSTANCE: (
         "configuration change",
@@ -19,9 +19,17 @@ CATEGORIES = {
     TASK: ("configuration change", "creation", "deletion", "failure", "state change"),
 }
 """Event categories per source type, as event subscriptions name them."""
-_DETAIL_TYPES = {TASK: "DMS Replication Task State Change", INSTANCE: "DMS Replication Instance State Change"}
-_TYPES = {TASK: "REPLICATION_TASK", INSTANCE: "REPLICATION_INSTANCE"}
-_PAGES = {TASK: ("taskDetails", "tasks"), INSTANCE: ("replicationInstanceDetails", "replication-instances")}
+_DETAIL_TYPES = {
+    TASK: "DMS Replication Task State Change",
+    INSTANCE: "DMS Replication Instance State Change",
+    CONFIG: "DMS Replication State Change",
+}
+_TYPES = {TASK: "REPLICATION_TASK", INSTANCE: "REPLICATION_INSTANCE", CONFIG: "REPLICATION_CONFIG"}
+_PAGES = {
+    TASK: ("taskDetails", "tasks"),
+    INSTANCE: ("replicationInstanceDetails", "replication-instances"),
+    CONFIG: ("replicationConfigDetails", "replication-configs"),
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,18 @@ INSTANCE_DELETING = Topic(
     "The replication instance is being deleted.",
 )
 
+_STATE, _FAILURE = "state change", "failure"
+OF_REPLICATIONS = {
+    TASK_CREATED: Topic("", "REPLICATION_CREATED", _STATE, CONFIG, "DMS replication has been created."),
+    TASK_MODIFIED: Topic("", "REPLICATION_MODIFIED", _STATE, CONFIG, "DMS replication has been modified."),
+    TASK_STARTED: Topic("", "REPLICATION_RUNNING", _STATE, CONFIG, "DMS replication is running."),
+    TASK_STOPPED: Topic("", "REPLICATION_STOPPED", _STATE, CONFIG, "DMS replication has stopped."),
+    TASK_FAILED: Topic("", "REPLICATION_FAILED", _FAILURE, CONFIG, "DMS replication has failed."),
+    TASK_LITTERED: Topic("", "REPLICATION_FAILED", _FAILURE, CONFIG, "DMS replication left something behind."),
+    TASK_DELETED: Topic("", "REPLICATION_DELETED", _STATE, CONFIG, "DMS replication has been deleted."),
+}
+"""What is told of a serverless replication where a task would be told of. It goes to EventBridge alone, without id."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -110,6 +130,8 @@ class Event:
             "resourceLink": f"https://console.aws.amazon.com/dms/v2/home?region={self.region}#{page}/{self.name}",
             "detailMessage": self.message,
         }
+        if not self.topic.id:
+            del detail["eventId"]
         return {
             "Source": "aws.dms",
             "DetailType": _DETAIL_TYPES[self.topic.source],

@@ -10,14 +10,14 @@ from sandbox.dms import control_tables, watch
 from sandbox.dms.carriers import Carrier
 from sandbox.dms.control_tables import Position
 from sandbox.dms.faults import Faults
-from sandbox.dms.metrics import Meter, Reading
+from sandbox.dms.metrics import OF_TASKS_ALONE, Meter, Reading
 from sandbox.dms.plan import Plan, Work, read
 from sandbox.dms.progress import Counts, Lag
 from sandbox.dms.protocol import Fault
 from sandbox.dms.region import Region
 from sandbox.dms.run import TableState
 from sandbox.dms.sides import Session, Sessions, SideError
-from sandbox.dms.store import Kind, Record
+from sandbox.dms.store import ACCOUNT, Kind, Record
 
 TICK_SECONDS = 0.5
 LOADING_TICK_SECONDS = 0.1
@@ -107,8 +107,7 @@ class Follower:
         self._lines = (self._target, self._source, self._log)
         self._received, self._applied = Lag(now), Lag(now)
         self._latency = (0.0, 0.0)
-        instance = region.store.get(Kind.INSTANCE, record.body["ReplicationInstanceArn"]).name
-        self._meter = Meter(instance, record.resource_id)
+        self._meter = meter(region, record)
         self._enabled = self._lost = False
         self._errors: int | None = None
         self._strikes, self._struck_at = 0, now
@@ -296,6 +295,14 @@ class Follower:
                 self.plan = plan
                 self._redirect(lost=False)
             self.plan = plan
+
+
+def meter(region: Region, record: Record) -> Meter:
+    """Return what measures a task, or a serverless replication, as CloudWatch is to know it."""
+    if record.kind is Kind.REPLICATION:
+        return Meter({"ReplicationConfigId": f"{ACCOUNT}:{record.resource_id}"}, OF_TASKS_ALONE)
+    instance = region.store.get(Kind.INSTANCE, record.body["ReplicationInstanceArn"]).name
+    return Meter({"ReplicationInstanceIdentifier": instance, "ReplicationTaskIdentifier": record.resource_id})
 
 
 def checkpoint(position: str) -> str:

@@ -81,6 +81,8 @@ def delete_replication_subnet_group(call: Call) -> Json:
     record = call.store.named(Kind.SUBNET_GROUP, name)
     if any(one.body["ReplicationSubnetGroupIdentifier"] == name for one in call.store.all(Kind.INSTANCE)):
         raise Fault(STATE, f"Replication Subnet Group {name} is in use by a replication instance.")
+    if any(one.body["ComputeConfig"]["ReplicationSubnetGroupId"] == name for one in call.store.all(Kind.REPLICATION)):
+        raise Fault(STATE, f"Replication Subnet Group {name} is in use by a serverless replication.")
     call.store.remove(record)
     return {}
 

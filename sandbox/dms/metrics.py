@@ -1,10 +1,13 @@
-"""DMS's task metrics for CloudWatch. No input or output here."""
+"""DMS's metrics of a task, or of a serverless replication, for CloudWatch. No input or output here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 PERIOD_SECONDS = 1.0
+OF_TASKS_ALONE = frozenset({"CDCChangesMemoryTarget"})
+"""What DMS does not report of a serverless replication."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,10 @@ class Reading:
 
 @dataclass
 class Meter:
-    """Turns readings into metric data, about once a second."""
+    """Turns readings into metric data, about once a second, all but those `without`."""
 
-    instance: str
-    task: str
+    dimensions: Mapping[str, str]
+    without: frozenset[str] = frozenset()
     _last: tuple[float, Reading] | None = field(default=None)
 
     def data(self, now: float, today: datetime, reading: Reading) -> list[dict[str, Any]]:
@@ -50,13 +53,11 @@ class Meter:
         return [
             {
                 "MetricName": name,
-                "Dimensions": [
-                    {"Name": "ReplicationInstanceIdentifier", "Value": self.instance},
-                    {"Name": "ReplicationTaskIdentifier", "Value": self.task},
-                ],
+                "Dimensions": [{"Name": key, "Value": value} for key, value in self.dimensions.items()],
                 "Timestamp": today,
                 "Value": values[name][0],
                 "Unit": values[name][1],
             }
             for name in names
+            if name not in self.without
         ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from sandbox.databases.server import ServerInfo
 from sandbox.dms.cloud import Cloud
-from sandbox.dms.events import Event, Topic, wants
+from sandbox.dms.events import OF_REPLICATIONS, Event, Topic, wants
 from sandbox.dms.store import Kind, Record, Store
 
 EVENTS_KEPT = 1000
@@ -23,10 +23,17 @@ class Region:
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
 
     def tell(self, topic: Topic, record: Record, message: str = "") -> None:
-        """Note an event and send it to EventBridge and to every event subscription that wants it."""
+        """Note an event and send it to EventBridge and to every event subscription that wants it.
+
+        Of a serverless replication, which no event subscription can name, it goes to EventBridge alone.
+        """
+        serverless = record.kind is Kind.REPLICATION
+        topic = OF_REPLICATIONS[topic] if serverless else topic
         event = Event(topic, record.name, record.arn, message or topic.words, self.store.today())
-        self.events.append(event)
         self.cloud.put_event(event.entry())
+        if serverless:
+            return
+        self.events.append(event)
         for subscription in self.store.all(Kind.EVENT_SUBSCRIPTION):
             if wants(subscription.body, event):
                 self.cloud.publish(subscription.body["SnsTopicArn"], event.notice())

@@ -121,7 +121,7 @@ class Replication:
             if self._halt.is_set():
                 self._stopped(ASKED)
             else:
-                self._failed(str(error))
+                note_failure(self._region, self._record, str(error))
 
     def _make_ready(self, kind: str) -> tuple[Plan, Work]:
         self.plan = plan = read(self._region, self._record)
@@ -185,14 +185,16 @@ class Replication:
             self._record.lifecycle.set("stopped")
         self._region.tell(events.TASK_STOPPED, self._record, run.stop_reason)
 
-    def _failed(self, why: str) -> None:
-        store, run = self._region.store, self._record.run
-        with store.lock:
-            run.failure = f"Last Error  {why} {FATAL} Error Level FATAL"
-            run.stop_reason = FATAL
-            run.stopped = store.today()
-            self._record.lifecycle.set("failed")
-        self._region.tell(events.TASK_FAILED, self._record, run.failure)
+
+def note_failure(region: Region, record: Record, why: str) -> None:
+    """Note that a task, or a serverless replication, has failed, and tell it."""
+    store, run = region.store, record.run
+    with store.lock:
+        run.failure = f"Last Error  {why} {FATAL} Error Level FATAL"
+        run.stop_reason = FATAL
+        run.stopped = store.today()
+        record.lifecycle.set("failed")
+    region.tell(events.TASK_FAILED, record, run.failure)
 
 
 def start_position(position: str) -> str | None:

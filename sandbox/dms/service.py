@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from sandbox.databases.server import ServerInfo
-from sandbox.dms import account, endpoints, instances, subscriptions, tasks
+from sandbox.dms import account, endpoints, instances, serverless, subscriptions, tasks
 from sandbox.dms.call import Call
 from sandbox.dms.engine import Engine
 from sandbox.dms.protocol import Fault, Json, checked, operation, written
@@ -33,6 +33,14 @@ OPERATIONS: Mapping[str, Callable[[Call], Json]] = {
         instances.describe_replication_subnet_groups,
         instances.modify_replication_instance,
         instances.modify_replication_subnet_group,
+        serverless.create_replication_config,
+        serverless.delete_replication_config,
+        serverless.describe_replication_configs,
+        serverless.describe_replication_table_statistics,
+        serverless.describe_replications,
+        serverless.modify_replication_config,
+        serverless.start_replication,
+        serverless.stop_replication,
         subscriptions.create_event_subscription,
         subscriptions.delete_event_subscription,
         subscriptions.describe_event_categories,

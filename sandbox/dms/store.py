@@ -28,8 +28,13 @@ class Kind(StrEnum):
     INSTANCE = "rep"
     ENDPOINT = "endpoint"
     TASK = "task"
+    REPLICATION = "replication-config"
     EVENT_SUBSCRIPTION = "es"
     CONNECTION = "connection"
+
+
+MOVERS = (Kind.TASK, Kind.REPLICATION)
+"""What moves rows. A serverless replication's body is kept in a task's words, which the engine reads."""
 
 
 @dataclass
@@ -55,7 +60,7 @@ class Lifecycle:
 
 @dataclass
 class Record:
-    """One resource. `body` is what the API answers of it, all but the status; `run` is a task's."""
+    """One resource. `body` is what the API answers of it, all but the status; `run` is that of what moves rows."""
 
     kind: Kind
     name: str
@@ -110,6 +115,14 @@ class Store:
             if record.arn == arn:
                 return record
         raise Fault(MISSING, f"{_words(kind)} {arn} not found.")
+
+    def movers(self) -> list[Record]:
+        """Return everything that moves rows."""
+        return [record for kind in MOVERS for record in self.all(kind)]
+
+    def mover(self, arn: str) -> Record:
+        """Return the task or the serverless replication with an ARN. Raises Fault where there is none."""
+        return next((record for record in self.movers() if record.arn == arn), None) or self.get(Kind.TASK, arn)
 
     def named(self, kind: Kind, name: str) -> Record:
         """Return the record with a name. Raises Fault where there is none."""
@@ -177,6 +190,7 @@ def _words(kind: Kind) -> str:
         Kind.INSTANCE: "Replication Instance",
         Kind.ENDPOINT: "Endpoint",
         Kind.TASK: "Replication Task",
+        Kind.REPLICATION: "Replication Config",
         Kind.EVENT_SUBSCRIPTION: "Event Subscription",
         Kind.CONNECTION: "Connection",
     }[kind]

@@ -133,6 +133,12 @@ def stop_replication_task(call: Call) -> Json:
 def describe_table_statistics(call: Call) -> Json:
     """Show the counters of a task's tables."""
     record = call.store.get(Kind.TASK, call.request["ReplicationTaskArn"])
+    shown, marker = statistics(call, record)
+    return {"ReplicationTaskArn": record.arn, "TableStatistics": shown, **marker}
+
+
+def statistics(call: Call, record: Record) -> tuple[list[Json], Json]:
+    """Return a page of the counters of a task's, or a serverless replication's, tables, and how to ask for the next."""
     readers: Mapping[str, Any] = {
         "schema-name": lambda figures: figures.schema,
         "table-name": lambda figures: figures.name,
@@ -141,8 +147,7 @@ def describe_table_statistics(call: Call) -> Json:
     known: list[TableFigures] = list(record.run.tables)
     filters = call.request.get("Filters", [])
     found = select(known, filters, readers, "tables") if filters else known
-    shown, marker = page([figures.shape() for figures in found], call.request, STATISTICS_PAGE)
-    return {"ReplicationTaskArn": record.arn, "TableStatistics": shown, **marker}
+    return page([figures.shape() for figures in found], call.request, STATISTICS_PAGE)
 
 
 def _check(body: Json, request: Json) -> None:

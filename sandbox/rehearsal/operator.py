@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.errors import SandboxError
+from sandbox.rehearsal import replication
+from sandbox.rehearsal.replication import Replication
 
 POLL_SECONDS = 0.1
 WAIT_SECONDS = 300.0
@@ -27,25 +29,21 @@ class Operator:
         """Call the prepare function."""
         self.invoke(self.outputs["prepare_function_name"], {})
 
-    def replication_instance_id(self) -> str:
-        """Return the identifier of the replication instance, a dimension of DMS's metrics."""
-        by_arn = [{"Name": "replication-instance-arn", "Values": [self.outputs["replication_instance_arn"]]}]
-        found = self.client("dms").describe_replication_instances(Filters=by_arn)["ReplicationInstances"]
-        return str(found[0]["ReplicationInstanceIdentifier"])
+    @property
+    def replication(self) -> Replication:
+        """What replicates forward."""
+        return replication.of(self.outputs, self.client)
 
     def load_fully(self) -> None:
-        """Start the replication task and wait until its full load is done and changes flow."""
-        dms = self.client("dms")
-        arn = self.outputs["replication_task_arn"]
-        dms.start_replication_task(ReplicationTaskArn=arn, StartReplicationTaskType="start-replication")
+        """Start the replication and wait until its full load is done and changes flow."""
+        moving = self.replication
+        moving.start()
 
         def loaded() -> bool:
-            by_arn = [{"Name": "replication-task-arn", "Values": [arn]}]
-            [task] = dms.describe_replication_tasks(Filters=by_arn)["ReplicationTasks"]
-            if task["Status"] == "failed":
-                raise SandboxError(f"the replication task failed: {task.get('LastFailureMessage', 'no reason given')}")
-            percent = task.get("ReplicationTaskStats", {}).get("FullLoadProgressPercent", 0)
-            return bool(task["Status"] == "running" and percent >= 100)
+            found = moving.progress()
+            if found.status == "failed":
+                raise SandboxError(f"the replication failed: {found.failure or 'no reason given'}")
+            return found.status == "running" and found.full_load_percent >= 100
 
         self.wait(loaded, "the full load")
 

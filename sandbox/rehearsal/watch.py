@@ -40,13 +40,7 @@ class Watch:
         self._metric = {
             "Namespace": "AWS/DMS",
             "MetricName": "CDCLatencyTarget",
-            "Dimensions": [
-                {"Name": "ReplicationInstanceIdentifier", "Value": operator.replication_instance_id()},
-                {
-                    "Name": "ReplicationTaskIdentifier",
-                    "Value": outputs["replication_task_arn"].rsplit(":", maxsplit=1)[-1],
-                },
-            ],
+            "Dimensions": [{"Name": key, "Value": value} for key, value in operator.replication.dimensions().items()],
         }
         thread = threading.Thread(target=self._run, args=(operator.client,), daemon=True)
         thread.start()

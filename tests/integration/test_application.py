@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.stack_outputs import APPLICATION
+from components.stack_outputs import APPLICATION, SERVERLESS
 from handlers import config as handlers_config
 
 Aws = Callable[..., Any]
@@ -57,7 +57,8 @@ def database(side: Side) -> dict[str, Any]:
 
 
 def test_the_stack_has_every_promised_output(outputs: Outputs) -> None:
-    assert set(outputs) == set(APPLICATION)
+    promised = SERVERLESS["application"] if "replication_config_arn" in outputs else APPLICATION
+    assert set(outputs) == set(promised)
 
 
 def test_the_environments_lie_in_two_regions(outputs: Outputs) -> None:
@@ -163,6 +164,13 @@ def test_endpoints_hold_no_password_and_read_secrets_of_their_region(outputs: Ou
 
 
 def test_replication_is_declared_and_not_started(outputs: Outputs, target: Side) -> None:
+    if "replication_config_arn" in outputs:
+        by_arn = [{"Name": "replication-config-arn", "Values": [outputs["replication_config_arn"]]}]
+        [config] = target.client("dms").describe_replication_configs(Filters=by_arn)["ReplicationConfigs"]
+        assert config["ReplicationType"] == "full-load-and-cdc"
+        assert config["ComputeConfig"]["KmsKeyId"] == target["kms_key_arn"]
+        assert json.loads(config["TableMappings"])["rules"]
+        return
     for task, kind in (("replication_task_arn", "full-load-and-cdc"), ("failback_task_arn", "cdc")):
         by_task = [{"Name": "replication-task-arn", "Values": [outputs[task]]}]
         [found] = target.client("dms").describe_replication_tasks(Filters=by_task)["ReplicationTasks"]

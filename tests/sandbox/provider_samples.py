@@ -440,6 +440,24 @@ SAMPLES: dict[str, Sample] = {
         {"migrationType": "full-load"},
         {"replicationTaskId": "other"},
     ),
+    "aws:dms/replicationConfig:ReplicationConfig": Sample(
+        lambda make: {
+            "replicationConfigIdentifier": "sample-serverless",
+            "replicationType": "full-load-and-cdc",
+            "sourceEndpointArn": make("aws:dms/endpoint:Endpoint.arn"),
+            "targetEndpointArn": make("sample target endpoint"),
+            "tableMappings": MAPPINGS,
+            "computeConfig": {
+                "replicationSubnetGroupId": make("aws:dms/replicationSubnetGroup:ReplicationSubnetGroup"),
+                "maxCapacityUnits": 4,
+                "minCapacityUnits": 1,
+                "multiAz": False,
+            },
+            "startReplication": False,
+        },
+        {"replicationType": "cdc"},
+        {"replicationConfigIdentifier": "other"},
+    ),
     "aws:dms/eventSubscription:EventSubscription": Sample(
         lambda make: {
             "snsTopicArn": make("aws:sns/topic:Topic"),

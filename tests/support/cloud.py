@@ -65,6 +65,7 @@ LISTS: dict[str, tuple[str, Listed]] = {
         lambda c: [s for s in c.list_secrets()["SecretList"] if not s["Name"].startswith("migration/source/")],
     ),
     "vaults": ("backup", lambda c: list(c.list_backup_vaults()["BackupVaultList"])),
+    "serverless replications": ("dms", lambda c: c.describe_replication_configs()["ReplicationConfigs"]),
     "replication instances": ("dms", lambda c: c.describe_replication_instances()["ReplicationInstances"]),
     "peering connections": (
         "ec2",

@@ -486,7 +486,7 @@ class World:
     router: FakeRouter = field(default_factory=FakeRouter)
     task: FakeTask = field(init=False)
     failback_task: FakeTask = field(init=False)
-    endpoints: FakeEndpoints = field(default_factory=FakeEndpoints)
+    endpoints: FakeEndpoints | None = field(default_factory=FakeEndpoints)
     tracking: FakeTracking = field(default_factory=FakeTracking)
     notices: FakeNotices = field(default_factory=FakeNotices)
     machine: FakeMachine = field(default_factory=FakeMachine)
@@ -529,7 +529,7 @@ class World:
             router=wrap(self.router, "router"),
             task=wrap(self.task, "task"),
             failback_task=wrap(self.failback_task, "failback_task"),
-            endpoints=wrap(self.endpoints, "endpoints"),
+            endpoints=wrap(self.endpoints, "endpoints") if self.endpoints is not None else None,
             machine=wrap(self.machine, "machine"),
             notices=wrap(self.notices, "notices"),
             secrets=FakeSecrets(),  # type: ignore[arg-type]

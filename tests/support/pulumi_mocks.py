@@ -23,6 +23,8 @@ INVOKES = {
 }
 LOCAL_ZONE = f"{REGION}-1-local-1a"
 """A zone that the account has opted in to: AWS names it unless the program asks for the ordinary ones."""
+ARNS = {"aws:dms/replicationConfig:ReplicationConfig": f"arn:aws:dms:{REGION}:{ACCOUNT}:replication-config:RESOURCEID"}
+"""ARNs whose parts the program reads."""
 ORDINARY = {"name": "opt-in-status", "values": ["opt-in-not-required"]}
 
 
@@ -43,7 +45,7 @@ class Registered:
 def _computed(registered: Registered) -> dict[str, Any]:
     """Return what AWS would add to the inputs of a resource that others refer to."""
     name, kind = registered.name, registered.type
-    arn = f"arn:aws:mock:{REGION}:{ACCOUNT}:{name}"
+    arn = ARNS.get(kind, f"arn:aws:mock:{REGION}:{ACCOUNT}:{name}")
     added: dict[str, Any] = {"arn": arn}
     match kind:
         case "aws:rds/cluster:Cluster":

@@ -120,7 +120,7 @@ def test_a_task_s_state_is_read_with_all_its_tables_and_the_newest_latencies() -
 
 
 def test_a_latency_is_asked_for_by_the_task_s_resource_id() -> None:
-    dms, _ = stubbed("dms")
+    dms, dms_stub = stubbed("dms")
     cloudwatch, metrics = stubbed("cloudwatch")
     query = {
         "Id": "latest",
@@ -139,7 +139,10 @@ def test_a_latency_is_asked_for_by_the_task_s_resource_id() -> None:
     }
     wanted = {"MetricDataQueries": [query], "StartTime": ANY, "EndTime": ANY, "ScanBy": "TimestampDescending"}
     metrics.add_response("get_metric_data", {"MetricDataResults": []}, wanted)
-    assert Task(dms, cloudwatch, "instance", ARN)._latest("CDCLatencySource", 1000.0) is None
+    metrics.add_response("get_metric_data", {"MetricDataResults": []})
+    dms_stub.add_response("describe_replication_tasks", task_answer(), FILTER)
+    dms_stub.add_response("describe_table_statistics", {"TableStatistics": []}, {"ReplicationTaskArn": ARN})
+    assert Task(dms, cloudwatch, "instance", ARN).state(1000.0).latency["CDCLatencySource"] is None
 
 
 def test_counters_mappings_and_stop() -> None:

@@ -210,3 +210,60 @@ def test_an_instance_of_its_own_is_what_many_share() -> None:
     assert instance["multiAz"] is True and instance["publiclyAccessible"] is False
     assert "engineVersion" not in instance and instance["kmsKeyArn"] == "arn:key"
     assert {"shared-vpc-policy", "shared-logs-policy"} <= recorder.named("shared-instance").depends_on
+
+
+CAPACITY = {"minimum_capacity_units": 1, "maximum_capacity_units": 16}
+
+
+def test_serverless_replaces_the_instance_and_the_tasks() -> None:
+    recorder = pipeline(serverless=CAPACITY)
+    role, attached = "aws:iam/role:Role", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+    assert recorder.kinds() == {
+        "dms-vpc-role": role,
+        "dms-vpc-policy": attached,
+        "dms-logs-role": role,
+        "dms-logs-policy": attached,
+        "dms-subnets": "aws:dms/replicationSubnetGroup:ReplicationSubnetGroup",
+        "dms-access-role": role,
+        "dms-access-policy": "aws:iam/rolePolicy:RolePolicy",
+        "dms-source": "aws:dms/endpoint:Endpoint",
+        "dms-target": "aws:dms/endpoint:Endpoint",
+        "dms-forward": "aws:dms/replicationConfig:ReplicationConfig",
+    }
+    assert recorder.parents()["dms-forward"] == "dms"
+    outputs = {name: value for name, value in recorder.outputs["dms"].items() if value is not None}
+    assert outputs["replication_config_arn"] == outputs["forward_arn"]
+    assert set(outputs) == {
+        *("forward_arn", "forward_id", "replication_config_arn", "source_endpoint_arn", "target_endpoint_arn")
+    }
+
+
+def test_a_serverless_replication_says_what_the_task_would_and_is_left_to_the_automation() -> None:
+    recorder = pipeline(serverless=CAPACITY, multi_az=True)
+    made, task = recorder.named("dms-forward"), pipeline().named("dms-forward")
+    assert made.inputs["tableMappings"] == task.inputs["tableMappings"]
+    assert made.inputs["replicationSettings"] == task.inputs["replicationTaskSettings"]
+    assert made.inputs["replicationType"] == task.inputs["migrationType"]
+    assert made.inputs["startReplication"] is False and made.ignore_changes == ("startReplication",)
+    assert {"dms-vpc-policy", "dms-logs-policy"} <= made.depends_on
+    assert made.inputs["computeConfig"] == {
+        "replicationSubnetGroupId": "dms-subnets",
+        "vpcSecurityGroupIds": ["sg-1"],
+        "kmsKeyId": "arn:key",
+        "minCapacityUnits": 1,
+        "maxCapacityUnits": 16,
+        "multiAz": True,
+        "preferredMaintenanceWindow": "sun:06:00-sun:07:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("capacity", "said"),
+    [
+        ({**CAPACITY, "maximum_capacity_units": 3}, "maximum_capacity_units is 3: write one of 1, 2, 4"),
+        ({**CAPACITY, "minimum_capacity_units": 32}, "minimum_capacity_units is 32: write at most maximum_capacity_un"),
+    ],
+)
+def test_capacities_that_dms_serverless_does_not_know(capacity: dict[str, int], said: str) -> None:
+    with pytest.raises(ArgumentError, match=said):
+        pipeline(serverless=capacity)

@@ -174,3 +174,34 @@ def test_a_chart_shows_the_threshold_of_its_alarm_and_no_other_s() -> None:
     assert lines["Replication lag (s)"] == [45]
     assert lines["Aurora CPU and capacity (%)"] == [70]
     assert "Replication instance" not in lines
+
+
+CONFIG_ARN = "arn:aws:dms:us-east-1:123456789012:replication-config:RESOURCEID"
+
+
+def serverless() -> Recorder:
+    return suite(replication_instance_id=None, replication_task_arn=CONFIG_ARN)
+
+
+def test_a_serverless_replication_s_metrics_carry_its_account_and_its_resource_id() -> None:
+    for alarm in ("mon-lag-source", "mon-lag-target"):
+        assert serverless().named(alarm).inputs["dimensions"] == {"ReplicationConfigId": "123456789012:RESOURCEID"}
+
+
+def test_serverless_events_reach_the_topic_by_rule_alone() -> None:
+    recorder = serverless()
+    assert not recorder.of("aws:dms/eventSubscription:EventSubscription")  # DMS knows no such source of events
+    pattern = json.loads(recorder.one("aws:cloudwatch/eventRule:EventRule")["eventPattern"])
+    assert (pattern["detail-type"], pattern["resources"]) == (["DMS Replication State Change"], [CONFIG_ARN])
+
+
+def test_the_dashboard_of_a_serverless_replication_shows_its_capacity() -> None:
+    recorder = serverless()
+    body = json.loads(recorder.one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"])
+    metrics = [m for w in body["widgets"] if w["type"] == "metric" for m in w["properties"]["metrics"]]
+    dms = [metric for metric in metrics if metric[0] == "AWS/DMS"]
+    assert {tuple(metric[2:-1]) for metric in dms} == {("ReplicationConfigId", "123456789012:RESOURCEID")}
+    assert {"CapacityUtilization", "CDCIncomingChanges"} <= {metric[1] for metric in dms}
+    [log] = [w for w in body["widgets"] if w["type"] == "log"]
+    assert log["properties"]["query"].startswith("SOURCE 'dms-serverless-replication-RESOURCEID'")
+    assert recorder.named("mon-task-log").inputs["kmsKeyId"] == "arn:key"

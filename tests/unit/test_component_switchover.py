@@ -224,3 +224,31 @@ def test_secrets_under_another_key_can_be_read_by_those_who_read_secrets() -> No
     for purpose, reads in (("switch", True), ("announce", False)):
         policy = json.loads(recorder.named(f"sw-{purpose}-policy").inputs["policy"])["Statement"]
         assert ({"Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": "arn:other-key"} in policy) is reads
+
+
+def test_serverless_asks_for_the_calls_of_serverless() -> None:
+    config = "arn:aws:dms:us-east-1:123456789012:replication-config:X"
+    recorder = switchover(task_arns=[config], replication_instance_arn=None)
+    found = {
+        name: {
+            (action, json.dumps(statement["Resource"]))
+            for statement in statements(recorder, f"sw-{name}-policy")
+            for action in statement["Action"]
+            if action.startswith("dms:")
+        }
+        for name in FUNCTIONS
+    }
+    describe = {("dms:DescribeReplicationConfigs", '"*"'), ("dms:DescribeReplications", '"*"')}
+    tables = ("dms:DescribeReplicationTableStatistics", json.dumps([config]))
+    assert found == {
+        "prepare": describe,
+        "gate": {*describe, tables},
+        "announce": set(),
+        "switch": describe,
+        "settle": {*describe, ("dms:StopReplication", json.dumps([config]))},
+        "finish": {*describe, tables, ("dms:StopReplication", json.dumps([config]))},
+        "undo": set(),
+        "observe": {*describe, tables},
+    }
+    pattern = json.loads(recorder.named("sw-task-events").inputs["eventPattern"])
+    assert (pattern["detail-type"], pattern["resources"]) == (["DMS Replication State Change"], [config])

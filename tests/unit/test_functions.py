@@ -38,7 +38,8 @@ def until(world: World, *functions: Any, **event: Any) -> dict[str, Any]:
 def test_prepare_makes_roles_and_control_schemas_and_shuts_the_target() -> None:
     world = World()
     world.target.grantees = {PUBLIC}
-    assert call(world, prepare)["outcome"] == "prepared"
+    answer = call(world, prepare)
+    assert (answer["outcome"], answer["connections"]) == ("prepared", "tested by DMS")
     assert world.target.passwords == {DMS: "dms's password", APPLICATION: "app's password"}
     assert world.source.control == [[DMS], ["schemas", DMS]]
     assert [DMS] in world.target.control
@@ -50,6 +51,13 @@ def test_prepare_makes_roles_and_control_schemas_and_shuts_the_target() -> None:
     assert world.endpoints.tested
     assert world.endpoints.looks == 0
     assert world.source.writable()
+
+
+def test_prepare_says_that_nothing_is_tested_where_dms_is_serverless() -> None:
+    world = World(endpoints=None)
+    answer = call(world, prepare)
+    assert answer["outcome"] == "prepared"
+    assert answer["connections"].startswith("not tested: DMS Serverless tests them itself")
 
 
 def test_prepare_makes_the_roles_of_a_source_that_the_stack_has_made() -> None:

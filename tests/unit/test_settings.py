@@ -17,6 +17,12 @@ LEAST: dict[str, Any] = {
     "dns": {"zone": "db.example.com"},
 }
 
+SERVERLESS: dict[str, Any] = {
+    "network": {"interfaceEndpoints": ["secretsmanager"]},
+    "replication": {"serverless": {"maximumCapacityUnits": 8}},
+    "switchover": {"failBack": False},
+}
+
 
 def with_(**sections: Any) -> dict[str, Any]:
     """Return the least configuration with some sections changed."""
@@ -42,6 +48,13 @@ def test_the_least_configuration_has_secure_defaults() -> None:
     assert loaded.target.ssl_mode == "require"
     assert loaded.switchover.mode == "manual"
     assert loaded.all_tags == {"Environment": "dev", "ManagedBy": "pulumi"}
+
+
+def test_serverless_is_a_capacity_and_no_way_back() -> None:
+    loaded = settings.load(with_(**SERVERLESS))
+    capacity = loaded.replication.serverless
+    assert (capacity.minimum_capacity_units, capacity.maximum_capacity_units) == (1, 8)
+    assert settings.load(LEAST).replication.serverless is None
 
 
 def test_one_error_lists_every_bad_key_with_its_value_and_remedy() -> None:
@@ -90,6 +103,14 @@ def test_one_error_lists_every_bad_key_with_its_value_and_remedy() -> None:
         (with_(network=[]), "network is []"),
         (with_(source={"host": "192.168.1.5"}), "source.host is '192.168.1.5': an address, which no DNS name can be"),
         (with_(source={"readerHost": "10.0.0.9"}), "source.readerHost is '10.0.0.9': an address"),
+        (
+            with_(replication={"serverless": {"maximumCapacityUnits": 3}}),
+            "replication.serverless.maximumCapacityUnits is 3: not a capacity DMS Serverless knows; write one of 1, 2",
+        ),
+        (
+            with_(replication={"serverless": {"minimumCapacityUnits": 2}}),
+            "replication.serverless.maximumCapacityUnits: missing; write one of 1, 2, 4",
+        ),
     ],
 )
 def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
@@ -133,6 +154,25 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
         ({"target": {"maintenanceWindow": "mon:03:30-mon:04:30"}}, "target.backupWindow 03:00-04:00 overlaps"),
         ({"target": {"backupWindow": "23:30-00:30", "maintenanceWindow": "mon:00:00-mon:01:00"}}, "overlaps"),
         ({"switchover": {"architecture": "arm64", "runtime": "python3.11"}}, "switchover.architecture arm64"),
+        (
+            {**SERVERLESS, "switchover": {}},
+            "replication.serverless is given, but switchover.failBack is true: DMS Serverless starts at no position",
+        ),
+        (
+            {**SERVERLESS, "network": {}},
+            "replication.serverless is given, but network.interfaceEndpoints lacks secretsmanager, which DMS Serverles",
+        ),
+        (
+            {**SERVERLESS, "replication": {"serverless": {"minimumCapacityUnits": 16, "maximumCapacityUnits": 8}}},
+            "replication.serverless.minimumCapacityUnits 16 is above replication.serverless.maximumCapacityUnits 8",
+        ),
+        *(
+            (
+                {**SERVERLESS, "replication": {**SERVERLESS["replication"], key: value}},
+                f"replication.{key} is given, but replication.serverless has no instance: leave one of them out",
+            )
+            for key, value in (("instanceClass", "dms.r5.large"), ("storageGb", 50), ("engineVersion", "3.6.1"))
+        ),
     ],
 )
 def test_contradictions(changes: dict[str, Any], said: str) -> None:

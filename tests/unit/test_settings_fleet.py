@@ -54,6 +54,11 @@ def test_the_least_configuration_has_the_defaults_of_a_fleet() -> None:
     assert loaded.databases[0].source.ssl_mode == "require"
 
 
+def test_a_fleet_shares_an_instance_and_knows_no_serverless() -> None:
+    [line] = complaints(with_(replication={"serverless": {"maximumCapacityUnits": 8}}))
+    assert line.startswith("replication.serverless: there is no such key; known are createAccountRoles")
+
+
 def test_one_error_lists_every_bad_entry() -> None:
     bad = [
         database("Orders"),

@@ -49,6 +49,25 @@ def _stop(api: Api, task: Resource) -> None:
         time.sleep(POLL_SECONDS)
 
 
+def _stop_serverless(api: Api, replication: Resource) -> None:
+    """Stop a replication and wait until it has stopped, as the real provider does before it deletes one."""
+    by_arn = {"Filters": [{"Name": "replication-config-arn", "Values": [replication.id]}]}
+
+    def status() -> str:
+        found = api.call("dms", "describe_replications", **by_arn)["Replications"]
+        return str(found[0]["Status"]) if found else "stopped"
+
+    def wait_while(passing: str) -> None:
+        until = time.monotonic() + STOP_SECONDS
+        while status() == passing and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+
+    wait_while("modifying")
+    if status() not in ("created", "failed", "stopped"):
+        api.call("dms", "stop_replication", ReplicationConfigArn=replication.id)
+    wait_while("stopping")
+
+
 ENTRIES = (
     Entry(
         type="aws:dms/replicationSubnetGroup:ReplicationSubnetGroup",
@@ -144,6 +163,26 @@ ENTRIES = (
         local=frozenset({"startReplicationTask"}),
         tagging=TAGGING,
         truth="rows move by PostgreSQL's own logical replication, within DMS's limits",
+    ),
+    Entry(
+        type="aws:dms/replicationConfig:ReplicationConfig",
+        service="dms",
+        create=Call("create_replication_config"),
+        update=Call("modify_replication_config", {"ReplicationConfigArn": "$id"}),
+        read=Reading(
+            Call("describe_replication_configs", {"Filters": [{"Name": "replication-config-arn", "Values": ["$id"]}]}),
+            "ReplicationConfigs[0]",
+            GONE,
+        ),
+        before_delete=_stop_serverless,
+        delete=Call("delete_replication_config", {"ReplicationConfigArn": "$id"}),
+        wait_gone=True,
+        id="ReplicationConfig.ReplicationConfigArn",
+        outputs={"arn": "ReplicationConfigArn"},
+        replace=frozenset({"replicationConfigIdentifier", "resourceIdentifier"}),
+        local=frozenset({"startReplication"}),
+        tagging=Tagging("add_tags_to_resource", "remove_tags_from_resource", {"ResourceArn": "$id"}),
+        truth="provisions nothing: rows move as a task's do, whatever the capacity, which is never measured",
     ),
     Entry(
         type="aws:dms/eventSubscription:EventSubscription",

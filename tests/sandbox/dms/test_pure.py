@@ -445,7 +445,7 @@ def test_latency_grows_while_nothing_is_seen() -> None:
 
 def test_metrics_are_rates_and_come_once_a_period(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "PERIOD_SECONDS", 1.0)
-    meter = metrics.Meter("instance", "task")
+    meter = metrics.Meter({"ReplicationInstanceIdentifier": "instance", "ReplicationTaskIdentifier": "task"})
     loading = metrics.Reading(True, 100, 0, 0, 0.0, 0.0)
     assert [one["MetricName"] for one in meter.data(0.0, NOW, loading)] == ["FullLoadThroughputRowsTarget"]
     assert meter.data(0.5, NOW, loading) == []
