@@ -12,8 +12,8 @@ from components import checks
 from components.dms_transformations import TransformationRule, documents
 
 CONTROL_SCHEMA = "migration_control"
-DRAIN_TABLE = "drain_token"
-"""Schema and table of the drain token: it is always replicated, whatever the rules select."""
+DRAIN_TABLE, FENCE_TABLE = "drain_token", "fence"
+"""Whatever the rules select, drain tokens are replicated, and the fence's token is not: each side has its own."""
 DMS_CONTROL_SCHEMA = "awsdms_control"
 """Schema on the target where DMS keeps its status, suspended tables and exceptions."""
 ACTIONS = ("include", "exclude")
@@ -42,6 +42,7 @@ def table_mappings(rules: Sequence[TableRule], transformations: Sequence[Transfo
         checks.one_of(f"tables[{number}].action", str(rule["action"]), ACTIONS)
     checks.not_empty("tables with action include", [rule for rule in wanted if rule["action"] == "include"])
     wanted.append({"schema": CONTROL_SCHEMA, "table": DRAIN_TABLE, "action": "include"})
+    wanted.append({"schema": CONTROL_SCHEMA, "table": FENCE_TABLE, "action": "exclude"})
     mapped: list[dict[str, Any]] = [
         {
             "rule-type": "selection",

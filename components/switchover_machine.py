@@ -83,7 +83,7 @@ def definition(functions: Mapping[str, str]) -> Json:
             "Refused": {
                 "Type": "Fail",
                 "Error": "Refused",
-                "Cause": "Not ready, or not now. Nothing was changed; the gate's answer in this execution's history says "
+                "Cause": "Not ready, or not now. Nothing was changed; the gate's answer in the history says "
                 "why, and what to mend.",
             },
             "Undone": {

@@ -11,8 +11,9 @@ from sandbox.instance import Instance
 
 OPERATOR, REPLICATION = "migration_operator", "dms_replication"
 # What each role is granted, no superuser among them. docs/getting-started.md asks the same of a real source.
-OPERATOR_GROUPS = ("pg_signal_backend", "pg_read_all_data", "pg_read_all_stats")
-REPLICATION_GROUPS = ("pg_read_all_data", "pg_write_all_data")  # to write is for the way back
+OPERATOR_GROUPS = ("pg_signal_backend", "pg_read_all_data", "pg_read_all_stats", "pg_write_all_data")
+REPLICATION_GROUPS = ("pg_read_all_data", "pg_write_all_data")
+# To write is for the way back: DMS writes rows, the operator sets sequences.
 
 
 def prepare(instance: Instance, database: str) -> dict[str, str]:

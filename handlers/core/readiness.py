@@ -34,6 +34,7 @@ class Observation:
     merged_names: tuple[str, ...] = ()
     missing_sequences: tuple[str, ...] = ()
     missing_roles: tuple[str, ...] = ()
+    unset_sequences: tuple[str, ...] = ()
     no_way_back: tuple[str, ...] = ()
 
 
@@ -77,6 +78,7 @@ def reasons_against(seen: Observation, limits: Limits) -> list[str]:
         (seen.merged_names, "names that replication.transformations gives twice: change a rule about"),
         (seen.missing_sequences, "sequences missing on the closed side: carry the schema for"),
         (seen.missing_roles, "roles of the open side missing on the closed one: create"),
+        (seen.unset_sequences, "the closed side's sequences could not be set:"),
         (seen.no_way_back, "there would be no way back (or set switchover.failBack to false):"),
     ):
         if found:

@@ -86,6 +86,7 @@ def observe(migration: Migration, direction: Direction) -> Observation:
             ),
             # Back there are the roles that were there before, and they get what they had.
             missing_roles=tuple(n for n in fenced if n not in there) if direction is Direction.FORWARD else (),
+            unset_sequences=tuple(new.database.lacks_to_set_sequences()),
             no_way_back=tuple(
                 old.database.lacks_to_write(old.ours[1], [table for table, taken in verdicts.items() if taken])
                 + old.database.lacks_to_set_sequences()

@@ -29,7 +29,10 @@ NEEDED = (
     *("lost_writes", "duplicated_writes", "client_errors", "write_gap_seconds", "fence_to_open_seconds"),
     *("validation", "phases"),
 )
-PHASES = ["set up", "fill the source", "deploy", "prepare both sides", "full load", "changes under load", "switchover"]
+PHASES = [
+    *("set up", "fill the source", "deploy", "prepare both sides", "full load", "changes under load", "switchover"),
+    *("writes on green", "fail-back", "writes on blue", "verify", "destroy"),
+]
 
 
 def passwords(instance: Instance, *regions: str) -> set[str]:
@@ -55,7 +58,7 @@ def where_shown(run: Run, ended: Ended, secrets: set[str]) -> set[str]:
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, Ended, set[str]]]:
     """A short rehearsal with the shop, and the passwords there were."""
-    size = ("--rows", "20000", "--seconds", "3", "--rate", "200")
+    size = ("--rows", "20000", "--seconds", "5", "--rate", "200")
     with rehearsal(tmp_path_factory.mktemp("short"), *size) as run:
         run.await_phase("switchover")
         assert run.instance
@@ -67,12 +70,13 @@ def test_a_rehearsal_loses_nothing_and_says_so(short: tuple[Run, Ended, set[str]
     run, ended, _ = short
     assert ended.status == 0, ended.err
     assert "Traceback" not in ended.err and ended.last_lines == []
-    first, second, third, fourth = ended.out.splitlines()
+    first, there, back, sides, report = ended.out.splitlines()
     assert re.fullmatch(
         r"acknowledged [\d,]+ writes, lost 0, doubled 0; compared 29 tables with .*, 0 mismatches", first
     )
-    assert second.startswith("write gap ") and third.startswith("both sides open in 0 of ")
-    assert fourth == f"report: {run.output / 'report.html'}"
+    assert there.startswith("switchover: write gap ") and back.startswith("fail-back: write gap ")
+    assert sides.startswith("both sides open in 0 of ")
+    assert report == f"report: {run.output / 'report.html'}"
 
 
 def test_the_report_has_every_number(short: tuple[Run, Ended, set[str]]) -> None:
@@ -93,8 +97,13 @@ def test_the_report_has_every_number(short: tuple[Run, Ended, set[str]]) -> None
     assert report["dns_propagation_seconds"] == 0
     assert validation["tables"] == 29 and validation["mismatches"] == 0
     assert validation["rows"] > report["rows_loaded"]
-    assert list(report["phases"])[: len(PHASES)] == PHASES
-    assert list(report["phases"])[-1] == "destroy"
+    assert list(report["phases"]) == PHASES
+    assert report["switchover"]["status"] == report["fail_back"]["status"] == "SUCCEEDED"
+    assert report["fail_back"].keys() == report["switchover"].keys()
+    for attempt in (report["switchover"], report["fail_back"]):
+        assert attempt["fence_to_open_seconds"] > 0 and attempt["write_gap_seconds"] > 0
+        assert 0 < attempt["tables_in_fence"] < 29, "what nobody wrote to is known to be equal before"
+    assert "reverse" in report["switchover"]["steps"] and "reverse" not in report["fail_back"]["steps"]
 
 
 def test_the_page_loads_nothing(short: tuple[Run, Ended, set[str]]) -> None:
@@ -124,7 +133,7 @@ def test_no_password_is_printed_or_written(short: tuple[Run, Ended, set[str]]) -
 
 
 def test_a_stack_that_makes_its_source_in_another_region_is_rehearsed_the_same(tmp_path: Path) -> None:
-    size = ("--rows", "5000", "--seconds", "3", "--rate", "200")
+    size = ("--rows", "5000", "--seconds", "5", "--rate", "200")
     with rehearsal(tmp_path, "--stack-config", "examples/payments.yaml", *size) as run:
         run.await_phase("switchover")
         assert run.instance
@@ -137,6 +146,7 @@ def test_a_stack_that_makes_its_source_in_another_region_is_rehearsed_the_same(t
         assert (validation["tables"], validation["mismatches"]) == (29, 0)
         assert report["writable_sides"]["both_instants"] == 0
         assert validation["rows"] > report["rows_loaded"] > 4_000
+        assert report["fail_back"]["status"] == "SUCCEEDED"
         assert report["source_version"].startswith("16") and report["target_version"].startswith("18")
         phases = list(report["phases"])
         assert phases.index("deploy") < phases.index("fill the source") and phases[-1] == "destroy"
@@ -149,7 +159,8 @@ def test_slow_dns_costs_time_and_no_write(tmp_path: Path) -> None:
     """Between fence and the moment DNS follows, every client still comes to the source, and is refused there."""
     slow = 5
     with rehearsal(
-        tmp_path, "--rows", "5000", "--seconds", "3", "--rate", "200", "--dns-propagation", str(slow)
+        *(tmp_path, "--rows", "5000", "--seconds", "5", "--rate", "200", "--dns-propagation", str(slow)),
+        "--no-fail-back",
     ) as run:
         ended = run.end()
         assert ended.status == 0, ended.out + ended.err
@@ -177,7 +188,7 @@ def dumps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, Run]]
     first, second = tmp_path_factory.mktemp("mended"), tmp_path_factory.mktemp("raw")
     (first / "mended.sql").write_text(mended)
     (first / "config.yaml").write_text(yaml.safe_dump({"config": config}))
-    size = ("--seconds", "2", "--rate", "200")
+    size = ("--seconds", "4", "--rate", "200")
     with (
         rehearsal(first, "--dump", first / "mended.sql", "--stack-config", first / "config.yaml", *size) as whole,
         rehearsal(second, "--dump", DUMP, *size) as raw,
@@ -195,6 +206,7 @@ def test_a_real_application_s_dump_moves_whole(dumps: tuple[Run, Run]) -> None:
     assert (report["lost_writes"], report["duplicated_writes"]) == (0, 0) and report["acknowledged_writes"] > 200
     validation = report["validation"]
     assert f"left out by the stack's configuration: public.{LEFT_OUT}" in ended.out
+    assert report["fail_back"]["status"] == "SUCCEEDED"
     assert (validation["tables"], validation["mismatches"]) == (tables - 1, 0), "the load's own more, two left out"
     assert validation["rows"] > rows
     compared = validation["by_table"]

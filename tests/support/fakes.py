@@ -151,6 +151,7 @@ class FakeDatabase:
     log: list[Entry] = field(default_factory=list)
     slots: dict[str, int] = field(default_factory=dict)
     slots_left: bool = True
+    may_not_set: list[str] = field(default_factory=list)
     may_not_write: list[str] = field(default_factory=list)
     time_passes: Callable[[], None] = lambda: None
     numbers: dict[str, int] = field(default_factory=lambda: {"ids": 100})
@@ -256,7 +257,7 @@ class FakeDatabase:
         return [] if self.slots_left else ["all 10 replication slots are taken"]
 
     def lacks_to_set_sequences(self) -> list[str]:
-        return []
+        return list(self.may_not_set)
 
     def lacks_to_write(self, role: str, tables: Sequence[Table]) -> list[str]:
         return [f"{role} may not write {table}" for table in self.may_not_write]

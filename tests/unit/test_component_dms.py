@@ -131,8 +131,9 @@ def test_mappings_select_what_was_asked_for_and_always_the_drain_token() -> None
         ("include", "app_%", "%"),
         ("exclude", "app_x", "tmp"),
         ("include", "migration_control", "drain_token"),
+        ("exclude", "migration_control", "fence"),
     ]
-    assert [r["rule-id"] for r in rules["rules"]] == ["1", "2", "3"]
+    assert [r["rule-id"] for r in rules["rules"]] == ["1", "2", "3", "4"]
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,14 @@ def test_the_gate_claims_and_measures_and_touches_nothing_the_application_sees()
             lambda w: w.source.may_not_write.append("public.orders"),
             "there would be no way back (or set switchover.failBack to false): dms may not write public.orders",
         ),
+        (
+            lambda w: w.source.may_not_set.append("operator may not set ids"),
+            "there would be no way back (or set switchover.failBack to false): operator may not set ids",
+        ),
+        (
+            lambda w: w.target.may_not_set.append("operator may not set ids"),
+            "the closed side's sequences could not be set: operator may not set ids",
+        ),
         (lambda w: setattr(w.target, "slots_left", False), "all 10 replication slots are taken"),
     ],
 )

@@ -74,12 +74,12 @@ def test_a_pattern_covers_all_itself_and_the_names_it_matches() -> None:
 def test_rules_are_dms_s_own_in_one_order_with_ids_of_their_own() -> None:
     found = rules(*ALL)
     assert found == rules(*reversed(ALL))
-    assert [rule["rule-id"] for rule in found] == ["1", "2", "3", "4", "5", "6"]
-    assert found[2:] == [
+    assert [rule["rule-id"] for rule in found] == ["1", "2", "3", "4", "5", "6", "7"]
+    assert found[3:] == [
         {
             "rule-type": "transformation",
-            "rule-id": "3",
-            "rule-name": "rename-3",
+            "rule-id": "4",
+            "rule-name": "rename-4",
             "rule-target": "schema",
             "object-locator": {"schema-name": "app"},
             "rule-action": "rename",
@@ -87,8 +87,8 @@ def test_rules_are_dms_s_own_in_one_order_with_ids_of_their_own() -> None:
         },
         {
             "rule-type": "transformation",
-            "rule-id": "4",
-            "rule-name": "rename-4",
+            "rule-id": "5",
+            "rule-name": "rename-5",
             "rule-target": "table",
             "object-locator": {"schema-name": "app", "table-name": "orders"},
             "rule-action": "rename",
@@ -96,8 +96,8 @@ def test_rules_are_dms_s_own_in_one_order_with_ids_of_their_own() -> None:
         },
         {
             "rule-type": "transformation",
-            "rule-id": "5",
-            "rule-name": "rename-5",
+            "rule-id": "6",
+            "rule-name": "rename-6",
             "rule-target": "column",
             "object-locator": {"schema-name": "app", "table-name": "orders", "column-name": "amt"},
             "rule-action": "rename",
@@ -105,8 +105,8 @@ def test_rules_are_dms_s_own_in_one_order_with_ids_of_their_own() -> None:
         },
         {
             "rule-type": "transformation",
-            "rule-id": "6",
-            "rule-name": "remove-column-6",
+            "rule-id": "7",
+            "rule-name": "remove-column-7",
             "rule-target": "column",
             "object-locator": {"schema-name": "app", "table-name": "orders", "column-name": "note"},
             "rule-action": "remove-column",
