@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+WORKERS ?= 2
 
 .PHONY: help setup rehearse scenarios gallery dashboards test unit check clean
 
@@ -9,7 +10,7 @@ help:
 	@echo "make rehearse   deploy, migrate and switch over a real database on this machine (ARGS=... passes options)"
 	@echo "make scenarios  deploy every example in a sandbox, check it by its outputs, preview, destroy"
 	@echo "make dashboards the docs' pictures and tables: resources, dashboards, costs of every scenario, deployed anew"
-	@echo "make test       every check and test"
+	@echo "make test       every check and test, WORKERS=2 at a time"
 	@echo "make unit       the tests that need no sandbox, in seconds"
 	@echo "make check      formatting, lint and types"
 	@echo "make setup      the virtual environment, the engine, the emulators and the database servers, nothing else"
@@ -49,7 +50,7 @@ unit: $(READY)
 
 test: check
 	@$(BIN)/python -m sandbox setup
-	$(BIN)/python -m pytest --durations=15 --cov --cov-report=term-missing:skip-covered $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder --durations=15 --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 clean:
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache Pulumi.sandbox*.yaml

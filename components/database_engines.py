@@ -1,7 +1,7 @@
 """What differs between the engines a target may run: names, ports, logs, and settings with the reason for each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Parameters = Mapping[str, tuple[str, str]]
 """Value and method by name; the method is `immediate`, or `pending-reboot` where RDS takes a value at a start only."""
@@ -13,8 +13,8 @@ class Engine:
 
     `kind` is what drivers and secrets call it: postgres or mysql. `product` is what it calls itself, `character_set`
     its word for all of Unicode. `version_parts` is how many parts of a version name its parameter group family:
-    postgres17, but mysql8.4. `logs` are exported. `without_insights` are the classes that RDS refuses to make with
-    Performance Insights, as too small.
+    postgres17, but mysql8.4. `logs` are exported. `without_insights` is how the classes begin that RDS refuses to make
+    with Performance Insights, as too small.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Engine:
     logs: tuple[str, ...]
     parameters: Parameters
     tls: Parameters
-    without_insights: tuple[str, ...] = field(default=())
+    without_insights: tuple[str, ...] = ()
 
     def family(self, version: str) -> str:
         """Return the parameter group family of a version."""
@@ -38,7 +38,7 @@ class Engine:
 
     def has_insights(self, instance_class: str) -> bool:
         """Say whether RDS offers Performance Insights for this engine on a class."""
-        return instance_class not in self.without_insights
+        return not instance_class.startswith(self.without_insights)
 
 
 _POSTGRES: Parameters = {
@@ -62,6 +62,13 @@ _MYSQL: Parameters = {
     "long_query_time": ("1", "immediate"),
 }
 _MYSQL_TLS: Parameters = {"require_secure_transport": ("1", "immediate")}
+_AURORA_MYSQL: Parameters = {
+    **_MYSQL,
+    # Aurora writes no binary log unless it is given a format, and takes one at a start only.
+    "binlog_format": ("ROW", "pending-reboot"),
+}
+# A cluster's group takes the word where an instance's takes the number.
+_AURORA_MYSQL_TLS: Parameters = {"require_secure_transport": ("ON", "immediate")}
 _SMALL = tuple(f"db.{family}.{size}" for family in ("t2", "t3", "t4g") for size in ("micro", "small"))
 
 AURORA_POSTGRESQL = Engine(
@@ -71,6 +78,21 @@ POSTGRES = Engine(
     "postgres", "postgres", "PostgreSQL", "UTF8", 5432, 1, ("postgresql", "upgrade"), _POSTGRES, _POSTGRES_TLS
 )
 MYSQL = Engine("mysql", "mysql", "MySQL", "utf8mb4", 3306, 2, ("error", "slowquery"), _MYSQL, _MYSQL_TLS, _SMALL)
+AURORA_MYSQL = Engine(
+    "aurora-mysql",
+    "mysql",
+    "MySQL",
+    "utf8mb4",
+    3306,
+    2,
+    ("error", "slowquery"),
+    _AURORA_MYSQL,
+    _AURORA_MYSQL_TLS,
+    ("db.t2.", "db.t3.", "db.t4g.micro", "db.t4g.small"),
+)
 
+CLUSTERS = {engine.name: engine for engine in (AURORA_POSTGRESQL, AURORA_MYSQL)}
+"""Engines of an Aurora cluster."""
 INSTANCES = {engine.name: engine for engine in (POSTGRES, MYSQL)}
-"""Engines of an RDS instance. A cluster's is aurora-postgresql."""
+"""Engines of an RDS instance."""
+ENGINES = {**CLUSTERS, **INSTANCES}

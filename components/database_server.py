@@ -160,12 +160,15 @@ class Declaration:
 class DatabaseServer:
     """A target that was declared. `dimension` is the one its metrics carry, with `identifier` as value.
 
-    `master_secret_arn` is the secret that RDS manages, empty where it manages none.
+    `instance_identifier` is the instance's, or that of the cluster's first writer. `arns` are those of everything whose
+    events are about it. `master_secret_arn` is the secret that RDS manages, empty where it manages none.
     """
 
     dimension: str
     identifier: pulumi.Output[str]
+    instance_identifier: pulumi.Output[str]
     arn: pulumi.Output[str]
+    arns: pulumi.Output[list[str]]
     endpoint: pulumi.Output[str]
     reader_endpoint: pulumi.Output[str]
     reader_identifiers: Sequence[str]

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import alerting, checks, function_archives, vpc_function
-from components.database_engines import INSTANCES
+from components.database_engines import CLUSTERS, ENGINES
 from components.policies import allow
 
 DEFAULT_SSL_MODE = "require"
@@ -14,16 +14,19 @@ TIMEOUT_SECONDS = 300
 MEMORY_MB = 256
 SSL_MODES = ("none", "require", "verify-full")
 EVENTS = ("availability", "backup", "configuration change")
-"""Categories of an instance's events after which it is looked at."""
+"""Categories of events after which the database is looked at."""
+FAILOVER = "failover"
+"""A cluster's as well: another of its instances has become the writer."""
+INSTANCE_EVENT, CLUSTER_EVENT = "RDS DB Instance Event", "RDS DB Cluster Event"
 
 
 class DatabaseValidationArgs(TypedDict):
     """What DatabaseValidation needs."""
 
     engine: str
-    """Engine of the instance: postgres or mysql."""
-    instance_arn: pulumi.Input[str]
-    """ARN of the instance whose events are followed."""
+    """Engine: postgres or mysql, or a cluster's, aurora-postgresql or aurora-mysql."""
+    arns: pulumi.Input[list[str]]
+    """ARNs whose events are followed: the instance's, or the cluster's and its instances'."""
     host: pulumi.Input[str]
     """Host the function connects to."""
     port: pulumi.Input[int]
@@ -89,7 +92,7 @@ class DatabaseValidation(pulumi.ComponentResource):
 
     def _function(self) -> aws.lambda_.Function:
         name, args = self._name, self._args
-        kind = INSTANCES[args["engine"]].kind
+        kind = ENGINES[args["engine"]].kind
         around = vpc_function.surroundings(self, args, args["security_group_id"])
         config = {
             "engine": kind,
@@ -121,18 +124,19 @@ class DatabaseValidation(pulumi.ComponentResource):
         )
 
     def _rule(self, function: aws.lambda_.Function) -> aws.cloudwatch.EventRule:
-        """Call the function on the instance's events."""
+        """Call the function on the database's events."""
         name = f"{self._name}-events"
+        cluster = self._args["engine"] in CLUSTERS
         rule = aws.cloudwatch.EventRule(
             name,
             name=name,
-            description="Events of the instance after which it is checked",
+            description="Events of the database after which it is checked",
             event_pattern=pulumi.Output.json_dumps(
                 {
                     "source": ["aws.rds"],
-                    "detail-type": ["RDS DB Instance Event"],
-                    "resources": [self._args["instance_arn"]],
-                    "detail": {"EventCategories": list(EVENTS)},
+                    "detail-type": [INSTANCE_EVENT, *([CLUSTER_EVENT] if cluster else [])],
+                    "resources": self._args["arns"],
+                    "detail": {"EventCategories": [*EVENTS, *([FAILOVER] if cluster else [])]},
                 },
                 sort_keys=True,
             ),
@@ -160,7 +164,7 @@ class DatabaseValidation(pulumi.ComponentResource):
 
 def check(args: DatabaseValidationArgs) -> None:
     """Raise ArgumentError for what can't work."""
-    checks.one_of("engine", args["engine"], INSTANCES)
+    checks.one_of("engine", args["engine"], ENGINES)
     mode = checks.one_of("ssl_mode", args.get("ssl_mode", DEFAULT_SSL_MODE), SSL_MODES)
     if mode == "verify-full" and not args.get("certificate_bundle"):
         raise checks.ArgumentError("ssl_mode is verify-full, but no certificate_bundle is given: name the PEM file")

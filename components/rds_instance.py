@@ -94,7 +94,9 @@ def declare(given: Declaration, args: InstanceArgs) -> DatabaseServer:
     return DatabaseServer(
         dimension="DBInstanceIdentifier",
         identifier=instance.identifier,
+        instance_identifier=instance.identifier,
         arn=instance.arn,
+        arns=pulumi.Output.all(instance.arn),
         endpoint=instance.address,
         # RDS has no name for all replicas of an instance: the first one's is it, the writer's where there are none.
         reader_endpoint=(replicas[0] if replicas else instance).address,

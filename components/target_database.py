@@ -38,7 +38,10 @@ class TargetDatabaseArgs(TypedDict):
     """What TargetDatabase needs."""
 
     engine_version: str
-    """Version of the engine, for example 17.5, or 8.4 for MySQL. Minor upgrades by AWS are not undone."""
+    """Version of the engine, for example 17.5, 8.4 for MySQL, 8.4.mysql_aurora.8.4.7 for Aurora MySQL.
+
+    Minor upgrades by AWS are not undone.
+    """
     extended_support: NotRequired[bool]
     """Pay for a major version past AWS's standard support, which AWS else refuses to make. Default false.
 
@@ -59,7 +62,7 @@ class TargetDatabaseArgs(TypedDict):
     application_password: NotRequired[pulumi.Input[str] | None]
     """Password of the application's role, a secret, where it is to be that of another database. Default: a new one."""
     engine: NotRequired[str]
-    """Engine: aurora-postgresql, or for an instance postgres or mysql. Default the first one of the kind."""
+    """Engine: aurora-postgresql or aurora-mysql, or for an instance postgres or mysql. Default PostgreSQL."""
     aurora: NotRequired[AuroraArgs | None]
     """An Aurora cluster: what is made, with the cluster's own defaults, where neither this nor `instance` is given."""
     instance: NotRequired[InstanceArgs | None]
@@ -69,7 +72,7 @@ class TargetDatabaseArgs(TypedDict):
     parameters: NotRequired[dict[str, str]]
     """Settings of the engine beside those the migration needs, or in their place. Default none."""
     port: NotRequired[int]
-    """Port to listen on. Default the engine's own: 5432, or 3306 for MySQL."""
+    """Port to listen on. Default the engine's own: 5432, or 3306 for both kinds of MySQL."""
     master_username: NotRequired[str]
     """Name of the administrator; its password is made and kept by RDS. Default migration_admin."""
     master_rotation_days: NotRequired[int]
@@ -103,13 +106,17 @@ class TargetDatabase(pulumi.ComponentResource):
     """An Aurora cluster or an RDS instance, its administrator's rotation, its users' secrets and a backup plan."""
 
     engine: str
-    """Engine as DMS and RDS call it: aurora-postgresql, postgres or mysql."""
+    """Engine as DMS and RDS call it: aurora-postgresql, aurora-mysql, postgres or mysql."""
     dimension: str
     """Dimension of its metrics: DBClusterIdentifier or DBInstanceIdentifier."""
     identifier: pulumi.Output[str]
     """Identifier of the cluster or the instance."""
+    instance_identifier: pulumi.Output[str]
+    """Identifier of the instance, or of the cluster's first writer."""
     arn: pulumi.Output[str]
     """ARN of the cluster or the instance."""
+    arns: pulumi.Output[list[str]]
+    """ARNs of everything whose events are about it: the instance, or the cluster and its instances."""
     endpoint: pulumi.Output[str]
     """Host name of the writer."""
     reader_endpoint: pulumi.Output[str]
@@ -155,7 +162,9 @@ class TargetDatabase(pulumi.ComponentResource):
         self.engine = engine.name
         self.dimension = server.dimension
         self.identifier = server.identifier
+        self.instance_identifier = server.instance_identifier
         self.arn = server.arn
+        self.arns = server.arns
         self.endpoint = server.endpoint
         self.reader_endpoint = server.reader_endpoint
         self.reader_identifiers = list(server.reader_identifiers)
@@ -170,7 +179,9 @@ class TargetDatabase(pulumi.ComponentResource):
                 "engine": self.engine,
                 "dimension": self.dimension,
                 "identifier": self.identifier,
+                "instance_identifier": self.instance_identifier,
                 "arn": self.arn,
+                "arns": self.arns,
                 "endpoint": self.endpoint,
                 "reader_endpoint": self.reader_endpoint,
                 "reader_identifiers": self.reader_identifiers,
@@ -363,8 +374,8 @@ class TargetDatabase(pulumi.ComponentResource):
 def engine_of(args: TargetDatabaseArgs) -> Engine:
     """Return the engine that is asked for, or the default one of its kind. Raises ArgumentError where it can't be."""
     if args.get("instance") is None:
-        checks.one_of("engine", args.get("engine", aurora_cluster.ENGINE), [aurora_cluster.ENGINE])
-        return database_engines.AURORA_POSTGRESQL
+        clusters = database_engines.CLUSTERS
+        return clusters[checks.one_of("engine", args.get("engine", database_engines.AURORA_POSTGRESQL.name), clusters)]
     known = database_engines.INSTANCES
     return known[checks.one_of("engine of an instance", args.get("engine", database_engines.POSTGRES.name), known)]
 

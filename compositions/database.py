@@ -3,7 +3,7 @@
 from typing import Any
 
 from components import DatabaseMonitoring, DatabaseValidation, EncryptionKey, MigrationNetwork, TargetDatabase
-from components.database_engines import INSTANCES
+from components.database_engines import ENGINES
 from components.settings import Database
 from compositions import parts
 from compositions import place as places
@@ -26,7 +26,8 @@ def declare(config: Database) -> dict[str, Any]:
         "application_subnet_ids": network.application_subnet_ids,
         "database_security_group_id": network.database_security_group_id,
         "application_security_group_id": network.application_security_group_id,
-        "rds_instance_id": target.identifier,
+        "database_identifier": target.identifier,
+        "rds_instance_id": target.instance_identifier,
         "rds_endpoint": target.endpoint,
         "rds_reader_endpoint": target.reader_endpoint,
         "rds_port": target.port,
@@ -65,12 +66,12 @@ def _validation(
     monitoring: DatabaseMonitoring,
 ) -> DatabaseValidation:
     """Declare what checks."""
-    engine, wanted = INSTANCES[config.target.engine], config.validation
+    engine, wanted = ENGINES[config.target.engine], config.validation
     return DatabaseValidation(
         f"{config.prefix}-validation",
         {
             "engine": engine.name,
-            "instance_arn": target.arn,
+            "arns": target.arns,
             "host": target.endpoint,
             "port": target.port,
             "database_name": target.database_name,

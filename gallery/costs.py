@@ -131,8 +131,8 @@ def _aurora(known: list[tuple[str, str, Inputs]]) -> list[float]:
     serverless = [
         i for kind, _, i in known if kind.endswith(":ClusterInstance") and i["instanceClass"] == "db.serverless"
     ]
-    least = {c["clusterIdentifier"]: float(c["serverlessv2ScalingConfiguration"]["minCapacity"]) for c in clusters}
-    return [HOURS * CAPACITY_UNIT * least[instance["clusterIdentifier"]] for instance in serverless]
+    scaling = {c["clusterIdentifier"]: c.get("serverlessv2ScalingConfiguration") or {} for c in clusters}
+    return [HOURS * CAPACITY_UNIT * float(scaling[i["clusterIdentifier"]]["minCapacity"]) for i in serverless]
 
 
 def _fargate(known: list[tuple[str, str, Inputs]]) -> list[float]:

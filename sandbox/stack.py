@@ -23,6 +23,7 @@ from sandbox.paths import REPOSITORY
 PROJECT = "database-migration"
 DEFAULT_CONFIG = "dev"
 DEFAULT_COMPOSITION = "migration"
+MYSQL = ("mysql", "aurora-mysql")
 AT_ONCE = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 """Lets the engine write its state once, at the end, not whole after every resource: at hundreds of resources that took
 most of a deployment. An engine that is killed in between forgets what it made, and so do the emulators with their
@@ -82,7 +83,7 @@ def composition(config: Mapping[str, Any]) -> str:
 def wants_mysql(config: Mapping[str, Any]) -> bool:
     """Say whether a stack's target is MySQL: then the sandbox needs a server for it."""
     target = config.get(f"{PROJECT}:target")
-    return isinstance(target, Mapping) and target.get("engine") == "mysql"
+    return isinstance(target, Mapping) and target.get("engine") in MYSQL
 
 
 def regions(config: Mapping[str, Any]) -> list[str]:

@@ -31,6 +31,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share the tests out among workers so that nothing is started twice but the session's sandbox.
+
+    The groups that marks make are lost between pytest-xdist 3.8 and pytest 9.2, hence this.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByWhatTheyStart(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return together(nodeid)
+
+    return ByWhatTheyStart(config, log)
+
+
+def together(nodeid: str) -> str:
+    """Return what a test stays together with: its scenario, itself where it starts all it needs, else its module."""
+    module, _, test = nodeid.partition("::")
+    if module.endswith("test_scenarios.py"):
+        return f"{module}{test[test.find('[') :]}"
+    return nodeid if module.endswith("test_refusals.py") else module
+
+
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Instance]:
     """A sandbox of its own, with a small shop on the source, the stack declared and deployed."""

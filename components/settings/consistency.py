@@ -9,6 +9,11 @@ from components.dms_transformations import REMOVE, RENAME, SCHEMA, Transformatio
 from components.name_patterns import covers, overlap
 from components.settings import sections, windows
 
+AURORA_MYSQL = ".mysql_aurora."
+"""What parts MySQL's version from Aurora's release of it."""
+BEFORE_SERVERLESS = ("3.00", "3.01")
+"""Releases of Aurora MySQL 3 without Serverless v2."""
+
 
 def network(found: sections.Network, where: str = "network") -> Iterator[str]:
     """Yield a network's contradictions."""
@@ -32,12 +37,6 @@ def reach(found: sections.Network, services: tuple[str, ...], where: str = "netw
 
 def target(found: sections.Target, where: str = "target") -> Iterator[str]:
     """Yield a target's contradictions."""
-    aurora = found.aurora
-    if aurora.minimum_capacity > aurora.maximum_capacity:
-        yield (
-            f"{where}.aurora.minimumCapacity {aurora.minimum_capacity} is above {where}.aurora.maximumCapacity "
-            f"{aurora.maximum_capacity}: lower it"
-        )
     for section, engines in sections.KINDS.items():
         if section in found.model_fields_set and found.engine not in engines:
             known = " or ".join(engines)
@@ -47,8 +46,8 @@ def target(found: sections.Target, where: str = "target") -> Iterator[str]:
             f"{where}.masterRotationDays is given, but RDS manages no master password of an instance with read "
             "replicas: leave it out, and change the password by hand"
         )
-    if found.engine == "mysql" and found.engine_version.count(".") == 0:
-        yield f"{where}.engineVersion {found.engine_version} names no MySQL: write its major version, for example 8.4"
+    yield from _version(found, where)
+    yield from _aurora(found, where)
     if 0 < found.secret_recovery_days < 7:
         yield f"{where}.secretRecoveryDays is {found.secret_recovery_days}: write 0, or days from 7 to 30"
     if windows.overlap(found.backup_window, found.maintenance_window):
@@ -58,12 +57,48 @@ def target(found: sections.Target, where: str = "target") -> Iterator[str]:
         )
 
 
+def _version(found: sections.Target, where: str) -> Iterator[str]:
+    """Yield that a version is none of its engine's."""
+    engine, version = found.engine, found.engine_version
+    if engine == "mysql" and version.count(".") == 0:
+        yield f"{where}.engineVersion {version} names no MySQL: write its major version, for example 8.4"
+    if engine == "aurora-mysql" and version.partition(AURORA_MYSQL)[0].count(".") != 1:
+        example = sections.ENGINE_DEFAULTS[engine]["version"]
+        yield f"{where}.engineVersion {version} names no Aurora MySQL: write it as RDS does, for example {example}"
+    if engine != "aurora-mysql" and AURORA_MYSQL in version:
+        yield f"{where}.engineVersion {version} is an Aurora MySQL's, but {where}.engine is {engine}: change one"
+
+
+def _aurora(found: sections.Target, where: str) -> Iterator[str]:
+    """Yield what contradicts the class of a cluster's instances."""
+    aurora, version = found.aurora, found.engine_version
+    if aurora.instance_class == sections.SERVERLESS:
+        major, _, release = version.partition(AURORA_MYSQL)
+        if found.engine == "aurora-mysql" and (major == "5.7" or release.startswith(BEFORE_SERVERLESS)):
+            yield (
+                f"{where}.engineVersion {version} is older than Serverless v2: write 8.0.mysql_aurora.3.02.0 or later, "
+                f"or a class in {where}.aurora.instanceClass"
+            )
+        if aurora.minimum_capacity > aurora.maximum_capacity:
+            yield (
+                f"{where}.aurora.minimumCapacity {aurora.minimum_capacity} is above {where}.aurora.maximumCapacity "
+                f"{aurora.maximum_capacity}: lower it"
+            )
+        return
+    for key, alias in (("minimum_capacity", "minimumCapacity"), ("maximum_capacity", "maximumCapacity")):
+        if key in aurora.model_fields_set:
+            yield (
+                f"{where}.aurora.{alias} is given, but {where}.aurora.instanceClass is {aurora.instance_class}, which "
+                "does not scale: leave one out"
+            )
+
+
 def postgres_alone(found: sections.Target, where: str = "target") -> Iterator[str]:
     """Yield that a target runs MySQL where something is moved to it."""
-    if found.engine == "mysql":
+    if found.engine in sections.MYSQL:
         yield (
-            f"{where}.engine is mysql, but a migration's functions and DMS settings know PostgreSQL alone: write "
-            "aurora-postgresql or postgres, or choose composition database"
+            f"{where}.engine is {found.engine}, but a migration's functions and DMS settings know PostgreSQL alone: "
+            "write aurora-postgresql or postgres, or choose composition database"
         )
 
 

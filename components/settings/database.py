@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from components.settings import consistency
-from components.settings.sections import KINDS, Switchover, Target, Validation
+from components.settings.sections import MYSQL, Switchover, Target, Validation
 from components.settings.stack import Stack
 
 SERVICES = ("secretsmanager", "sns")
@@ -26,8 +26,6 @@ class Database(Stack):
         yield from super().contradictions()
         yield from consistency.reach(self.network, SERVICES)
         yield from consistency.target(target)
-        if target.engine not in KINDS["instance"]:
-            yield f"target.engine is {target.engine}, but a database stack makes an instance: write mysql or postgres"
         if target.database is None:
             yield "target.database: missing; write the name of the database to make"
         for key, alias in (
@@ -41,6 +39,6 @@ class Database(Stack):
                 "target.sslMode is verify-full, but validation.certificateBundle is missing: download the bundle of "
                 "AWS's authorities (global-bundle.pem) and name the file"
             )
-        if target.engine == "postgres":  # PyMySQL has no build
+        if target.engine not in MYSQL:  # PyMySQL has no build
             runs_on = Switchover(runtime=validation.runtime, architecture=validation.architecture)
             yield from consistency.functions(runs_on, "validation")

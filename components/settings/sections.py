@@ -16,6 +16,8 @@ WINDOW = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 WEEKLY = r"^(mon|tue|wed|thu|fri|sat|sun):\d\d:\d\d-(mon|tue|wed|thu|fri|sat|sun):\d\d:\d\d$"
 CLASS = r"^dms\.[a-z0-9]+\.[a-z0-9]+$"
 DB_CLASS = r"^db\.[a-z0-9-]+\.[a-z0-9]+$"
+SERVERLESS = "db.serverless"
+AURORA_CLASS = r"^db\.(serverless|[a-z0-9-]+\.[a-z0-9]+)$"
 PARAMETER = r"^[a-z][a-z0-9_.]*$"
 TARGET_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 NAME_PART = r"^[A-Za-z0-9_]{1,62}$"
@@ -27,10 +29,13 @@ CHANGES = {
     "remove": "remove-column",
 }
 """What a transformation can do, and DMS's word for it; `{}` stands for the value."""
-KINDS = {"aurora": ("aurora-postgresql",), "instance": ("postgres", "mysql")}
+KINDS = {"aurora": ("aurora-postgresql", "aurora-mysql"), "instance": ("postgres", "mysql")}
 """Sections of the target and the engines they belong to."""
+MYSQL = ("mysql", "aurora-mysql")
+"""Engines that speak MySQL."""
 ENGINE_DEFAULTS = {
     "aurora-postgresql": {"version": "17.5", "port": 5432},
+    "aurora-mysql": {"version": "8.4.mysql_aurora.8.4.7", "port": 3306},
     "postgres": {"version": "17.5", "port": 5432},
     "mysql": {"version": "8.4", "port": 3306},
 }
@@ -141,6 +146,9 @@ class Source(Section):
 class Aurora(Section):
     """What only an Aurora cluster has."""
 
+    instance_class: str = Field(
+        SERVERLESS, pattern=AURORA_CLASS, description="db.serverless, or a class, for example db.r6g.large"
+    )
     minimum_capacity: float = Field(0.5, ge=0.5, le=256, description="Aurora capacity units from 0.5 to 256")
     maximum_capacity: float = Field(2, ge=1, le=256, description="Aurora capacity units from 1 to 256")
     readers: int = Field(2, ge=0, le=15, description="a number of readers from 0 to 15")
@@ -163,8 +171,8 @@ def _default(key: str) -> Any:
 class Target(Section):
     """The database that is migrated to."""
 
-    engine: Literal["aurora-postgresql", "postgres", "mysql"] = Field(
-        "aurora-postgresql", description="aurora-postgresql, postgres or mysql"
+    engine: Literal["aurora-postgresql", "aurora-mysql", "postgres", "mysql"] = Field(
+        "aurora-postgresql", description="aurora-postgresql, aurora-mysql, postgres or mysql"
     )
     aurora: Aurora = Field(default_factory=Aurora)
     instance: Instance = Field(default_factory=Instance)
@@ -174,8 +182,8 @@ class Target(Section):
 
     engine_version: str = Field(
         default_factory=_default("version"),
-        pattern=r"^\d+(\.\d+){0,2}$",
-        description='a version, for example "17.5", or "8.4" for MySQL',
+        pattern=r"^\d+(\.\d+){0,2}(\.mysql_aurora(\.\d+){1,3})?$",
+        description='a version, for example "17.5", "8.4" for MySQL, "8.4.mysql_aurora.8.4.7" for Aurora MySQL',
     )
     extended_support: bool = Field(
         False, description="true to pay for a major version past its standard support when the database is made"

@@ -84,7 +84,7 @@ def _clusters_have_servers(servers: Servers) -> None:
 
     def make(self: Any, backend: Any, *args: Any, **kwargs: Any) -> None:
         made(self, backend, *args, **kwargs)
-        if self.engine != "aurora-postgresql":
+        if not self.engine.startswith("aurora-"):
             return
         password = self.master_user_secret.password if self.manage_master_user_password else self._master_user_password
         address = servers.take(self.db_cluster_arn, self, self.database_name, password)

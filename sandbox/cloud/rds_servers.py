@@ -87,7 +87,7 @@ class Postgres:
 class MariaDb:
     """A MariaDB server, by its superuser. It stands for MySQL, which Debian does not have, in any version."""
 
-    engines: ClassVar = ("mysql",)
+    engines: ClassVar = ("mysql", "aurora-mysql")
     # What RDS gives its master user of MySQL, as far as MariaDB knows it under the same name.
     RIGHTS = (
         "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES, "

@@ -14,8 +14,34 @@ Outputs = dict[str, Any]
 
 @pytest.fixture
 def instance(outputs: Outputs, aws: Aws) -> dict[str, Any]:
-    """The instance as RDS describes it."""
+    """The instance, or the cluster's first writer, as RDS describes it."""
     return dict(aws("rds").describe_db_instances(DBInstanceIdentifier=outputs["rds_instance_id"])["DBInstances"][0])
+
+
+@pytest.fixture
+def cluster(outputs: Outputs, aws: Aws) -> dict[str, Any] | None:
+    """The Aurora cluster as RDS describes it, None where the database is an instance."""
+    identifier = outputs["database_identifier"]
+    if identifier == outputs["rds_instance_id"]:
+        return None
+    return dict(aws("rds").describe_db_clusters(DBClusterIdentifier=identifier)["DBClusters"][0])
+
+
+@pytest.fixture
+def database(instance: dict[str, Any], cluster: dict[str, Any] | None) -> dict[str, Any]:
+    """The description that says what holds for the whole database: the cluster's where there is one."""
+    return cluster or instance
+
+
+@pytest.fixture
+def arns(instance: dict[str, Any], cluster: dict[str, Any] | None, aws: Aws) -> set[str]:
+    """ARNs of everything whose events are about the database."""
+    if cluster is None:
+        return {instance["DBInstanceArn"]}
+    of_cluster = [{"Name": "db-cluster-id", "Values": [cluster["DBClusterIdentifier"]]}]
+    members = aws("rds").describe_db_instances(Filters=of_cluster)["DBInstances"]
+    assert len(members) == len(cluster["DBClusterMembers"])
+    return {cluster["DBClusterArn"], *(member["DBInstanceArn"] for member in members)}
 
 
 @pytest.fixture
@@ -62,33 +88,43 @@ def test_the_database_is_reached_on_its_port_only(outputs: Outputs, aws: Aws) ->
     assert group["IpPermissionsEgress"] == []
 
 
-def test_the_instance_is_private_encrypted_backed_up_and_logs(outputs: Outputs, instance: dict[str, Any]) -> None:
+def test_the_database_is_private_encrypted_backed_up_and_logs(
+    outputs: Outputs, instance: dict[str, Any], cluster: dict[str, Any] | None, database: dict[str, Any]
+) -> None:
     assert instance["DBInstanceStatus"] == "available"
     assert not instance["PubliclyAccessible"]
-    assert instance["StorageEncrypted"]
-    assert instance["KmsKeyId"] == outputs["kms_key_arn"]
-    assert instance["BackupRetentionPeriod"] >= 1
     assert instance["MonitoringInterval"] == 60
-    assert instance["EnabledCloudwatchLogsExports"]
-    assert instance["Endpoint"]["Address"] == outputs["rds_endpoint"]
-    assert [g["VpcSecurityGroupId"] for g in instance["VpcSecurityGroups"]] == [outputs["database_security_group_id"]]
-    assert {tag["Key"] for tag in instance["TagList"]} >= {"Environment", "ManagedBy", "Purpose"}
+    assert database["StorageEncrypted"]
+    assert database["KmsKeyId"] == outputs["kms_key_arn"]
+    assert database["BackupRetentionPeriod"] >= 1
+    assert database["EnabledCloudwatchLogsExports"]
+    assert (cluster["Endpoint"] if cluster else instance["Endpoint"]["Address"]) == outputs["rds_endpoint"]
+    assert [g["VpcSecurityGroupId"] for g in database["VpcSecurityGroups"]] == [outputs["database_security_group_id"]]
+    assert {tag["Key"] for tag in database["TagList"]} >= {"Environment", "ManagedBy", "Purpose"}
 
 
-def test_its_parameters_are_those_of_its_engine(instance: dict[str, Any], aws: Aws) -> None:
-    group = instance["DBParameterGroups"][0]["DBParameterGroupName"]
-    found = aws("rds").describe_db_parameters(DBParameterGroupName=group, Source="user")["Parameters"]
+def test_its_parameters_are_those_of_its_engine(
+    instance: dict[str, Any], cluster: dict[str, Any] | None, aws: Aws
+) -> None:
+    if cluster:
+        name = cluster["DBClusterParameterGroup"]
+        asked = {"DBClusterParameterGroupName": name, "Source": "user"}
+        found = aws("rds").describe_db_cluster_parameters(**asked)["Parameters"]
+    else:
+        name = instance["DBParameterGroups"][0]["DBParameterGroupName"]
+        found = aws("rds").describe_db_parameters(DBParameterGroupName=name, Source="user")["Parameters"]
     values = {p["ParameterName"]: p.get("ParameterValue") for p in found}
-    known = {"mysql": ("binlog_format", "ROW"), "postgres": ("rds.logical_replication", "1")}
-    name, value = known[instance["Engine"]]
+    name, value = ("binlog_format", "ROW") if "mysql" in instance["Engine"] else ("rds.logical_replication", "1")
     assert values[name] == value
 
 
-def test_the_administrator_s_password_is_rotated(outputs: Outputs, instance: dict[str, Any], aws: Aws) -> None:
-    if instance["ReadReplicaDBInstanceIdentifiers"]:  # RDS manages no password beside them
+def test_the_administrator_s_password_is_rotated(
+    outputs: Outputs, instance: dict[str, Any], database: dict[str, Any], aws: Aws
+) -> None:
+    if instance.get("ReadReplicaDBInstanceIdentifiers"):  # RDS manages no password beside them
         assert "MasterUserSecret" not in instance
         return
-    assert instance["MasterUserSecret"]["SecretArn"] == outputs["db_secret_arn"]
+    assert database["MasterUserSecret"]["SecretArn"] == outputs["db_secret_arn"]
     secret = aws("secretsmanager").describe_secret(SecretId=outputs["db_secret_arn"])
     assert secret["RotationEnabled"]
     assert 1 <= secret["RotationRules"]["AutomaticallyAfterDays"] <= 1000
@@ -140,32 +176,40 @@ def test_its_role_may_read_this_secret_and_tell_this_topic(
     }
 
 
-def test_events_of_the_instance_call_the_function(outputs: Outputs, instance: dict[str, Any], aws: Aws) -> None:
+def test_events_of_the_database_call_the_function(
+    outputs: Outputs, instance: dict[str, Any], cluster: dict[str, Any] | None, arns: set[str], aws: Aws
+) -> None:
     events = aws("events")
     pattern = json.loads(events.describe_rule(Name=outputs["validation_rule_name"])["EventPattern"])
-    assert pattern["resources"] == [instance["DBInstanceArn"]]
-    assert pattern["detail"]["EventCategories"] == ["availability", "backup", "configuration change"]
+    assert set(pattern["resources"]) == arns
+    assert pattern["detail"]["EventCategories"][:3] == ["availability", "backup", "configuration change"]
     event = {
         "id": "1",
         "account": instance["DBInstanceArn"].split(":")[4],
         "source": "aws.rds",
         "time": "2026-01-01T00:00:00Z",
         "region": "us-east-1",
-        "resources": [instance["DBInstanceArn"]],
-        "detail-type": "RDS DB Instance Event",
     }
-    for category, wanted in (("availability", True), ("backup", True), ("maintenance", False)):
-        told = json.dumps({**event, "detail": {"EventCategories": [category], "Message": "any"}})
-        assert events.test_event_pattern(EventPattern=json.dumps(pattern), Event=told)["Result"] is wanted
+    categories = {"availability": True, "backup": True, "maintenance": False, "failover": cluster is not None}
+    for arn in arns:
+        kind = "Cluster" if ":cluster:" in arn else "Instance"
+        about = {**event, "resources": [arn], "detail-type": f"RDS DB {kind} Event"}
+        for category, wanted in categories.items():
+            told = json.dumps({**about, "detail": {"EventCategories": [category], "Message": "any"}})
+            assert events.test_event_pattern(EventPattern=json.dumps(pattern), Event=told)["Result"] is wanted
     [target] = events.list_targets_by_rule(Rule=outputs["validation_rule_name"])["Targets"]
     assert target["Arn"] == outputs["validation_lambda_arn"]
 
 
-def test_alarms_watch_the_instance_and_tell_the_topic(outputs: Outputs, instance: dict[str, Any], aws: Aws) -> None:
+def test_alarms_watch_the_database_and_tell_the_topic(
+    outputs: Outputs, instance: dict[str, Any], cluster: dict[str, Any] | None, aws: Aws
+) -> None:
     found = aws("cloudwatch").describe_alarms(AlarmNames=outputs["alarm_names"])["MetricAlarms"]
     watched = {(a["MetricName"], a["Dimensions"][0]["Value"]) for a in found}
-    own = {(name, outputs["rds_instance_id"]) for name in ("CPUUtilization", "DatabaseConnections", "FreeStorageSpace")}
-    assert watched == own | {("ReplicaLag", name) for name in instance["ReadReplicaDBInstanceIdentifiers"]}
+    # A cluster's storage grows by itself, and its readers share it.
+    metrics = ("CPUUtilization", "DatabaseConnections", *(() if cluster else ("FreeStorageSpace",)))
+    own = {(name, outputs["database_identifier"]) for name in metrics}
+    assert watched == own | {("ReplicaLag", name) for name in instance.get("ReadReplicaDBInstanceIdentifiers", [])}
     assert all(alarm["AlarmActions"] == [outputs["topic_arn"]] for alarm in found)
     topic = aws("sns").get_topic_attributes(TopicArn=outputs["topic_arn"])["Attributes"]
     assert topic["KmsMasterKeyId"] == outputs["kms_key_arn"]

@@ -322,7 +322,7 @@ SAMPLES: dict[str, Sample] = {
     ),
     "aws:rds/cluster:Cluster": Sample(
         lambda make: {
-            "engine": "aurora-mysql",  # the sandbox's one target server is the stack's
+            "engine": "mysql",  # no Aurora, which would want a server: the sandbox's only one is the stack's
             "masterUsername": "admin",
             "masterPassword": "sample-password",
             "engineLifecycleSupport": "open-source-rds-extended-support-disabled",
@@ -335,7 +335,7 @@ SAMPLES: dict[str, Sample] = {
     "aws:rds/clusterInstance:ClusterInstance": Sample(
         lambda make: {
             "clusterIdentifier": make("aws:rds/cluster:Cluster"),
-            "engine": "aurora-mysql",
+            "engine": "mysql",
             "instanceClass": "db.serverless",
             "promotionTier": 1,
         },

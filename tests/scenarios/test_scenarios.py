@@ -7,8 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from sandbox import instance as instances
 from sandbox import lifecycle
@@ -22,19 +25,35 @@ from tests.support.cloud import left_over
 ELSEWHERE = ("onprem-postgres-aurora", "postgres-dev-to-staging")
 """What Pulumi.dev.yaml and Pulumi.staging.yaml deploy as well, in the other tests."""
 
+TARGET = "database-migration:target"
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "rds-mysql-on-aurora": (
+        "rds-mysql",
+        {
+            "engine": "aurora-mysql",
+            "engineVersion": "8.0.mysql_aurora.3.08.0",
+            "aurora": {"maximumCapacity": 1, "readers": 1},
+        },
+    ),
+}
+"""What the documentation says an example may be turned into: the example, and what its target says instead."""
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "deployed" in metafunc.fixturenames:
         every = metafunc.config.getoption("--every-scenario")
-        wanted = [name for name in EXAMPLES if every or name not in ELSEWHERE]
+        wanted = [name for name in (*EXAMPLES, *VARIANTS) if every or name not in ELSEWHERE]
         metafunc.parametrize("deployed", wanted, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
-def deployed(request: pytest.FixtureRequest) -> Iterator[Instance]:
+def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """A sandbox with the scenario's stack deployed."""
     name = f"sandbox-scenario-{os.getpid()}"
-    options = Options(name, f"examples/{request.param}.yaml", end_with_parent=True)
+    config = f"examples/{request.param}.yaml"
+    if request.param in VARIANTS:
+        config = str(varied(request.param, tmp_path_factory.mktemp("config") / "variant.yaml"))
+    options = Options(name, config, end_with_parent=True)
     instance = lifecycle.start(options, print)
     try:
         shop.create(instance.source, 500, 7, shop.new_passwords())
@@ -43,6 +62,16 @@ def deployed(request: pytest.FixtureRequest) -> Iterator[Instance]:
         yield instance
     finally:
         instances.stop(name)
+
+
+def varied(variant: str, path: Path) -> Path:
+    """Write the configuration of a variant of an example."""
+    example, changes = VARIANTS[variant]
+    written = yaml.safe_load((REPOSITORY / "examples" / f"{example}.yaml").read_text())
+    kept = {key: value for key, value in written["config"][TARGET].items() if key != "instance"}
+    written["config"][TARGET] = {**kept, **changes}
+    path.write_text(yaml.safe_dump(written))
+    return path
 
 
 def run(instance: Instance, *command: str) -> subprocess.CompletedProcess[str]:

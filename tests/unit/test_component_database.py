@@ -20,7 +20,7 @@ MONITORING: DatabaseMonitoringArgs = {
 }
 VALIDATION: DatabaseValidationArgs = {
     "engine": "mysql",
-    "instance_arn": "arn:instance",
+    "arns": ["arn:instance"],
     "host": "db.example",
     "port": 3306,
     "database_name": "shop",
@@ -146,6 +146,16 @@ def test_events_of_this_instance_alone_call_it() -> None:
     assert permission["sourceArn"].endswith("val-events")
 
 
+def test_events_of_a_cluster_and_its_instances_call_it() -> None:
+    recorder = validation(engine="aurora-mysql", arns=["arn:cluster", "arn:writer"])
+    pattern = json.loads(recorder.one("aws:cloudwatch/eventRule:EventRule")["eventPattern"])
+    assert pattern["detail-type"] == ["RDS DB Instance Event", "RDS DB Cluster Event"]
+    assert pattern["resources"] == ["arn:cluster", "arn:writer"]
+    assert "failover" in pattern["detail"]["EventCategories"]
+    environment = recorder.one("aws:lambda/function:Function")["environment"]["variables"]
+    assert json.loads(environment["VALIDATION"])["engine"] == "mysql"
+
+
 def test_the_authority_is_deployed_beside_the_code(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.pem"
     bundle.write_text("certificates")
@@ -159,7 +169,7 @@ def test_the_authority_is_deployed_beside_the_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"engine": "oracle"}, "engine is 'oracle': write one of mysql, postgres"),
+        ({"engine": "oracle"}, "engine is 'oracle': write one of aurora-mysql, aurora-postgresql, mysql, postgres"),
         ({"ssl_mode": "prefer"}, "ssl_mode is 'prefer': write one of none, require, verify-full"),
         ({"ssl_mode": "verify-full"}, "no certificate_bundle is given: name the PEM file"),
         ({"architecture": "mips"}, "architecture is 'mips'"),

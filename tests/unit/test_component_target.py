@@ -116,6 +116,8 @@ def test_a_later_engine_version_is_aws_s_business() -> None:
         ("16.9", {}, "db-parameters-16"),
         ("17.5", {"instance": {}}, "db-parameters-17"),
         ("8.4.5", {"instance": {}, "engine": "mysql"}, "db-parameters-8-4"),
+        ("8.0.mysql_aurora.3.08.0", {"engine": "aurora-mysql"}, "db-parameters-8-0"),
+        ("8.4", {"engine": "aurora-mysql"}, "db-parameters-8-4"),
     ],
 )
 def test_another_major_version_gets_a_parameter_group_of_its_own(
@@ -304,6 +306,69 @@ def test_performance_insights_are_left_out_where_rds_refuses_them(instance_class
     assert small["performanceInsightsEnabled"] is True, "PostgreSQL has them on every class"
 
 
+AURORA_MYSQL = {"engine": "aurora-mysql", "engine_version": "8.0.mysql_aurora.3.08.0"}
+
+
+def test_aurora_mysql_has_the_cluster_s_children_and_mysql_s_settings() -> None:
+    recorder = target(**AURORA_MYSQL)
+    assert {kind for kind in recorder.kinds().values() if kind.startswith("aws:rds/")} == {
+        "aws:rds/subnetGroup:SubnetGroup",
+        "aws:rds/clusterParameterGroup:ClusterParameterGroup",
+        "aws:rds/cluster:Cluster",
+        "aws:rds/clusterInstance:ClusterInstance",
+    }
+    cluster = recorder.one("aws:rds/cluster:Cluster")
+    assert (cluster["engine"], cluster["engineVersion"]) == ("aurora-mysql", AURORA_MYSQL["engine_version"])
+    assert cluster["port"] == 3306
+    assert cluster["enabledCloudwatchLogsExports"] == ["error", "slowquery"]
+    assert recorder.named("db-slowquery-log").inputs["name"] == "/aws/rds/cluster/db-cluster/slowquery"
+    instances = recorder.of("aws:rds/clusterInstance:ClusterInstance")
+    assert {i["engine"] for i in instances.values()} == {"aurora-mysql"}
+    group = recorder.one("aws:rds/clusterParameterGroup:ClusterParameterGroup")
+    values = {p["name"]: (p["value"], p["applyMethod"]) for p in group["parameters"]}
+    assert group["family"] == "aurora-mysql8.0"
+    assert values["binlog_format"] == ("ROW", "pending-reboot"), "static in Aurora"
+    assert values["require_secure_transport"] == ("ON", "immediate")
+    assert values["character_set_server"] == ("utf8mb4", "immediate")
+    secret = json.loads(recorder.named("db-application-secret-value").inputs["secretString"])
+    assert (secret["engine"], secret["port"]) == ("mysql", 3306)
+    assert recorder.outputs["db"]["engine"] == "aurora-mysql"
+
+
+@pytest.mark.parametrize(
+    ("engine", "instance_class", "insights"),
+    [
+        ("aurora-mysql", "db.serverless", True),
+        ("aurora-mysql", "db.r6g.large", True),
+        ("aurora-mysql", "db.t4g.medium", True),
+        ("aurora-mysql", "db.t3.medium", False),
+        ("aurora-mysql", "db.t4g.small", False),
+        ("aurora-postgresql", "db.t3.medium", True),
+    ],
+)
+def test_a_cluster_s_class_decides_on_scaling_and_performance_insights(
+    engine: str, instance_class: str, insights: bool
+) -> None:
+    recorder = target(engine=engine, aurora={"instance_class": instance_class, "readers": 1})
+    for instance in recorder.of("aws:rds/clusterInstance:ClusterInstance").values():
+        assert instance["instanceClass"] == instance_class
+        assert instance["performanceInsightsEnabled"] is insights
+    scales = "serverlessv2ScalingConfiguration" in recorder.one("aws:rds/cluster:Cluster")
+    assert scales is (instance_class == "db.serverless")
+
+
+def test_events_are_those_of_the_cluster_and_its_instances() -> None:
+    outputs = target(aurora={"readers": 1}).outputs["db"]
+    assert [arn.rsplit("/", 1)[-1].rsplit(":", 1)[-1] for arn in outputs["arns"]] == [
+        "db-cluster",
+        "db-writer",
+        "db-reader-1",
+    ]
+    assert outputs["instance_identifier"] == "db-writer"
+    alone = target(instance={}).outputs["db"]
+    assert (alone["arns"], alone["instance_identifier"]) == ([alone["arn"]], "db-instance")
+
+
 def test_read_replicas_follow_the_instance_and_are_watched() -> None:
     recorder = target(**{**MYSQL, "instance": {"instance_class": "db.m6g.large", "read_replicas": 2}})
     replica = recorder.named("db-replica-2").inputs
@@ -369,7 +434,8 @@ def test_users_and_vault_are_made_only_where_they_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"engine": "mysql"}, "engine is 'mysql': write one of aurora-postgresql"),
+        ({"engine": "mysql"}, "engine is 'mysql': write one of aurora-mysql, aurora-postgresql"),
+        ({"engine": "aurora-mysql", "instance": {}}, "engine of an instance is 'aurora-mysql': write one of mysql, po"),
         ({"engine": "oracle", "instance": {}}, "engine of an instance is 'oracle': write one of mysql, postgres"),
         ({"instance": {"read_replicas": 16}}, "instance.read_replicas is 16: write a number from 0 to 15"),
         ({"master_rotation_days": 0}, "master_rotation_days is 0: write a number from 1 to 1000"),

@@ -148,6 +148,13 @@ def test_an_estimate_adds_up() -> None:
     assert costs.total(items) == 121.07
 
 
+def test_a_cluster_of_a_class_is_paid_by_its_instances() -> None:
+    instance = {"clusterIdentifier": "c", "instanceClass": "db.r5.large"}
+    cluster = ("aws:rds/cluster:Cluster", "c", {"clusterIdentifier": "c"})
+    [item] = costs.estimate([cluster, *(("aws:rds/clusterInstance:ClusterInstance", n, instance) for n in "wr")])
+    assert (item.what, item.count, item.dollars) == ("Aurora instance", 2, 365.0)
+
+
 def test_a_class_without_a_price_says_where_to_add_it() -> None:
     with pytest.raises(costs.UnknownPriceError, match="no price of db.x9.huge: add it to gallery/costs.py"):
         costs.estimate([("aws:rds/instance:Instance", "i", {"instanceClass": "db.x9.huge"})])

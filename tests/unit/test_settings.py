@@ -126,7 +126,7 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
         ),
         (
             {"target": {"engine": "postgres", "aurora": {"readers": 1}}},
-            "target.aurora is given, but target.engine is postgres: leave it out, or write aurora-postgresql",
+            "target.engine is postgres: leave it out, or write aurora-postgresql or aurora-mysql",
         ),
         (
             {"target": {"instance": {"multiAz": False}}},
@@ -142,6 +142,15 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
             "target.masterRotationDays is given, but RDS manages no master password of an instance with read replicas",
         ),
         ({"target": {"engine": "mysql"}}, "target.engine is mysql, but a migration's functions and DMS settings know"),
+        ({"target": {"engine": "aurora-mysql"}}, "target.engine is aurora-mysql, but a migration's functions and DMS"),
+        (
+            {"target": {"engineVersion": "8.4.mysql_aurora.8.4.7"}},
+            "8.4.mysql_aurora.8.4.7 is an Aurora MySQL's, but target.engine is aurora-postgresql: change one",
+        ),
+        (
+            {"target": {"aurora": {"instanceClass": "db.r6g.large", "maximumCapacity": 8}}},
+            "target.aurora.maximumCapacity is given, but target.aurora.instanceClass is db.r6g.large, which does not",
+        ),
         ({"source": {"sslMode": "verify-full"}}, "source.sslMode is verify-full, but neither DMS nor the functions"),
         ({"target": {"sslMode": "verify-full"}}, "target.sslMode is verify-full, but neither DMS nor the functions"),
         (
@@ -180,7 +189,11 @@ def test_contradictions(changes: dict[str, Any], said: str) -> None:
 
 
 def test_port_and_version_follow_the_engine() -> None:
-    for engine, port, version in (("postgres", 5432, "17.5"), ("mysql", 3306, "8.4")):
+    for engine, port, version in (
+        ("postgres", 5432, "17.5"),
+        ("mysql", 3306, "8.4"),
+        ("aurora-mysql", 3306, "8.4.mysql_aurora.8.4.7"),
+    ):
         target = settings.Target(engine=engine)
         assert (target.port, target.engine_version) == (port, version)
     assert settings.Target(engine="mysql", port=3307).port == 3307
@@ -231,8 +244,16 @@ def test_the_least_database_has_secure_defaults() -> None:
     [
         ({"target": {"engine": "mysql"}}, "target.database: missing; write the name of the database to make"),
         (
-            {"target": {"database": "shop"}},
-            "target.engine is aurora-postgresql, but a database stack makes an instance",
+            {"target": {"engine": "aurora-mysql", "database": "shop", "engineVersion": "8.4.7"}},
+            "target.engineVersion 8.4.7 names no Aurora MySQL: write it as RDS does, for example 8.4.mysql_aurora",
+        ),
+        (
+            {"target": {"engine": "aurora-mysql", "database": "shop", "engineVersion": "8.0.mysql_aurora.3.01.1"}},
+            "8.0.mysql_aurora.3.01.1 is older than Serverless v2: write 8.0.mysql_aurora.3.02.0 or later, or a class",
+        ),
+        (
+            {"target": {"engine": "aurora-mysql", "database": "shop", "engineVersion": "5.7"}},
+            "target.engineVersion 5.7 is older than Serverless v2",
         ),
         (
             {"target": {**DATABASE["target"], "applicationUsername": "app"}},
@@ -263,5 +284,21 @@ def test_contradictions_of_a_database(changes: dict[str, Any], said: str) -> Non
     assert any(said in line for line in lines), lines
 
 
-def test_mysql_s_driver_runs_anywhere() -> None:
-    settings.load({**DATABASE, "validation": {"architecture": "arm64", "runtime": "python3.11"}})
+@pytest.mark.parametrize("engine", ["mysql", "aurora-mysql"])
+def test_mysql_s_driver_runs_anywhere(engine: str) -> None:
+    target = {"engine": engine, "database": "shop"}
+    settings.load({**DATABASE, "target": target, "validation": {"architecture": "arm64", "runtime": "python3.11"}})
+
+
+@pytest.mark.parametrize("version", ["8.0", "8.0.mysql_aurora.3.08.0", "8.4.mysql_aurora.8.4.7"])
+def test_a_database_may_be_an_aurora_mysql(version: str) -> None:
+    target = {"engine": "aurora-mysql", "database": "shop", "engineVersion": version}
+    loaded = settings.load({**DATABASE, "target": target})
+    assert isinstance(loaded, settings.Database)
+    assert loaded.target.kind("aurora")["instance_class"] == "db.serverless"
+    assert loaded.target.kind("instance") is None
+
+
+def test_an_old_aurora_mysql_runs_on_a_class() -> None:
+    target = {"engine": "aurora-mysql", "database": "shop", "engineVersion": "5.7.mysql_aurora.2.12.6"}
+    settings.load({**DATABASE, "target": {**target, "aurora": {"instanceClass": "db.r6g.large"}}})

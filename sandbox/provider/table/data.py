@@ -238,7 +238,8 @@ ENTRIES = (
         name="clusterIdentifier",
         secrets=frozenset({"masterPassword"}),
         tagging=RDS_TAGGING,
-        truth="a PostgreSQL server on this machine, without Aurora's storage; instances are views of the same server",
+        truth="a PostgreSQL server on this machine, or MariaDB for MySQL, without Aurora's storage; its instances are "
+        "views of the same server",
     ),
     Entry(
         type="aws:rds/clusterInstance:ClusterInstance",
