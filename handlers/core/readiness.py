@@ -34,6 +34,7 @@ class Observation:
     missing_sequences: tuple[str, ...] = ()
     missing_roles: tuple[str, ...] = ()
     no_way_back: tuple[str, ...] = ()
+    canary: tuple[str, ...] = ()
 
 
 def replicating(task: TaskState) -> list[str]:
@@ -75,6 +76,7 @@ def reasons_against(seen: Observation, limits: Limits) -> list[str]:
         (seen.missing_tables, "tables missing on the closed side: carry the schema for"),
         (seen.missing_sequences, "sequences missing on the closed side: carry the schema for"),
         (seen.missing_roles, "roles of the open side missing on the closed one: create"),
+        (seen.canary, "there could be no canary (or leave switchover.canary out):"),
         (seen.no_way_back, "there would be no way back (or set switchover.failBack to false):"),
     ):
         if found:
