@@ -1,13 +1,14 @@
 """Samples of the rows of both sides, compared while writes go on, each given the time a change may take."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from handlers.clock import Clock
 from handlers.core import samples
-from handlers.core.comparison import Table
+from handlers.core.comparison import Column, Table
 from handlers.core.samples import Doubt, Key
+from handlers.migration import Door
 from handlers.survey import Survey
 
 ROWS = 1000
@@ -15,6 +16,16 @@ ROWS = 1000
 PAUSE_SECONDS = 0.5
 DRAW_SHARE = 0.4
 """How much of the time drawing may take; the rest is for changes to arrive."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """A table as one side has it: its columns in an order that both hash them in, and its primary key."""
+
+    door: Door
+    table: Table
+    columns: Sequence[Column]
+    key: Key
 
 
 @dataclass
@@ -34,9 +45,7 @@ class Samples:
     @property
     def comparable(self) -> list[Table]:
         """Tables of both sides with the same primary key: others are left to the comparison behind the fence."""
-        old, new = self.keys
-        shared = self.survey.old_tables.keys() & self.survey.new_tables.keys() & old.keys() & new.keys()
-        return sorted(table for table in shared if old[table].names == new[table].names)
+        return [table for table in self.survey.tables if self._sides(table) is not None]
 
     def compare(self, clock: Clock, seconds: float, patience: float) -> list[str]:
         """Draw, compare, and look again at what differs; return a line for every table with rows that stay different.
@@ -74,20 +83,27 @@ class Samples:
 
     def _draw(self, table: Table) -> None:
         """Draw from both sides: one alone would never show the rows that only the other has."""
-        sides = zip((self.survey.old, self.survey.new), self.keys, strict=True)
-        both = [row for door, keys in sides for row in door.database.draw(table, keys[table], ROWS)]
+        both = [row for side in self._sides(table) or () for row in side.door.database.draw(side.table, side.key, ROWS)]
         self.drawn[table] = list(dict.fromkeys(both))
 
     def _look(self, table: Table, rows: Iterable[int], clock: Clock) -> None:
         rows = list(rows)
-        wanted, columns = [self.drawn[table][row] for row in rows], self.survey.old_tables[table]
+        wanted = [self.drawn[table][row] for row in rows]
         here, there = (
-            {
-                rows[place]: found
-                for place, found in door.database.hashes(
-                    table, keys[table], wanted, columns, record_hash=self.survey.record_hash
-                ).items()
-            }
-            for door, keys in zip((self.survey.old, self.survey.new), self.keys, strict=True)
+            {rows[place]: one for place, one in self._hashes(side, wanted).items()} for side in self._sides(table) or ()
         )
         self.doubts[table] = samples.doubts(rows, here, there, self.doubts.get(table, {}), clock.now())
+
+    def _hashes(self, side: "Side", wanted: Sequence[tuple[str, ...]]) -> dict[int, str]:
+        record_hash = self.survey.record_hash
+        return side.door.database.hashes(side.table, side.key, wanted, side.columns, record_hash=record_hash)
+
+    def _sides(self, table: Table) -> tuple["Side", "Side"] | None:
+        """Return what a table is on both sides, None where it is not on both with the same primary key."""
+        survey, (old, new) = self.survey, self.keys
+        if table not in survey.old_tables or table not in survey.new_tables:
+            return None
+        columns = survey.old_tables[table]
+        if table not in old or table not in new or old[table].names != new[table].names:
+            return None
+        return Side(survey.old, table, columns, old[table]), Side(survey.new, table, columns, new[table])

@@ -45,7 +45,7 @@ def _lead(migration: Migration, record: Record, percent: int, seconds: float) ->
         problems = target.database.lacks_to_only_read(config.canary.roles)
         if problems:
             raise Refused("; ".join(problems))
-        record = migration.begin(record, Step.CANARY)
+        record = migration.begin(record, Step.CANARY, {"readers": list(config.canary.roles)})
         target.database.act(record.token, access.admit(target.database.access(), config.canary.roles))
     weights = {
         config.dns.writer_name: dict(record.direction.before),

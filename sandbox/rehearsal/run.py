@@ -59,13 +59,19 @@ def rehearse(request: Request) -> int:
 
 
 def _refuse_what_can_t_be_rehearsed(stack_config: str) -> None:
-    """Raise SandboxError for a stack that moves no database of this machine."""
-    reason = NOT_REHEARSED.get(stack.composition(stack.load(stack_config)))
+    """Raise SandboxError for a stack that moves no database of this machine, or whose switchover needs a person."""
+    config = stack.load(stack_config)
+    reason = NOT_REHEARSED.get(stack.composition(config))
     if reason:
         moving = " or ".join(sorted(BEGINNINGS, reverse=True))
         raise SandboxError(
             f"{stack_config} {reason}: name a configuration of composition {moving}, or deploy this one with "
             "`python -m sandbox up`"
+        )
+    if not stack.switches_by_hand(config):
+        raise SandboxError(
+            f"{stack_config} has a switchover.canary, or a switchover.mode other than manual: a rehearsal starts the "
+            "switchover and answers no question; rehearse a copy without, or deploy this with `python -m sandbox up`"
         )
 
 

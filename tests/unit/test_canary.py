@@ -168,6 +168,13 @@ def test_a_switch_that_is_taken_back_sends_the_readers_back_too() -> None:
     all_as_before(world)
 
 
+def test_readers_are_sent_away_though_the_config_names_them_no_more() -> None:
+    world = reading()
+    world.config["canary"] = {"roles": [], "seconds": 0}
+    assert call(world, undo)["outcome"] == "undone"
+    all_as_before(world)
+
+
 def test_an_aborted_canary_lets_nobody_in_any_more() -> None:
     world = reading()
     act = world.target.act
