@@ -33,19 +33,25 @@ class Samples:
     """Rows drawn from both sides' tables, and those that differ."""
 
     survey: Survey
-    keys: tuple[dict[Table, Key], dict[Table, Key]]
+    sides: dict[Table, tuple[Side, Side]]
     drawn: dict[Table, list[tuple[str, ...]]] = field(default_factory=dict)
     doubts: dict[Table, dict[int, Doubt]] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, survey: Survey) -> "Samples":
-        """Read what primary keys there are."""
-        return cls(survey, (survey.old.database.keys(), survey.new.database.keys()))
+        """Find the tables of both sides with the same primary key: others are left to the comparison behind the fence.
 
-    @property
-    def comparable(self) -> list[Table]:
-        """Tables of both sides with the same primary key: others are left to the comparison behind the fence."""
-        return [table for table in self.survey.tables if self._sides(table) is not None]
+        Both sides hash the columns of the old one, or their order could differ unseen.
+        """
+        old, new = survey.old.database.keys(), survey.new.database.keys()
+        sides = {}
+        for table in survey.tables:
+            on_both = table in survey.old_tables and table in survey.new_tables
+            if on_both and table in old and table in new and old[table].names == new[table].names:
+                columns = survey.old_tables[table]
+                here, there = Side(survey.old, table, columns, old[table]), Side(survey.new, table, columns, new[table])
+                sides[table] = (here, there)
+        return cls(survey, sides)
 
     def compare(self, clock: Clock, seconds: float, patience: float) -> list[str]:
         """Draw, compare, and look again at what differs; return a line for every table with rows that stay different.
@@ -54,7 +60,7 @@ class Samples:
         fence.
         """
         began = clock.now()
-        for table in self.comparable:
+        for table in self.sides:
             if clock.now() >= began + seconds * DRAW_SHARE:
                 break
             self._draw(table)
@@ -83,27 +89,17 @@ class Samples:
 
     def _draw(self, table: Table) -> None:
         """Draw from both sides: one alone would never show the rows that only the other has."""
-        both = [row for side in self._sides(table) or () for row in side.door.database.draw(side.table, side.key, ROWS)]
+        both = [row for side in self.sides[table] for row in side.door.database.draw(side.table, side.key, ROWS)]
         self.drawn[table] = list(dict.fromkeys(both))
 
     def _look(self, table: Table, rows: Iterable[int], clock: Clock) -> None:
         rows = list(rows)
         wanted = [self.drawn[table][row] for row in rows]
         here, there = (
-            {rows[place]: one for place, one in self._hashes(side, wanted).items()} for side in self._sides(table) or ()
+            {rows[place]: one for place, one in self._hashes(side, wanted).items()} for side in self.sides[table]
         )
         self.doubts[table] = samples.doubts(rows, here, there, self.doubts.get(table, {}), clock.now())
 
-    def _hashes(self, side: "Side", wanted: Sequence[tuple[str, ...]]) -> dict[int, str]:
+    def _hashes(self, side: Side, wanted: Sequence[tuple[str, ...]]) -> dict[int, str]:
         record_hash = self.survey.record_hash
         return side.door.database.hashes(side.table, side.key, wanted, side.columns, record_hash=record_hash)
-
-    def _sides(self, table: Table) -> tuple["Side", "Side"] | None:
-        """Return what a table is on both sides, None where it is not on both with the same primary key."""
-        survey, (old, new) = self.survey, self.keys
-        if table not in survey.old_tables or table not in survey.new_tables:
-            return None
-        columns = survey.old_tables[table]
-        if table not in old or table not in new or old[table].names != new[table].names:
-            return None
-        return Side(survey.old, table, columns, old[table]), Side(survey.new, table, columns, new[table])

@@ -105,8 +105,8 @@ class Migration:
         def told() -> bool:
             found = sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
             self.heard += [json.loads(message["Body"]) for message in found]
-            ended = self.operator.record().get("phase") == "undone" and self.operator.record()["owner"] == execution
-            assert not ended, self.state()
+            record = self.operator.record()
+            assert (record.get("owner"), record.get("phase")) != (execution, "undone"), self.state()
             return any(message.get("execution") == execution for message in self.heard)
 
         self.operator.wait(told, "the question")
