@@ -13,7 +13,7 @@ from components.switchover_machine import SECONDS, STEPS, definition
 
 OBSERVE_SCHEDULE = "rate(1 minute)"
 FUNCTIONS = {**SECONDS, "prepare": 600, "observe": 60}
-"""Every function and its timeout in seconds."""
+"""Every function there can be and its timeout in seconds."""
 CONFIG_PARAMETER = "CONFIG_PARAMETER"
 
 
@@ -50,6 +50,12 @@ class SwitchoverArgs(TypedDict):
     """Secrets the functions read."""
     secret_key_arns: NotRequired[list[pulumi.Input[str]]]
     """Keys that encrypt those of them that `kms_key_arn` does not. Default none."""
+    safe_to_switch_alarm: pulumi.Input[str]
+    """Name of the composite alarm that is in ALARM while nothing speaks against a switchover."""
+    canary_percents: NotRequired[list[int]]
+    """Shares of the readers, rising to 100, that read from the target ahead of the switchover. Default none."""
+    approval_seconds: NotRequired[int | None]
+    """How long people have to approve before the switch. Default: nobody is asked."""
     runtime: NotRequired[str]
     """Lambda runtime. Default python3.13."""
     architecture: NotRequired[str]
@@ -80,6 +86,9 @@ class Switchover(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.get("tags", {})
+        self._percents = [checks.whole("canary_percents", p, 1, 100) for p in args.get("canary_percents", [])]
+        asked = args.get("approval_seconds")
+        self._approval_seconds = None if asked is None else checks.whole("approval_seconds", asked, 60, 1209600)
         self._around = vpc_function.surroundings(self, args, args["security_group_id"])
         path = args["parameter_path"]
         config_name, state_name = f"{path}/config", f"{path}/state"
@@ -88,7 +97,7 @@ class Switchover(pulumi.ComponentResource):
         state = self._parameter("state", state_name, json.dumps({"phase": "declared"}), automation_writes=True)
         dead_letters = self._queue()
         functions = self._functions(config_name, table, state, dead_letters)
-        machine = self._machine({step: functions[step] for step in STEPS})
+        machine = self._machine({step: functions[step] for step in STEPS if step in functions})
         config = {
             "migration_id": args["migration_id"],
             **args["config"],
@@ -190,6 +199,7 @@ class Switchover(pulumi.ComponentResource):
                 dead_letters=dead_letters.arn,
             )
             for purpose, seconds in FUNCTIONS.items()
+            if (purpose != "canary" or self._percents) and (purpose != "ask" or self._approval_seconds is not None)
         }
 
     def _log_group(self, purpose: str, path: str) -> aws.cloudwatch.LogGroup:
@@ -231,6 +241,7 @@ class Switchover(pulumi.ComponentResource):
         describe_task = allow(*kind.describe, on="*")
         tables = allow(kind.statistics, on=args["task_arns"])
         metrics = allow("cloudwatch:GetMetricData", on="*")
+        alarms = allow("cloudwatch:DescribeAlarms", on="*")  # a narrower right shows no composite alarm
         machine = pulumi.Output.concat(
             "arn:aws:states:", args["region"], ":", args["account_id"], f":stateMachine:{self._name}"
         )
@@ -244,6 +255,8 @@ class Switchover(pulumi.ComponentResource):
             ],
             "gate": [*read, *write, *databases, describe_task, tables, metrics],
             "announce": [*read, *write, *names, synced],
+            "canary": [*read, *write, *databases, *names, synced, describe_task, tables, metrics, alarms],
+            "ask": [*read, *write, *databases, *tell, describe_task],
             "switch": [*read, *write, *databases, *names, describe_task],
             "undo": [*read, *write, *databases, *names, *tell],
             "settle": [
@@ -275,6 +288,7 @@ class Switchover(pulumi.ComponentResource):
                 describe_task,
                 tables,
                 metrics,
+                alarms,
             ],
         }
 
@@ -318,7 +332,7 @@ class Switchover(pulumi.ComponentResource):
             type="STANDARD",
             role_arn=role.arn,
             definition=pulumi.Output.all(**{step: function.arn for step, function in functions.items()}).apply(
-                lambda known: json.dumps(definition(known), sort_keys=True)
+                lambda known: json.dumps(definition(known, self._percents, self._approval_seconds), sort_keys=True)
             ),
             logging_configuration={
                 "level": "ALL",
@@ -331,7 +345,7 @@ class Switchover(pulumi.ComponentResource):
         )
 
     def _observe(self, function: aws.lambda_.Function, dead_letters: aws.sqs.Queue) -> None:
-        """Call the observer on DMS's events and, because they are best effort, every minute."""
+        """Call the observer on events of DMS and the alarm and, because they are best effort, every minute."""
         pattern = pulumi.Output.json_dumps(
             {
                 "source": ["aws.dms"],
@@ -340,7 +354,16 @@ class Switchover(pulumi.ComponentResource):
             },
             sort_keys=True,
         )
+        alarm = pulumi.Output.json_dumps(
+            {
+                "source": ["aws.cloudwatch"],
+                "detail-type": ["CloudWatch Alarm State Change"],
+                "detail": {"alarmName": [self._args["safe_to_switch_alarm"]]},
+            },
+            sort_keys=True,
+        )
         triggers: dict[str, dict[str, Any]] = {
+            "safe-to-switch": {"event_pattern": alarm, "description": "It became safe to switch over, or no longer is"},
             "task-events": {"event_pattern": pattern, "description": "State changes of the replication task"},
             "poll": {
                 "schedule_expression": OBSERVE_SCHEDULE,

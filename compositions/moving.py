@@ -199,6 +199,7 @@ def switchover(
         target.replication_secret_arn,
         *(side.application_secret_arn for side in (source, target) if side.application_secret_arn is not None),
     ]
+    canary = config.switchover.canary
     return Switchover(
         f"{config.prefix}-switchover",
         {
@@ -234,7 +235,14 @@ def switchover(
                     "compare_seconds": config.switchover.compare_seconds,
                     "write_gap_seconds": config.switchover.write_gap_seconds,
                     "bake_seconds": config.switchover.bake_seconds,
+                    "approval_seconds": config.switchover.approval_seconds,
+                    "safe_seconds": config.switchover.safe_seconds,
                 },
+                "canary": {
+                    "roles": list(canary.roles) if canary else [],
+                    "seconds": canary.seconds if canary else 0,
+                },
+                "alarms": {"safe_to_switch": monitoring.safe_to_switch_alarm, "names": monitoring.alarm_names},
             },
             "account_id": place.account,
             "region": place.region,
@@ -248,6 +256,9 @@ def switchover(
             "endpoint_arns": endpoints,
             "secret_arns": secrets,
             "secret_key_arns": list(secret_key_arns),
+            "safe_to_switch_alarm": monitoring.safe_to_switch_alarm,
+            "canary_percents": list(canary.percents) if canary else [],
+            "approval_seconds": config.switchover.approval_seconds if config.switchover.mode == "approved" else None,
             "runtime": config.switchover.runtime,
             "architecture": config.switchover.architecture,
             "log_retention_days": config.monitoring.log_retention_days,

@@ -23,6 +23,11 @@ class Clock:
         time.sleep(seconds)
 
 
+def moment(seconds: float) -> str:
+    """Return a point in time, given in seconds since the epoch, as people and machines write it, in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
 def wait_for(look: Callable[[], T | None], *, clock: Clock, until: float, pause: float, what: str) -> T:
     """Call `look` until it returns something true, at least once. Raises DeadlineExceeded after `until`."""
     while True:

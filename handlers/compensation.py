@@ -30,6 +30,7 @@ def undo(migration: Migration, record: Record, reason: str) -> Record:
         Undo.DROP_SLOT: lambda: drop_slot(migration),
         Undo.REOPEN_OLD: lambda: reopen_old(migration, record),
         Undo.NAMES_BACK: lambda: names_back(migration, record),
+        Undo.END_READERS: lambda: end_readers(migration, record),
     }
     failed = []
     for part in plan:
@@ -62,6 +63,12 @@ def reopen_old(migration: Migration, record: Record) -> None:
     with migration.database(record.direction.old, STATEMENT_SECONDS) as door:
         before = access.Access.from_dict(record.saved[access_key(door)])
         door.database.act(record.token, access.open_again(before, door.database.access()))
+
+
+def end_readers(migration: Migration, record: Record) -> None:
+    """Send away whom the canary let into the target: a session outlives its right to connect."""
+    with migration.database(Direction.FORWARD.new, STATEMENT_SECONDS) as door:
+        door.database.end_sessions_of(record.saved["readers"])
 
 
 def names_back(migration: Migration, record: Record) -> None:

@@ -53,7 +53,10 @@ class Dns:
 
 @dataclass(frozen=True)
 class Limits:
-    """Thresholds and deadlines, in seconds."""
+    """Thresholds and deadlines, in seconds.
+
+    `safe_seconds` is how long all must be well before an automatic start.
+    """
 
     maximum_lag_seconds: int
     longest_transaction_seconds: int
@@ -61,6 +64,24 @@ class Limits:
     compare_seconds: int
     write_gap_seconds: int
     bake_seconds: int
+    approval_seconds: int
+    safe_seconds: int
+
+
+@dataclass(frozen=True)
+class Canary:
+    """Who reads from the target ahead of the switchover, nobody where empty, and how long each share is watched."""
+
+    roles: tuple[str, ...]
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """Names of the stack's alarms. `safe_to_switch` is the composite one, which is in ALARM while all is well."""
+
+    safe_to_switch: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -81,6 +102,8 @@ class Config:
     replication: Replication
     dns: Dns
     limits: Limits
+    canary: Canary
+    alarms: Alarms
     state_parameter: str
     tracking_table: str
     topic_arn: str

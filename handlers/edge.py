@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handlers import config
-from handlers.adapters.cloud import Endpoints, Machine, NameGroup, Notices, Secrets, Task
+from handlers.adapters.cloud import Alarms, Endpoints, Machine, NameGroup, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
 from handlers.adapters.serverless import Serverless, is_serverless
 from handlers.adapters.tracking import Tracking
@@ -35,6 +35,7 @@ def open_migration() -> Migration:
         failback_task=failback_task,
         endpoints=endpoints,
         machine=Machine(client("stepfunctions"), found.state_machine_arn),
+        alarms=Alarms(client("cloudwatch"), found.alarms.safe_to_switch, found.alarms.names),
         notices=Notices(client("sns"), client("ssm"), found.topic_arn, found.state_parameter),
         secrets=Secrets(functools.partial(client, "secretsmanager")),
         clock=Clock(),

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from handlers.adapters.cloud import Endpoints, Machine, Notices, Secrets, Task
+from handlers.adapters.cloud import Alarms, Endpoints, Machine, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
 from handlers.adapters.tracking import Tracking
 from handlers.clock import Clock
@@ -77,6 +77,7 @@ class Migration:
     failback_task: Task | None
     endpoints: Endpoints | None
     machine: Machine
+    alarms: Alarms
     notices: Notices
     secrets: Secrets
     clock: Clock
@@ -116,16 +117,17 @@ class Migration:
             raise Superseded(f"{execution} does not hold migration {self.config.migration_id} ({held})")
         return record
 
-    def taken(self, execution: str, *phases: Phase) -> Record:
+    def taken(self, execution: str, *phases: Phase, waits: float = 0.0) -> Record:
         """Return the record with a token of this invocation's own: every earlier one is too late from here on.
 
-        Raises Superseded unless `execution` holds it in one of `phases`.
+        `waits` is for how many seconds the execution will rest after it: so much longer it holds the lock. Raises
+        Superseded unless `execution` holds it in one of `phases`.
         """
         record = self.claimed(execution)
         if record.phase not in phases:
             raise Superseded(f"migration {self.config.migration_id} is {record.phase}: {execution} comes too late")
         now = self.clock.now()
-        return self.tracking.write(records.take(record, now, LEASE_SECONDS), "taken", now)
+        return self.tracking.write(records.take(record, now, LEASE_SECONDS + waits), "taken", now)
 
     def begin(self, record: Record, step: Step, saved: dict[str, Any] | None = None) -> Record:
         """Record that `step` is about to act."""

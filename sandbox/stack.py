@@ -75,6 +75,12 @@ def fails_back(config: Mapping[str, Any]) -> bool:
     return bool(section.get("failBack", True)) if isinstance(section, Mapping) else True
 
 
+def switches_by_hand(config: Mapping[str, Any]) -> bool:
+    """Say whether a person starts a switchover that asks nobody and leads no readers ahead."""
+    section = config.get(f"{PROJECT}:switchover")
+    return not isinstance(section, Mapping) or (section.get("mode", "manual") == "manual" and not section.get("canary"))
+
+
 def composition(config: Mapping[str, Any]) -> str:
     """Return what a stack is composed of."""
     return str(config.get(f"{PROJECT}:composition", DEFAULT_COMPOSITION))

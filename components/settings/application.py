@@ -115,6 +115,13 @@ class Application(Root):
         if self.dns.private:
             yield "dns.private is true, but the application's name is for the internet: leave it out"
         yield from consistency.functions(self.switchover)
+        yield from consistency.switchover(
+            self.switchover,
+            {
+                "target.database.applicationUsername": there,
+                "target.database.replicationUsername": self.target.database.replication_username,
+            },
+        )
         yield from consistency.write_gap(self.switchover, self.dns)
         yield from consistency.transformations(self.replication, self.switchover)
         yield from consistency.serverless(self.replication, self.switchover, self.target.network, "target.network")

@@ -1,7 +1,7 @@
 """What is wrong in a section though every key of it alone is right. `where` is what the configuration calls it."""
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from components.dms_mirror import meets, obstacles
 from components.dms_settings import CONTROL_SCHEMA, TableRule
@@ -126,6 +126,23 @@ def functions(found: sections.Functions, where: str = "switchover") -> Iterator[
     """Yield the contradictions of what functions run on."""
     if found.architecture == "arm64" and found.runtime == "python3.11":
         yield (f"{where}.architecture arm64 needs {where}.runtime python3.12 or later: psycopg2's build is newer")
+
+
+def switchover(found: sections.Switchover, writers: Mapping[str, str], where: str = "switchover") -> Iterator[str]:
+    """Yield a switchover's contradictions. `writers` are roles that write, by the key that names them."""
+    for key, mode in (("approval_seconds", "approved"), ("safe_seconds", "automatic")):
+        if key in found.model_fields_set and found.mode != mode:
+            alias = sections.Switchover.model_fields[key].alias
+            yield f"{where}.{alias} is given, but {where}.mode is {found.mode}: leave it out, or write {mode}"
+    if found.canary is None:
+        return
+    percents = found.canary.percents
+    if list(percents) != sorted(set(percents)) or percents[-1] != 100:
+        written = ", ".join(map(str, percents))
+        yield f"{where}.canary.percents are {written}: write rising ones that end with 100"
+    for key, role in writers.items():
+        if role in found.canary.roles:
+            yield f"{where}.canary.roles holds {key} {role}, which writes: name roles that only read"
 
 
 def write_gap(found: sections.Switchover, names: sections.Dns) -> Iterator[str]:

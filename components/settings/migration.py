@@ -33,6 +33,13 @@ class Migration(Stack):
         yield from consistency.without_authority(self.target.ssl_mode, "target")
         yield from consistency.dns(self.dns)
         yield from consistency.functions(self.switchover)
+        yield from consistency.switchover(
+            self.switchover,
+            {
+                "target.applicationUsername": self.target.application_username,
+                "target.replicationUsername": self.target.replication_username,
+            },
+        )
         yield from consistency.write_gap(self.switchover, self.dns)
         yield from consistency.transformations(self.replication, self.switchover)
         yield from consistency.serverless(self.replication, self.switchover, self.network)

@@ -343,10 +343,25 @@ class Validation(Functions):
     )
 
 
+class Canary(Section):
+    """Readers that read from the target ahead of the switchover."""
+
+    roles: tuple[Annotated[str, Field(pattern=ROLE)], ...] = Field(
+        min_length=1, description="a list of the source's login roles that only read"
+    )
+    percents: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
+        (5, 25, 50, 100), min_length=1, description="rising percents that end with 100, for example [5, 25, 50, 100]"
+    )
+    seconds: int = Field(300, ge=1, le=86400, description="seconds from 1 to 86400 that each share is watched")
+
+
 class Switchover(Functions):
     """How the switchover behaves."""
 
-    mode: Literal["manual", "automatic"] = Field("manual", description="manual or automatic")
+    mode: Literal["manual", "approved", "automatic"] = Field("manual", description="manual, approved or automatic")
+    approval_seconds: int = Field(86400, ge=60, le=1209600, description="seconds from 60 to 1209600 (14 days)")
+    safe_seconds: int = Field(300, ge=0, le=86400, description="seconds from 0 to 86400")
+    canary: Canary | None = Field(None, description="a map with roles; leave it out to switch readers with the writers")
     maximum_lag_seconds: int = Field(30, ge=1, le=3600, description="seconds from 1 to 3600")
     longest_transaction_seconds: int = Field(60, ge=1, le=86400, description="seconds from 1 to 86400")
     drain_seconds: int = Field(60, ge=1, le=600, description="seconds from 1 to 600")

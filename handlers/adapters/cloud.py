@@ -280,6 +280,45 @@ class Secrets:
         return fields
 
 
+class Alarms:
+    """The stack's alarms, and the composite one that is in ALARM while nothing speaks against a switchover."""
+
+    def __init__(self, cloudwatch: Any, safe_to_switch: str, names: Sequence[str]) -> None:
+        self._cloudwatch = cloudwatch
+        self._safe_to_switch = safe_to_switch
+        self._names = tuple(names)
+
+    def unwell(self) -> list[str]:
+        """Return what is not as it is while all is well; an alarm that knows nothing is not well."""
+        found = self._states([*self._names, self._safe_to_switch])
+        wanted = {**dict.fromkeys(self._names, "OK"), self._safe_to_switch: "ALARM"}
+        states = {name: found.get(name, {}).get("StateValue", "missing") for name in wanted}
+        return [
+            f"alarm {name} is {states[name]}, not {good}: see what it watches"
+            for name, good in wanted.items()
+            if states[name] != good
+        ]
+
+    def safe_since(self) -> float | None:
+        """Return since when, in seconds since the epoch, a switchover has been safe; None where it is not."""
+        alarm = self._states([self._safe_to_switch]).get(self._safe_to_switch, {})
+        if alarm.get("StateValue") != "ALARM":
+            return None
+        # The update's time moves with every new reason, the transition's with the state alone.
+        since = alarm.get("StateTransitionedTimestamp") or alarm["StateUpdatedTimestamp"]
+        return float(since.timestamp())
+
+    def _states(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        pages = self._cloudwatch.get_paginator("describe_alarms").paginate(
+            AlarmNames=list(names), AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        return {
+            alarm["AlarmName"]: alarm
+            for page in pages
+            for alarm in [*page.get("MetricAlarms", []), *page.get("CompositeAlarms", [])]
+        }
+
+
 class Machine:
     """The state machine: one execution per attempt."""
 

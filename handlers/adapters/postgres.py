@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg2
 
+from handlers.adapters.postgres_readers import Readers
 from handlers.config import Side
 from handlers.core import sql
 from handlers.core.access import Access, Role
@@ -42,7 +43,7 @@ USER_SCHEMAS = "n.nspname !~ '^pg_' AND n.nspname <> ALL(%(foreign)s)"
 NOT_OF_AN_EXTENSION = "NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')"
 
 
-class Database:
+class Database(Readers):
     """An open connection of the operator's role. It commits each statement, except where a method says otherwise."""
 
     def __init__(self, connection: Any, name: str, role: str) -> None:

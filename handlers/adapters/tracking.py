@@ -8,7 +8,7 @@ from handlers.adapters import versioned
 from handlers.core.direction import Direction
 from handlers.core.record import Phase, Record, Step, Superseded
 
-STATE = "state"
+STATE, APPROVAL = "state", "approval"
 
 
 class Tracking:
@@ -49,6 +49,11 @@ class Tracking:
         if not versioned.put(self._client, self._table, state, line, read_version=record.version):
             raise Superseded(f"{self._migration_id} was changed by another execution: this one stops")
         return stored
+
+    def keep_question(self, execution: str, task_token: str, until: float) -> None:
+        """Keep the token that an approval or a refusal must be sent with; it counts until then."""
+        item = {"owner": {"S": execution}, "token": {"S": task_token}, "until": {"N": str(until)}}
+        self._client.put_item(TableName=self._table, Item={**self._key(APPROVAL), **item})
 
     def _key(self, sort: str) -> dict[str, Any]:
         return {"migration_id": {"S": self._migration_id}, "entry": {"S": sort}}

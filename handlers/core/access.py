@@ -68,6 +68,11 @@ def close(access: Access, spared: Sequence[str]) -> list[str]:
     ]
 
 
+def admit(access: Access, roles: Sequence[str]) -> list[str]:
+    """Return the statements that let `roles` in as well. The read-only default stays as it is."""
+    return [f"GRANT CONNECT ON DATABASE {sql.name(access.database)} TO {', '.join(sql.name(role) for role in roles)}"]
+
+
 def open_again(access: Access, now: Access) -> list[str]:
     """Return the statements, for one transaction, that bring `now` back to `access`, the state before the fence."""
     database = sql.name(access.database)

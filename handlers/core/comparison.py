@@ -51,14 +51,21 @@ class Digest:
 
 def digest_query(table: Table, columns: Sequence[Column], *, record_hash: bool) -> str:
     """Return the query for a table's Digest: one row, (count, sum). `record_hash` needs servers that pass SELF_TEST."""
-    if record_hash:
-        fields = ", ".join(sql.name(c.name) + ("" if hashable(c) else "::text") for c in columns)
-        one = f"hash_record_extended(row({fields}), 0)"
-    else:
-        fields = ", ".join(sql.name(c.name) + "::text" for c in columns)
-        one = f"hashtextextended(row({fields})::text, 0)"
-    where = sql.name(table.schema, table.name)
+    one, where = row_hash(columns, record_hash=record_hash), sql.name(table.schema, table.name)
     return f"SELECT count(*), coalesce(sum({one}), 0)::text FROM ONLY {where}"  # noqa: S608 - quoted names only
+
+
+def row_hash(columns: Sequence[Column], *, record_hash: bool, alias: str | None = None) -> str:
+    """Return the expression for one row's hash; `alias` is what the query calls the table, if anything."""
+
+    def of(column: Column) -> str:
+        return sql.name(column.name) if alias is None else sql.name(alias, column.name)
+
+    if record_hash:
+        fields = ", ".join(of(c) + ("" if hashable(c) else "::text") for c in columns)
+        return f"hash_record_extended(row({fields}), 0)"
+    fields = ", ".join(of(c) + "::text" for c in columns)
+    return f"hashtextextended(row({fields})::text, 0)"
 
 
 def hashable(column: Column) -> bool:

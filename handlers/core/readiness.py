@@ -36,6 +36,7 @@ class Observation:
     missing_roles: tuple[str, ...] = ()
     unset_sequences: tuple[str, ...] = ()
     no_way_back: tuple[str, ...] = ()
+    canary: tuple[str, ...] = ()
 
 
 def replicating(task: TaskState) -> list[str]:
@@ -79,6 +80,7 @@ def reasons_against(seen: Observation, limits: Limits) -> list[str]:
         (seen.missing_sequences, "sequences missing on the closed side: carry the schema for"),
         (seen.missing_roles, "roles of the open side missing on the closed one: create"),
         (seen.unset_sequences, "the closed side's sequences could not be set:"),
+        (seen.canary, "there could be no canary (or leave switchover.canary out):"),
         (seen.no_way_back, "there would be no way back (or set switchover.failBack to false):"),
     ):
         if found:

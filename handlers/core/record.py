@@ -25,6 +25,7 @@ class Step(StrEnum):
 
     GATE = "gate"
     ANNOUNCE = "announce"
+    CANARY = "canary"
     FENCE = "fence"
     DRAIN = "drain"
     SEQUENCES = "sequences"
@@ -51,6 +52,7 @@ class Undo(StrEnum):
     DROP_SLOT = "drop the slot"
     NAMES_BACK = "names back"
     REOPEN_OLD = "reopen the old side"
+    END_READERS = "end the readers' sessions"
 
 
 class Refused(Exception):
@@ -213,7 +215,8 @@ def end(record: Record, step: Step, now: float, evidence: Any) -> Record:
 def undo_plan(record: Record) -> tuple[Undo, ...]:
     """Return what takes this attempt back, in order. Raises Refused past the point of no return.
 
-    The new side is closed first: until that is certain the old one stays closed.
+    The new side is closed first: until that is certain the old one stays closed. Readers that were let in are sent away
+    last, once their name leads back.
     """
     if record.past_no_return:
         raise Refused("the new side has been opened: going back is fail-back now, not undo")
@@ -222,6 +225,7 @@ def undo_plan(record: Record) -> tuple[Undo, ...]:
         (Step.REVERSE, Undo.DROP_SLOT),
         (Step.FENCE, Undo.REOPEN_OLD),
         (Step.ANNOUNCE, Undo.NAMES_BACK),
+        (Step.CANARY, Undo.END_READERS),
     ):
         if step in record.begun:
             plan.append(undo)

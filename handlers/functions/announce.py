@@ -11,8 +11,8 @@ from handlers.routing import await_sync
 
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Lower the time to live and return how long resolvers may still keep the old one."""
-    record = migration.taken(event["execution"], Phase.SWITCHING)
     weights, found = migration.router.weights(), migration.router.ttl()
+    record = migration.taken(event["execution"], Phase.SWITCHING, waits=found)
     record = migration.begin(record, Step.ANNOUNCE, {"ttl": found})
     ttl, wait = migration.config.dns.switchover_ttl_seconds, 0
     before = found if record.direction is Direction.BACK else int(record.saved["ttl"])
@@ -22,7 +22,7 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
         wait = before  # who asked just before the change was in force keeps the old answer that long
     record = migration.end(record, Step.ANNOUNCE, {"ttl_before": before, "ttl": ttl})
     migration.show(record, weights[migration.config.dns.writer_name])
-    return {"outcome": "announced", "wait_seconds": wait}
+    return {"outcome": "announced", "wait_seconds": wait, "direction": record.direction}
 
 
 handler = edge(step)

@@ -94,6 +94,9 @@ def observe(migration: Migration, direction: Direction) -> Observation:
             )
             if way_back
             else (),
+            canary=tuple(new.database.lacks_to_only_read(config.canary.roles))
+            if direction is Direction.FORWARD and config.canary.roles
+            else (),
         )
 
 

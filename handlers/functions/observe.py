@@ -1,12 +1,13 @@
-"""Called by DMS's events and, because those are best effort, by a schedule: show where the migration stands.
+"""Called by events of DMS and of the alarm that says when a switchover is safe, and, because events are best effort,
+by a schedule: show where the migration stands.
 
-In automatic mode it also starts the switchover once the replication is ready. While the target is open it answers
-whether fail-back is still safe, and until when.
+In automatic mode it also starts the switchover once it has been safe for long enough. While the target is open it
+answers whether fail-back is still safe, and until when.
 """
 
-import time
 from typing import Any
 
+from handlers.clock import moment
 from handlers.core import readiness
 from handlers.core.record import Phase, Record
 from handlers.edge import handler as edge
@@ -26,11 +27,21 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     task = migration.task.state(migration.clock.now())
     reasons = readiness.replicating(task) + readiness.lagging(task, limit)
     outcome = "ready" if not reasons else "replicating" if task.full_load_percent >= 100 else "loading"
+    since = migration.alarms.safe_since()
     migration.notices.show(
-        {"phase": outcome, "task": task.status, "latency": task.latency, "reasons": reasons, "attempt": record.attempt}
+        {
+            "phase": outcome,
+            "task": task.status,
+            "latency": task.latency,
+            "reasons": reasons,
+            "attempt": record.attempt,
+            "safe_since": moment(since) if since is not None else None,
+        }
     )
+    safe = since is not None and migration.clock.now() - since >= migration.config.limits.safe_seconds
     # An undone attempt is a person's to judge: only the first one starts on its own.
-    if migration.config.mode == AUTOMATIC and record.phase is Phase.IDLE and not reasons and _measured(task):
+    first = migration.config.mode == AUTOMATIC and record.phase is Phase.IDLE
+    if first and not reasons and _measured(task) and safe:
         return {
             "outcome": outcome,
             "started": migration.machine.start(f"{migration.config.migration_id}-{record.attempt + 1}"),
@@ -51,13 +62,9 @@ def _way_back(migration: Migration, record: Record) -> dict[str, Any]:
     else:
         task = migration.way_back().state(now)
         reasons = readiness.replicating(task) + readiness.lagging(task, migration.config.limits.maximum_lag_seconds)
-    way_back = {"safe": not reasons, "reasons": reasons, "until": _moment(until) if until else None}
+    way_back = {"safe": not reasons, "reasons": reasons, "until": moment(until) if until else None}
     migration.show(record, record.direction.after, way_back=way_back)
     return {"outcome": record.phase, "way_back": way_back}
-
-
-def _moment(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _measured(task: readiness.TaskState) -> bool:

@@ -3,17 +3,12 @@
 from contextlib import ExitStack
 from typing import Any
 
-from handlers import compensation
+from handlers import compensation, outlook
 from handlers.clients import log
-from handlers.core.forecast import Forecast, reasons_against
-from handlers.core.record import Phase, Record, Refused, Superseded, fence_to_open_seconds
+from handlers.core.record import Phase, Record, Superseded, fence_to_open_seconds
 from handlers.edge import handler as edge
 from handlers.fenced import FencedSection
 from handlers.migration import Migration
-from handlers.survey import Survey
-
-SURVEY_SHARE = 0.5
-"""How much of the invocation's time the survey before the fence may take."""
 
 
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:
@@ -43,24 +38,9 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
 
 def _before_the_fence(migration: Migration, record: Record, seconds: float, doors: ExitStack) -> FencedSection:
     """Open both databases, look at both, and judge what the fence would cost. Asks AWS what needs its answers."""
-    rules = migration.stream(record.direction).mappings()
-    old, new = (
-        doors.enter_context(migration.database(side, seconds)) for side in (record.direction.old, record.direction.new)
-    )
-    survey = Survey.begin(old, new, rules)
+    survey = outlook.begin(migration, record.direction, seconds, doors)
     if not record.past_no_return:  # an invocation that goes on from there has nobody left to wait for
-        survey.look(migration.clock, migration.clock.now() + seconds * SURVEY_SHARE)
-        survey.forget_changed()
-        config = migration.config
-        forecast = Forecast(
-            compare_seconds=survey.busy_seconds(),
-            drain_seconds=float(record.evidence.get("gate", {}).get("probe_seconds") or 0.0),
-            ttl_seconds=config.dns.switchover_ttl_seconds,
-            propagation_seconds=config.dns.propagation_seconds,
-        )
-        reasons = reasons_against(forecast, config.limits.write_gap_seconds)
-        if reasons:
-            raise Refused("; ".join(reasons))
+        outlook.forecast(migration, record, survey, seconds)
     return FencedSection(migration, survey, record)
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import threading
 from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
 import boto3
-from ministack.services import backup, cloudwatch, eventbridge, route53, s3, secretsmanager
+from ministack.services import backup, cloudwatch, eventbridge, route53, s3, secretsmanager, stepfunctions
 
 ENCRYPTION = "x-amz-server-side-encryption"
 KEY = "x-amz-server-side-encryption-aws-kms-key-id"
@@ -17,6 +18,8 @@ def repair() -> None:
     """Apply every repair."""
     _rules_have_windows()
     _alarms_are_whole()
+    _alarms_send_events()
+    _questions_may_fail()
     _dms_may_tell()
     _secrets_rotate()
     _health_checks_say_true()
@@ -64,6 +67,53 @@ def _alarms_are_whole() -> None:
         return cloudwatch._xml(200, "DescribeAlarmsResponse", f"<DescribeAlarmsResult>{inner}</DescribeAlarmsResult>")
 
     cloudwatch._describe_alarms = describe
+
+
+def _alarms_send_events() -> None:
+    """AWS sends an event whenever an alarm changes its state; MiniStack sends none."""
+    dispatched = cloudwatch._dispatch_alarm_actions
+
+    def dispatch(alarm: Any, old_state: str, new_state: str, reason: str) -> Any:
+        detail = {
+            "alarmName": alarm["AlarmName"],
+            "previousState": {"value": old_state},
+            "state": {"value": new_state, "reason": reason},
+        }
+        entry = {
+            "Source": "aws.cloudwatch",
+            "DetailType": "CloudWatch Alarm State Change",
+            "Resources": [alarm["AlarmArn"]],
+            "Detail": json.dumps(detail),
+        }
+        eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+        return dispatched(alarm, old_state, new_state, reason)
+
+    cloudwatch._dispatch_alarm_actions = dispatch
+
+
+def _questions_may_fail() -> None:
+    """AWS fails a task that waits for an answer if the function that asks fails; MiniStack waits all the same."""
+    invoked, called = stepfunctions._invoke_with_callback, stepfunctions._call_lambda
+    asking = threading.local()
+
+    def invoke(resource: str, data: Any, token: str, state: Any) -> Any:
+        asking.token = token
+        try:
+            return invoked(resource, data, token, state)
+        finally:
+            asking.token = None
+
+    def call(function: str, event: Any) -> Any:
+        try:
+            return called(function, event)
+        except stepfunctions._ExecutionError as failed:
+            waiting = stepfunctions._task_tokens.get(getattr(asking, "token", None))
+            if waiting is not None:
+                waiting["error"] = {"Error": failed.error, "Cause": failed.cause}
+                waiting["event"].set()
+            raise
+
+    stepfunctions._invoke_with_callback, stepfunctions._call_lambda = invoke, call
 
 
 def _secrets_rotate() -> None:

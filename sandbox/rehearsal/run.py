@@ -60,7 +60,7 @@ def rehearse(request: Request) -> int:
 
 
 def _refuse_what_can_t_be_rehearsed(stack_config: str) -> None:
-    """Raise SandboxError for a stack that moves no database of this machine, or changes names on the way."""
+    """Raise SandboxError for a stack that moves no database of this machine, changes names, or needs a person."""
     config = stack.load(stack_config)
     if stack.transformations(config):
         raise SandboxError(
@@ -73,6 +73,11 @@ def _refuse_what_can_t_be_rehearsed(stack_config: str) -> None:
         raise SandboxError(
             f"{stack_config} {reason}: name a configuration of composition {moving}, or deploy this one with "
             "`python -m sandbox up`"
+        )
+    if not stack.switches_by_hand(config):
+        raise SandboxError(
+            f"{stack_config} has a switchover.canary, or a switchover.mode other than manual: a rehearsal starts the "
+            "switchover and answers no question; rehearse a copy without, or deploy this with `python -m sandbox up`"
         )
 
 

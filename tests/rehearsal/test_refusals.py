@@ -224,6 +224,14 @@ def test_a_stack_that_changes_names_is_not_rehearsed(tmp_path: Path) -> None:
     assert said.startswith(f"{path} has replication.transformations: a rehearsal's application knows one name")
 
 
+@pytest.mark.parametrize("section", ["{mode: approved}", "{mode: automatic}", "{canary: {roles: [report]}}"])
+def test_a_switchover_that_needs_a_person_is_not_rehearsed(tmp_path: Path, section: str) -> None:
+    path = tmp_path / "careful.yaml"
+    path.write_text(f"config:\n  database-migration:switchover: {section}\n")
+    said = refused(tmp_path, "--stack-config", path, before=NOT_BEGUN)
+    assert said.startswith(f"{path} has a switchover.canary, or a switchover.mode other than manual: ")
+
+
 @pytest.fixture(scope="module")
 def archive() -> Iterator[bytes]:
     """A small database in pg_dump's custom format."""

@@ -16,10 +16,11 @@ from handlers.core.access import PUBLIC, Access, Role
 from handlers.core.comparison import Column, Digest, Table
 from handlers.core.readiness import TaskState
 from handlers.core.record import Record, Superseded
+from handlers.core.samples import Key
 from handlers.core.sequences import Sequence as NumberSequence
 from handlers.migration import Migration
 
-APPLICATION, OPERATOR, DMS = "app", "operator", "dms"
+APPLICATION, OPERATOR, DMS, REPORT = "app", "operator", "dms", "report"
 SIDE = {"port": 5432, "database": "shop", "ssl_mode": "require"}
 CONFIG: dict[str, Any] = {
     "migration_id": "migration-unit",
@@ -52,11 +53,15 @@ CONFIG: dict[str, Any] = {
         "compare_seconds": 60,
         "write_gap_seconds": 120,
         "bake_seconds": 300,
+        "approval_seconds": 86400,
+        "safe_seconds": 300,
     },
+    "canary": {"roles": [], "seconds": 0},
+    "alarms": {"safe_to_switch": "safe", "names": ["lag", "cpu"]},
     "state_parameter": "/state",
     "tracking_table": "tracking",
     "topic_arn": "arn:topic",
-    "state_machine_arn": "arn:machine",
+    "state_machine_arn": "arn:aws:states:eu-west-1:123456789012:stateMachine:unit",
 }
 ORDERS = Table("public", "orders")
 COLUMNS = [Column("id", "int8")]
@@ -153,6 +158,8 @@ class FakeDatabase:
     slots_left: bool = True
     may_not_set: list[str] = field(default_factory=list)
     may_not_write: list[str] = field(default_factory=list)
+    may_write: dict[str, str] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
     time_passes: Callable[[], None] = lambda: None
     numbers: dict[str, int] = field(default_factory=lambda: {"ids": 100})
     sets_sequences: bool = True
@@ -223,6 +230,32 @@ class FakeDatabase:
         ended = [s for s in self.sessions_of if s not in spared and s not in self.stubborn]
         self.sessions_of = [s for s in self.sessions_of if s not in ended]
         return len(ended)
+
+    def end_sessions_of(self, roles: Sequence[str]) -> int:
+        kept = [s for s in self.sessions_of if s not in roles]
+        ended, self.sessions_of = len(self.sessions_of) - len(kept), kept
+        return ended
+
+    def lacks_to_only_read(self, roles: Sequence[str]) -> list[str]:
+        return [f"{role} may write to {table}" for role, table in self.may_write.items() if role in roles]
+
+    def keys(self) -> dict[Table, Key]:
+        return {ORDERS: Key((("id", "bigint"),), 1)}
+
+    def draw(self, table: Table, key: Key, rows: int) -> list[tuple[str, ...]]:
+        return [(row,) for row in self.rows[:rows]]
+
+    def hashes(
+        self,
+        table: Table,
+        key: Key,
+        wanted: Sequence[tuple[str, ...]],
+        columns: Sequence[Column],
+        *,
+        record_hash: bool,
+    ) -> dict[int, str]:
+        self.time_passes()
+        return {place: self.damaged.get(row, row) for place, (row,) in enumerate(wanted) if row in self.rows}
 
     def prepared_transactions(self) -> list[str]:
         return self.prepared
@@ -433,6 +466,7 @@ class FakeTracking:
     """The tracking table: a write by who read an older version is refused."""
 
     record: Record = field(default_factory=lambda: Record("migration-unit"))
+    question: tuple[str, str, float] | None = None
     events: list[str] = field(default_factory=list)
 
     def read(self) -> Record:
@@ -445,16 +479,35 @@ class FakeTracking:
         self.events.append(event)
         return self.record
 
+    def keep_question(self, execution: str, task_token: str, until: float) -> None:
+        self.question = (execution, task_token, until)
+
+
+@dataclass
+class FakeAlarms:
+    """The stack's alarms: what is not well, and since when a switchover is safe."""
+
+    found: list[str] = field(default_factory=list)
+    since: float | None = 0.0
+
+    def unwell(self) -> list[str]:
+        return self.found
+
+    def safe_since(self) -> float | None:
+        return self.since
+
 
 @dataclass
 class FakeNotices:
     """What people were told and shown."""
 
     told: list[str] = field(default_factory=list)
+    details: list[dict[str, Any]] = field(default_factory=list)
     shown: list[dict[str, Any]] = field(default_factory=list)
 
     def tell(self, subject: str, detail: Mapping[str, Any]) -> None:
         self.told.append(subject)
+        self.details.append(dict(detail))
 
     def show(self, state: Mapping[str, Any]) -> None:
         self.shown.append(dict(state))
@@ -491,6 +544,7 @@ class World:
     tracking: FakeTracking = field(default_factory=FakeTracking)
     notices: FakeNotices = field(default_factory=FakeNotices)
     machine: FakeMachine = field(default_factory=FakeMachine)
+    alarms: FakeAlarms = field(default_factory=FakeAlarms)
     clock: Ticks = field(default_factory=Ticks)
     watcher: Watcher = field(default_factory=Watcher)
     config: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(CONFIG))
@@ -532,6 +586,7 @@ class World:
             failback_task=wrap(self.failback_task, "failback_task"),
             endpoints=wrap(self.endpoints, "endpoints") if self.endpoints is not None else None,
             machine=wrap(self.machine, "machine"),
+            alarms=wrap(self.alarms, "alarms"),
             notices=wrap(self.notices, "notices"),
             secrets=FakeSecrets(),  # type: ignore[arg-type]
             clock=self.clock,

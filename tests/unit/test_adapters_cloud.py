@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from handlers import edge
-from handlers.adapters.cloud import ConnectionFailed, Endpoints, Machine, NameGroup, Notices, Secrets, Task
+from handlers.adapters.cloud import Alarms, ConnectionFailed, Endpoints, Machine, NameGroup, Notices, Secrets, Task
 from handlers.adapters.tracking import Tracking
 from handlers.core import record as records
 from handlers.core.direction import Direction
@@ -355,3 +355,69 @@ def test_clients_are_made_once_and_retry(monkeypatch: pytest.MonkeyPatch) -> Non
     assert edge.client("sns") is edge.client("sns")
     assert edge.client("sns").meta.config.retries["mode"] == "standard"
     edge.client.cache_clear()
+
+
+def alarm(name: str, state: str, **more: Any) -> dict[str, Any]:
+    return {"AlarmName": name, "StateValue": state, **more}
+
+
+ALARMS = {"AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}
+
+
+@pytest.mark.parametrize(
+    ("lag", "safe", "said"),
+    [
+        ("OK", "ALARM", []),
+        ("ALARM", "OK", ["alarm lag is ALARM, not OK", "alarm safe is OK, not ALARM"]),
+        ("INSUFFICIENT_DATA", "ALARM", ["alarm lag is INSUFFICIENT_DATA, not OK"]),
+        (None, "ALARM", ["alarm lag is missing, not OK"]),
+    ],
+)
+def test_all_is_well_while_alarms_are_silent_and_the_one_that_says_safe_is_not(
+    lag: str | None, safe: str, said: list[str]
+) -> None:
+    client, stub = stubbed("cloudwatch")
+    metric = [alarm("lag", lag)] if lag else []
+    answer = {"MetricAlarms": metric, "CompositeAlarms": [alarm("safe", safe)]}
+    stub.add_response("describe_alarms", answer, {"AlarmNames": ["lag", "safe"], **ALARMS})
+    found = Alarms(client, "safe", ["lag"]).unwell()
+    assert [line.split(":")[0] for line in found] == said
+
+
+@pytest.mark.parametrize(
+    ("known", "since"),
+    [
+        ([], None),
+        ([alarm("safe", "OK", StateUpdatedTimestamp=datetime.fromtimestamp(5, UTC))], None),
+        ([alarm("safe", "ALARM", StateUpdatedTimestamp=datetime.fromtimestamp(5, UTC))], 5.0),
+        (
+            [
+                alarm(
+                    "safe",
+                    "ALARM",
+                    StateUpdatedTimestamp=datetime.fromtimestamp(9, UTC),
+                    StateTransitionedTimestamp=datetime.fromtimestamp(5, UTC),
+                )
+            ],
+            5.0,
+        ),
+    ],
+)
+def test_a_switchover_is_safe_since_the_alarm_says_so(known: list[dict[str, Any]], since: float | None) -> None:
+    client, stub = stubbed("cloudwatch")
+    stub.add_response("describe_alarms", {"CompositeAlarms": known}, {"AlarmNames": ["safe"], **ALARMS})
+    assert Alarms(client, "safe", ["lag"]).safe_since() == since
+
+
+def test_a_question_s_token_is_kept_where_the_commands_that_answer_find_it() -> None:
+    client, stub = stubbed("dynamodb")
+    item = {
+        "migration_id": {"S": "m"},
+        "entry": {"S": "approval"},
+        "owner": {"S": "run-1"},
+        "token": {"S": "TOKEN"},
+        "until": {"N": "99.5"},
+    }
+    stub.add_response("put_item", {}, {"TableName": "table", "Item": item})
+    Tracking(client, "table", "m").keep_question("run-1", "TOKEN", 99.5)
+    stub.assert_no_pending_responses()

@@ -25,7 +25,9 @@ ARGS: SwitchoverArgs = {
     "replication_instance_arn": "arn:instance",
     "endpoint_arns": ["arn:endpoint"],
     "secret_arns": ["arn:secret"],
+    "safe_to_switch_alarm": "safe",
 }
+AHEAD = {"canary_percents": [5, 100], "approval_seconds": 3600}
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +62,7 @@ def test_children_are_exactly_these() -> None:
     }
     triggers = {
         f"sw-{name}{suffix}": kind
-        for name in ("task-events", "poll")
+        for name in ("safe-to-switch", "task-events", "poll")
         for suffix, kind in (
             ("", "aws:cloudwatch/eventRule:EventRule"),
             ("-target", "aws:cloudwatch/eventTarget:EventTarget"),
@@ -127,6 +129,14 @@ def test_each_function_may_do_what_it_calls_and_no_more() -> None:
         "route53:ListResourceRecordSets",
         "route53:GetChange",
     }
+    assert calls["observe"] == common - {"dynamodb:PutItem"} | {
+        "ssm:PutParameter",
+        "states:StartExecution",
+        "dms:DescribeReplicationTasks",
+        "dms:DescribeTableStatistics",
+        "cloudwatch:GetMetricData",
+        "cloudwatch:DescribeAlarms",
+    }
     assert "dms:StopReplicationTask" in calls["finish"]
     assert "states:StartExecution" in calls["observe"]
     assert all("states:StartExecution" not in calls[name] for name in FUNCTIONS if name != "observe")
@@ -139,7 +149,10 @@ def test_any_resource_only_where_aws_knows_none() -> None:
     for name in FUNCTIONS:
         for statement in statements(recorder, f"sw-{name}-policy"):
             if statement["Resource"] == "*":
-                known = {"dms:DescribeReplicationTasks", "dms:DescribeConnections", "cloudwatch:GetMetricData"}
+                known = {
+                    *("dms:DescribeReplicationTasks", "dms:DescribeConnections"),
+                    *("cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms"),
+                }
                 assert set(statement["Action"]) <= known
 
 
@@ -156,7 +169,13 @@ def test_the_observer_is_called_by_event_and_by_clock() -> None:
     assert recorder.named("sw-poll").inputs["scheduleExpression"] == "rate(1 minute)"
     pattern = json.loads(recorder.named("sw-task-events").inputs["eventPattern"])
     assert pattern["resources"] == ["arn:task"]
-    for name in ("sw-poll", "sw-task-events"):
+    pattern = json.loads(recorder.named("sw-safe-to-switch").inputs["eventPattern"])
+    assert pattern == {
+        "source": ["aws.cloudwatch"],
+        "detail-type": ["CloudWatch Alarm State Change"],
+        "detail": {"alarmName": ["safe"]},
+    }
+    for name in ("sw-poll", "sw-task-events", "sw-safe-to-switch"):
         assert recorder.named(f"{name}-target").inputs["deadLetterConfig"]["arn"].endswith("sw-dead-letters")
         assert recorder.named(f"{name}-permission").inputs["sourceArn"].endswith(name)
 
@@ -182,8 +201,9 @@ def reachable(states: dict[str, Any], start: str) -> set[str]:
     return found
 
 
-def test_every_state_is_reached_and_every_path_ends() -> None:
-    machine = definition({step: f"arn:{step}" for step in STEPS})
+@pytest.mark.parametrize(("percents", "seconds"), [((), None), ((5, 100), None), ((), 60), ((5, 100), 60)])
+def test_every_state_is_reached_and_every_path_ends(percents: tuple[int, ...], seconds: int | None) -> None:
+    machine = definition({step: f"arn:{step}" for step in STEPS}, percents, seconds)
     states = machine["States"]
     assert reachable(states, machine["StartAt"]) == set(states)
     ends = {name for name, state in states.items() if state["Type"] in ("Succeed", "Fail")}
@@ -205,7 +225,64 @@ def test_before_the_target_opens_every_failure_leads_to_the_undo() -> None:
     assert states["WaitForOldTtl"]["SecondsPath"] == "$.said.wait_seconds"
 
 
+def test_the_canary_s_and_the_approval_s_functions_are_there_where_they_are_wanted() -> None:
+    functions = set(switchover(**AHEAD).of("aws:lambda/function:Function"))
+    assert functions == {f"sw-{name}" for name in (*FUNCTIONS, "canary", "ask")}
+    for name in ("canary", "ask"):
+        assert f"handlers/functions/{name}.py" in function_archives.code_files()
+
+
+def test_the_canary_and_the_question_may_do_what_they_call_and_no_more() -> None:
+    recorder = switchover(**AHEAD)
+    common = {"ssm:GetParameter", "dynamodb:GetItem", "kms:Decrypt", "kms:GenerateDataKey", "sqs:SendMessage"}
+    both = common | {
+        *("dynamodb:PutItem", "ssm:PutParameter", "secretsmanager:GetSecretValue", "dms:DescribeReplicationTasks")
+    }
+    calls = {
+        name: {action for s in statements(recorder, f"sw-{name}-policy") for action in s["Action"]}
+        for name in ("canary", "ask")
+    }
+    assert calls["ask"] == both | {"sns:Publish"}
+    assert calls["canary"] == both | {
+        *("route53:ChangeResourceRecordSets", "route53:ListResourceRecordSets", "route53:GetChange"),
+        *("dms:DescribeTableStatistics", "cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms"),
+    }
+
+
+def test_readers_go_ahead_share_by_share_then_people_are_asked() -> None:
+    states = definition({step: f"arn:{step}" for step in STEPS}, (5, 100), 3600)["States"]
+    way, at = [], "WaitForOldTtl"
+    while at != "Switch":
+        way.append(at)
+        at = states[at].get("Next") or states[at]["Default"]
+    shares = [f"{what}Canary{percent}" for percent in (5, 100) for what in ("", "Watch", "Check")]
+    assert way == ["WaitForOldTtl", "WhichWay", *shares, "Ask"]
+    assert states["WhichWay"]["Choices"] == [{"Variable": "$.said.direction", "StringEquals": "back", "Next": "Switch"}]
+    assert states["CheckCanary5"]["Parameters"]["Payload"] == {
+        "execution.$": "$$.Execution.Name",
+        "percent": 5,
+        "check": True,
+    }
+    assert states["Ask"]["Resource"].endswith(":lambda:invoke.waitForTaskToken")
+    assert states["Ask"]["Parameters"]["Payload"]["token.$"] == "$$.Task.Token"
+    assert states["Ask"]["TimeoutSeconds"] == 3600
+    for name in ("Canary5", "CheckCanary5", "Canary100", "CheckCanary100", "Ask"):
+        [catch] = states[name]["Catch"]
+        assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Undo")
+
+
+def test_without_a_canary_and_an_approval_nothing_lies_between_announcement_and_switch() -> None:
+    states = definition({step: f"arn:{step}" for step in STEPS})["States"]
+    assert states["WaitForOldTtl"]["Next"] == "Switch"
+    assert not {"WhichWay", "Ask"} & set(states)
+    assert not [name for name in states if "Canary" in name]
+
+
 def test_bad_arguments() -> None:
+    with pytest.raises(ArgumentError, match="canary_percents is 120"):
+        switchover(canary_percents=[120])
+    with pytest.raises(ArgumentError, match="approval_seconds is 5"):
+        switchover(approval_seconds=5)
     with pytest.raises(ArgumentError, match="architecture is 'mips': write one of arm64, x86_64"):
         switchover(architecture="mips")
 

@@ -13,7 +13,7 @@ from handlers.core.sequences import Sequence, advanced, behind, set_all
 
 UP = Sequence("public", "a", 100, 1, 1, 1000)
 DOWN = Sequence("public", "b", -100, -5, -1000, -1)
-LIMITS = Limits(30, 60, 10, 60, 120, 0)
+LIMITS = Limits(30, 60, 10, 60, 120, 0, 86400, 300)
 HEALTHY = TaskState("running", 100, 0, (), {"CDCLatencySource": 1.0, "CDCLatencyTarget": 2.0})
 
 

@@ -180,9 +180,18 @@ def test_two_executions_cannot_hold_one_migration() -> None:
 # Announce
 
 
+def test_who_waits_for_the_old_time_to_live_keeps_the_lock_meanwhile() -> None:
+    world = World()
+    world.router.seconds = 86400
+    until(world, gate, announce)
+    world.clock.sleep(86400)
+    with pytest.raises(Refused, match="execution run-1 is at work"):
+        call(world, gate, execution="run-2")
+
+
 def test_announcing_lowers_the_time_to_live_and_says_how_long_to_wait() -> None:
     world = World()
-    assert until(world, gate, announce) == {"outcome": "announced", "wait_seconds": 60}
+    assert until(world, gate, announce) == {"outcome": "announced", "wait_seconds": 60, "direction": "forward"}
     assert (world.router.seconds, world.router.leads_to()) == (1, "blue")
     assert call(world, announce)["wait_seconds"] == 60  # repeated, it still knows the time there was before
 
@@ -711,6 +720,25 @@ def test_in_automatic_mode_the_first_attempt_starts_once_the_lag_is_known_and_sm
     world.task.found = replace(world.task.found, latency={"CDCLatencySource": 0.0, "CDCLatencyTarget": 0.0})
     assert call(world, observe) == {"outcome": "ready", "started": "migration-unit-1"}
     assert world.machine.started == ["migration-unit-1"]
+
+
+def test_in_automatic_mode_it_has_to_have_been_safe_for_long_enough() -> None:
+    world = World()
+    world.config["mode"] = "automatic"
+    for since in (None, world.clock.time - 200):
+        world.alarms.since = since
+        assert call(world, observe) == {"outcome": "ready", "reasons": []}
+    assert world.notices.shown[-1]["safe_since"] == "1970-01-01T00:13:20Z"
+    world.clock.sleep(100)
+    assert call(world, observe)["started"] == "migration-unit-1"
+
+
+@pytest.mark.parametrize("mode", ["manual", "approved"])
+def test_in_no_other_mode_it_starts_on_its_own(mode: str) -> None:
+    world = World()
+    world.config["mode"] = mode
+    call(world, observe)
+    assert world.machine.started == []
 
 
 def test_after_an_undone_attempt_a_person_decides() -> None:

@@ -182,10 +182,38 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
             )
             for key, value in (("instanceClass", "dms.r5.large"), ("storageGb", 50), ("engineVersion", "3.6.1"))
         ),
+        ({"switchover": {"canary": {}}}, "switchover.canary.roles: missing; write a list of the source's login roles"),
+        ({"switchover": {"canary": {"roles": []}}}, "switchover.canary.roles is []"),
+        (
+            {"switchover": {"canary": {"roles": ["report"], "percents": [50, 25, 100]}}},
+            "switchover.canary.percents are 50, 25, 100: write rising ones that end with 100",
+        ),
+        (
+            {"switchover": {"canary": {"roles": ["report"], "percents": [5, 50]}}},
+            "switchover.canary.percents are 5, 50: write rising ones that end with 100",
+        ),
+        (
+            {"switchover": {"canary": {"roles": ["application"]}}},
+            "switchover.canary.roles holds target.applicationUsername application, which writes: name roles that only",
+        ),
+        (
+            {"switchover": {"approvalSeconds": 60}},
+            "switchover.approvalSeconds is given, but switchover.mode is manual: leave it out, or write approved",
+        ),
+        (
+            {"switchover": {"safeSeconds": 60, "mode": "approved"}},
+            "switchover.safeSeconds is given, but switchover.mode is approved: leave it out, or write automatic",
+        ),
     ],
 )
 def test_contradictions(changes: dict[str, Any], said: str) -> None:
     assert any(said in line for line in complaints(with_(**changes)))
+
+
+def test_a_canary_needs_no_more_than_its_roles() -> None:
+    loaded = settings.load(with_(switchover={"canary": {"roles": ["report"]}, "mode": "approved"}))
+    assert (loaded.switchover.canary.percents, loaded.switchover.canary.seconds) == ((5, 25, 50, 100), 300)
+    assert loaded.switchover.approval_seconds == 86400
 
 
 def test_port_and_version_follow_the_engine() -> None:
