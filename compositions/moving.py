@@ -177,6 +177,7 @@ def switchover(
         target.replication_secret_arn,
         *(side.application_secret_arn for side in (source, target) if side.application_secret_arn is not None),
     ]
+    token_name = pulumi.Output.concat("_switchover.", dns.writer_name)
     return Switchover(
         f"{config.prefix}-switchover",
         {
@@ -201,6 +202,7 @@ def switchover(
                     "zone_id": dns.zone_id,
                     "writer_name": dns.writer_name,
                     "reader_name": dns.reader_name,
+                    "token_name": token_name,
                     "ttl_seconds": config.dns.ttl_seconds,
                     "switchover_ttl_seconds": config.dns.switchover_ttl_seconds,
                     "propagation_seconds": config.dns.propagation_seconds,
@@ -221,6 +223,7 @@ def switchover(
             "kms_key_arn": key.arn,
             "topic_arn": monitoring.topic_arn,
             "zone_id": dns.zone_id,
+            "token_name": token_name,
             "task_arns": [pipeline.replication_task_arn, pipeline.failback_task_arn],
             "replication_instance_arn": pipeline.replication_instance_arn,
             "endpoint_arns": endpoints,

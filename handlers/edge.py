@@ -25,12 +25,12 @@ def open_migration() -> Migration:
     """Read the config parameter and return the migration. Connections to the databases are opened by the steps."""
     name = os.environ[CONFIG_PARAMETER]
     found = config.parse(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
-    replication = found.replication
+    replication, dns = found.replication, found.dns
     task = functools.partial(Task, client("dms"), client("cloudwatch"), replication.instance_id)
     return Migration(
         config=found,
         tracking=Tracking(client("dynamodb"), found.tracking_table, found.migration_id),
-        router=NameGroup(client("route53"), found.dns.zone_id, (found.dns.writer_name, found.dns.reader_name)),
+        router=NameGroup(client("route53"), dns.zone_id, (dns.writer_name, dns.reader_name), dns.token_name),
         task=task(replication.task_arn),
         failback_task=task(replication.failback_task_arn),
         endpoints=Endpoints(client("dms"), replication.instance_arn, replication.endpoint_arns),
