@@ -40,6 +40,8 @@ class SwitchoverArgs(TypedDict):
     """Topic for messages to people."""
     zone_id: pulumi.Input[str]
     """Zone whose records the functions change."""
+    token_name: pulumi.Input[str]
+    """Name in it of a record for the functions' own use: the token of who moved the names last."""
     task_arns: list[pulumi.Input[str]]
     """Replication tasks, or serverless replications, that the functions read and stop."""
     replication_instance_arn: NotRequired[pulumi.Input[str] | None]
@@ -94,6 +96,7 @@ class Switchover(pulumi.ComponentResource):
         config_name, state_name = f"{path}/config", f"{path}/state"
 
         table = self._table()
+        self._names_token()
         state = self._parameter("state", state_name, json.dumps({"phase": "declared"}), automation_writes=True)
         dead_letters = self._queue()
         functions = self._functions(config_name, table, state, dead_letters)
@@ -150,6 +153,18 @@ class Switchover(pulumi.ComponentResource):
             description=f"The migration's {purpose}",
             tags=checks.tags_for(self._tags, f"{self._name}-{purpose}"),
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["value"] if automation_writes else None),
+        )
+
+    def _names_token(self) -> aws.route53.Record:
+        """Route 53 knows no condition but the old value of a record it deletes: so who is late is refused."""
+        return aws.route53.Record(
+            f"{self._name}-names-token",
+            zone_id=self._args["zone_id"],
+            name=self._args["token_name"],
+            type="TXT",
+            ttl=60,
+            records=["0"],
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["records"]),
         )
 
     def _queue(self) -> aws.sqs.Queue:
@@ -226,13 +241,9 @@ class Switchover(pulumi.ComponentResource):
             allow("secretsmanager:GetSecretValue", on=args["secret_arns"]),
             *(allow("kms:Decrypt", on=key) for key in args.get("secret_key_arns", [])),
         ]
-        names = [
-            allow(
-                "route53:ChangeResourceRecordSets",
-                "route53:ListResourceRecordSets",
-                on=pulumi.Output.concat("arn:aws:route53:::hostedzone/", args["zone_id"]),
-            )
-        ]
+        zone = pulumi.Output.concat("arn:aws:route53:::hostedzone/", args["zone_id"])
+        look_up = allow("route53:ListResourceRecordSets", on=zone)
+        names = [look_up, allow("route53:ChangeResourceRecordSets", on=zone)]
         tell = [allow("sns:Publish", on=args["topic_arn"])]
         synced = allow("route53:GetChange", on="arn:aws:route53:::change/*")
         # DMS, CloudWatch and Route 53 changes know no resource in these calls.
@@ -250,6 +261,7 @@ class Switchover(pulumi.ComponentResource):
                 *read,
                 *write,
                 *databases,
+                look_up,
                 *_connection_tests(instance_arn, args["endpoint_arns"]),
                 describe_task,
             ],

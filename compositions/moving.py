@@ -200,6 +200,7 @@ def switchover(
         *(side.application_secret_arn for side in (source, target) if side.application_secret_arn is not None),
     ]
     canary = config.switchover.canary
+    token_name = pulumi.Output.concat("_switchover.", dns.writer_name)
     return Switchover(
         f"{config.prefix}-switchover",
         {
@@ -224,6 +225,7 @@ def switchover(
                     "zone_id": dns.zone_id,
                     "writer_name": dns.writer_name,
                     "reader_name": dns.reader_name,
+                    "token_name": token_name,
                     "ttl_seconds": config.dns.ttl_seconds,
                     "switchover_ttl_seconds": config.dns.switchover_ttl_seconds,
                     "propagation_seconds": config.dns.propagation_seconds,
@@ -251,6 +253,7 @@ def switchover(
             "kms_key_arn": key.arn,
             "topic_arn": monitoring.topic_arn,
             "zone_id": dns.zone_id,
+            "token_name": token_name,
             "task_arns": [pipeline.forward_arn, *([pipeline.failback_task_arn] if pipeline.failback_task_arn else [])],
             "replication_instance_arn": pipeline.replication_instance_arn,
             "endpoint_arns": endpoints,

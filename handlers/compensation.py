@@ -27,7 +27,7 @@ def undo(migration: Migration, record: Record, reason: str) -> Record:
     record = migration.tracking.write(records.undoing(record, now, LEASE_SECONDS, reason), "undo begins", now)
     acts: dict[Undo, Callable[[], None]] = {
         Undo.CLOSE_NEW: lambda: close_new(migration, record),
-        Undo.DROP_SLOT: lambda: drop_slot(migration),
+        Undo.DROP_SLOT: lambda: drop_slot(migration, record),
         Undo.REOPEN_OLD: lambda: reopen_old(migration, record),
         Undo.NAMES_BACK: lambda: names_back(migration, record),
         Undo.END_READERS: lambda: end_readers(migration, record),
@@ -52,10 +52,10 @@ def close_new(migration: Migration, record: Record) -> None:
         door.database.act(record.token, access.close(door.database.access(), spared))
 
 
-def drop_slot(migration: Migration) -> None:
+def drop_slot(migration: Migration, record: Record) -> None:
     """Drop the slot of the way back: it would keep the target's log for nobody."""
     with migration.database(Direction.FORWARD.new, STATEMENT_SECONDS) as door:
-        door.database.drop_slot(migration.config.replication.failback_slot)
+        door.database.drop_slot(migration.config.replication.failback_slot, record.token)
 
 
 def reopen_old(migration: Migration, record: Record) -> None:
@@ -75,4 +75,4 @@ def names_back(migration: Migration, record: Record) -> None:
     """Lead both names to the old side again. Their time to live is restored unless fail-back may follow."""
     forward = record.direction is Direction.FORWARD
     ttl = record.saved["ttl"] if forward else migration.config.dns.switchover_ttl_seconds
-    migration.router.shift(migration.everywhere(record.direction.before), f"undo of {record.owner}", ttl)
+    migration.shift(record, record.direction.before, "undo of", ttl)

@@ -41,11 +41,15 @@ class Replication:
 
 @dataclass(frozen=True)
 class Dns:
-    """The names, their times to live, and how long a change may take to be in force everywhere, in seconds."""
+    """The names, their times to live, and how long a change may take to be in force everywhere, in seconds.
+
+    `token_name` is the record that keeps the token of who moved the names last.
+    """
 
     zone_id: str
     writer_name: str
     reader_name: str
+    token_name: str
     ttl_seconds: int
     switchover_ttl_seconds: int
     propagation_seconds: int

@@ -27,10 +27,11 @@ def open_migration() -> Migration:
     name = os.environ[CONFIG_PARAMETER]
     found = config.parse(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
     task, failback_task, endpoints = _replication(found.replication)
+    dns = found.dns
     return Migration(
         config=found,
         tracking=Tracking(client("dynamodb"), found.tracking_table, found.migration_id),
-        router=NameGroup(client("route53"), found.dns.zone_id, (found.dns.writer_name, found.dns.reader_name)),
+        router=NameGroup(client("route53"), dns.zone_id, (dns.writer_name, dns.reader_name), dns.token_name),
         task=task,
         failback_task=failback_task,
         endpoints=endpoints,

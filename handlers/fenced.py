@@ -2,7 +2,8 @@
 
 It runs in one invocation. Every step is recorded before and after its side effect and can be repeated, so that an
 invocation that takes over after a crash simply runs them all again. What fails before the new side opens is taken back.
-Every statement that opens or closes a side carries the record's token: a database refuses one older than it has seen.
+Whatever changes a side or the names carries the record's token: databases and router refuse one older than they have
+seen.
 """
 
 import uuid
@@ -116,19 +117,19 @@ class FencedSection:
     def drain(self) -> dict[str, Any]:
         """Write a token after the last write and wait until it comes out on the new side."""
         old, new, clock = self.old.database, self.new.database, self.migration.clock
-        token, began = str(uuid.uuid4()), clock.now()
-        old.write_token(token)
+        mark, began = str(uuid.uuid4()), clock.now()
+        old.write_token(mark, self.record.token)
         limit = self.migration.config.limits.drain_seconds
         try:
             wait_for(
-                lambda: new.has_token(token), clock=clock, until=began + limit, pause=POLL_SECONDS, what="the token"
+                lambda: new.has_token(mark), clock=clock, until=began + limit, pause=POLL_SECONDS, what="the token"
             )
         except DeadlineExceeded:
             raise DrainFailed(f"the token written after the fence did not reach the new side in {limit} s") from None
         suspended, exceptions = new.suspended_tables(), new.apply_exceptions()
         if suspended or exceptions:
             raise DrainFailed(f"DMS suspended {suspended or 'no table'} and could not apply {exceptions} changes")
-        return {"token": token, "seconds": clock.now() - began}
+        return {"token": mark, "seconds": clock.now() - began}
 
     def sequences(self) -> dict[str, Any]:
         """Set every sequence of the new side ahead of the old one's, in one statement, and read back."""
@@ -148,8 +149,8 @@ class FencedSection:
         loses nothing meanwhile.
         """
         slot = self.migration.config.replication.failback_slot
-        self.new.database.drop_slot(slot)
-        return {"slot": slot, "position": self.new.database.make_slot(slot)}
+        self.new.database.drop_slot(slot, self.record.token)
+        return {"slot": slot, "position": self.new.database.make_slot(slot, self.record.token)}
 
     def compare(self) -> dict[str, Any]:
         """Count and hash, on both sides at once, every table that may have changed since the survey found it equal.
@@ -186,7 +187,7 @@ class FencedSection:
         """
         after = self.record.direction.after
         ttl = self.migration.config.dns.switchover_ttl_seconds
-        change = self.migration.router.shift(self.migration.everywhere(after), f"switchover {self.record.owner}", ttl)
+        change = self.migration.shift(self.record, after, "switchover", ttl)
         self.assert_fenced()
         return {"change": change, "weights": after}
 

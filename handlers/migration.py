@@ -22,7 +22,10 @@ LEASE_SECONDS = 900.0
 
 
 class Router(Protocol):
-    """What leads applications to a side. DNS is one; a pooler that pauses, repoints and resumes can be another."""
+    """What leads applications to a side. DNS is one; a pooler that pauses, repoints and resumes can be another.
+
+    Like a database it refuses who comes with an older token than it has seen.
+    """
 
     def weights(self) -> dict[str, dict[str, int]]:
         """Return the weight of each side, by name."""
@@ -30,8 +33,13 @@ class Router(Protocol):
     def ttl(self) -> int:
         """Return for how many seconds clients may keep an answer."""
 
-    def shift(self, weights: Mapping[str, Mapping[str, int]], why: str, ttl: int | None = None) -> str:
-        """Give every name its weights, all or none, and return the change's id."""
+    def last_token(self) -> int:
+        """Return the token of who moved the names last."""
+
+    def shift(
+        self, weights: Mapping[str, Mapping[str, int]], why: str, ttl: int | None = None, *, token: int | None = None
+    ) -> str:
+        """Give every name its weights, all or none, and return the change's id. Raises Superseded by an older token."""
 
     def in_sync(self, change_id: str) -> bool:
         """Say whether a change is in force everywhere."""
@@ -144,6 +152,10 @@ class Migration:
         now = self.clock.now()
         ended = records.end(record, done, now, evidence)
         return self.tracking.write(records.begin(ended, following, now), f"{done} done, {following} begins", now)
+
+    def shift(self, record: Record, weights: Mapping[str, int], why: str, ttl: int) -> str:
+        """Give both names these weights and this time to live, with the record's token, and return the change's id."""
+        return self.router.shift(self.everywhere(weights), f"{why} {record.owner}", ttl, token=record.token)
 
     def show(self, record: Record, weights: Mapping[str, int] | None = None, **more: Any) -> None:
         """Mirror the record to the state parameter."""

@@ -15,14 +15,17 @@ class StreamBroken(Exception):
     """Changes do not get through. The message says what is known of the reason."""
 
 
-def probe(migration: Migration, old: Door, new: Door, seconds: float) -> float | None:
-    """Return how many seconds a row takes from one side to the other, None if it does not arrive in `seconds`."""
+def probe(migration: Migration, token: int, old: Door, new: Door, seconds: float) -> float | None:
+    """Return how many seconds a row takes from one side to the other, None if it does not arrive in `seconds`.
+
+    `token` is the invocation's.
+    """
     clock = migration.clock
-    token, began = str(uuid.uuid4()), clock.now()
-    old.database.write_token(token)
+    mark, began = str(uuid.uuid4()), clock.now()
+    old.database.write_token(mark, token)
     try:
         wait_for(
-            lambda: new.database.has_token(token),
+            lambda: new.database.has_token(mark),
             clock=clock,
             until=began + seconds,
             pause=PROBE_PAUSE_SECONDS,
@@ -33,9 +36,10 @@ def probe(migration: Migration, old: Door, new: Door, seconds: float) -> float |
     return clock.now() - began
 
 
-def flows(migration: Migration, direction: Direction, until: float) -> float:
+def flows(migration: Migration, token: int, direction: Direction, until: float) -> float:
     """Wait until a row goes through the stream of `direction` and return how many seconds it took.
 
+    `token` is the invocation's.
     Raises StreamBroken where the task fails or nothing arrives until then.
     """
     with (
@@ -43,7 +47,7 @@ def flows(migration: Migration, direction: Direction, until: float) -> float:
         migration.database(direction.new, STATEMENT_SECONDS) as new,
     ):
         while True:
-            took = probe(migration, old, new, migration.config.limits.maximum_lag_seconds)
+            took = probe(migration, token, old, new, migration.config.limits.maximum_lag_seconds)
             if took is not None:
                 return took
             task = migration.stream(direction)

@@ -22,6 +22,8 @@ DMS_CONTROL_SCHEMA = "awsdms_control"
 OF_AWS = ("rdsadmin",)
 """Superusers that RDS itself works with: nobody else can end their sessions, and they write nothing of ours."""
 CONNECT_SECONDS = 10
+TURN = 0x6D6967
+"""Key of the advisory lock under which one acts at a time."""
 DECODER = "test_decoding"
 """The output plugin of the slot: DMS reads it on every PostgreSQL that RDS and Aurora offer."""
 SSL_MODES = {"none": "disable", "require": "require", "verify-full": "verify-full"}
@@ -96,7 +98,7 @@ class Database(Readers):
 
         The token is kept by the same transaction: who was overtaken can't act late, however long it slept.
         """
-        with self._transaction():
+        with self._transaction(f"SELECT pg_advisory_xact_lock({TURN})"):
             kept = self.rows(
                 f"UPDATE {FENCE} SET token = %(token)s WHERE token <= %(token)s RETURNING token",  # noqa: S608
                 {"token": token},
@@ -107,8 +109,19 @@ class Database(Readers):
                 self.rows(statement)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self.rows("BEGIN")
+    def _turn(self, token: int) -> Iterator[None]:
+        """Keep everybody else from acting, for what no transaction can hold. Raises Superseded as `act` does."""
+        self.rows(f"SELECT pg_advisory_lock({TURN})")
+        try:
+            self.act(token, [])
+            yield
+        finally:
+            if not self._connection.closed:  # else the server has let go of it
+                self.rows(f"SELECT pg_advisory_unlock({TURN})")
+
+    @contextmanager
+    def _transaction(self, first: str = "") -> Iterator[None]:
+        self.rows(f"BEGIN; {first}")  # one round trip
         try:
             yield
             self.rows("COMMIT")
@@ -199,9 +212,9 @@ class Database(Readers):
             ]
         )
 
-    def reset_fence(self) -> None:
-        """Forget the tokens of a migration that was here before: a new one counts from the beginning."""
-        self.rows(f"UPDATE {FENCE} SET token = 0")  # noqa: S608 - a constant name
+    def last_token(self) -> int:
+        """Return the token of who acted here last, also that of a migration that was here before; 0 if nobody did."""
+        return int(self.rows(f"SELECT token FROM {FENCE}")[0][0])  # noqa: S608 - a constant name
 
     def drop_control(self) -> None:
         """Drop what `make_control_schema` made. The schema stays while DMS keeps something of its own in it."""
@@ -216,12 +229,16 @@ class Database(Readers):
 
     # The slot of the way back
 
-    def make_slot(self, name: str) -> str:
-        """Make a logical slot that DMS can read from and return the position in the log from which it keeps changes."""
-        found = self.rows(
-            "SELECT lsn::text FROM pg_create_logical_replication_slot(%(name)s, %(plugin)s)",
-            {"name": name, "plugin": DECODER},
-        )
+    def make_slot(self, name: str, token: int) -> str:
+        """Make a logical slot that DMS can read from and return the position in the log from which it keeps changes.
+
+        Raises Superseded as `act` does.
+        """
+        with self._turn(token):
+            found = self.rows(
+                "SELECT lsn::text FROM pg_create_logical_replication_slot(%(name)s, %(plugin)s)",
+                {"name": name, "plugin": DECODER},
+            )
         return str(found[0][0])
 
     def lacks_to_keep_changes(self) -> list[str]:
@@ -283,22 +300,27 @@ class Database(Readers):
         granted = "SELECT has_parameter_privilege(%(role)s, 'session_replication_role', 'SET')"
         return bool(self.rows(granted, {"role": role})[0][0])
 
-    def drop_slot(self, name: str) -> bool:
-        """Drop a slot that nobody reads from and say whether there was one. Raises psycopg2's error if it is read."""
-        return bool(
-            self.rows(
-                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %(name)s",
-                {"name": name},
-            )
-        )
+    def drop_slot(self, name: str, token: int) -> bool:
+        """Drop a slot that nobody reads from and say whether there was one. Raises psycopg2's error if it is read.
 
-    def write_token(self, token: str) -> None:
-        """Write a row whose arrival on the other side shows that everything before it has arrived."""
-        self.rows(f"INSERT INTO {TOKENS} (id) VALUES (%(id)s)", {"id": token})  # noqa: S608 - a constant name
+        Raises Superseded as `act` does.
+        """
+        slot = "FROM pg_replication_slots WHERE slot_name = %(name)s"
+        if not self.rows(f"SELECT 1 {slot}", {"name": name}):
+            return False  # also where the control tables are gone already
+        with self._turn(token):
+            return bool(self.rows(f"SELECT pg_drop_replication_slot(slot_name) {slot}", {"name": name}))
 
-    def has_token(self, token: str) -> bool:
+    def write_token(self, mark: str, token: int) -> None:
+        """Write a row whose arrival on the other side shows that everything before it has arrived.
+
+        Raises Superseded as `act` does: one that comes late could be carried round.
+        """
+        self.act(token, [f"INSERT INTO {TOKENS} (id) VALUES ({sql.literal(mark)})"])  # noqa: S608 - a constant name
+
+    def has_token(self, mark: str) -> bool:
         """Say whether the row has arrived."""
-        return bool(self.rows(f"SELECT 1 FROM {TOKENS} WHERE id = %(id)s", {"id": token}))  # noqa: S608
+        return bool(self.rows(f"SELECT 1 FROM {TOKENS} WHERE id = %(id)s", {"id": mark}))  # noqa: S608
 
     # What DMS leaves on the target
 
@@ -344,8 +366,8 @@ class Database(Readers):
         except psycopg2.errors.UndefinedFunction:
             return None
 
-    def empty(self, tables: Sequence[Table]) -> None:
-        """Take all rows out of these tables and all drain tokens.
+    def empty(self, tables: Sequence[Table], token: int) -> None:
+        """Take all rows out of these tables and all drain tokens. Raises Superseded as `act` does.
 
         It is one statement, so that what refers to one another goes together. Partitions go with the table they are
         part of: that is what foreign keys name.
@@ -358,7 +380,7 @@ class Database(Readers):
             JOIN pg_class c ON c.oid = root JOIN pg_namespace n ON n.oid = c.relnamespace""",
             {"schemas": [table.schema for table in tables], "names": [table.name for table in tables]},
         )
-        self.rows(f"TRUNCATE {', '.join([TOKENS, *(sql.name(*root) for root in roots)])}")
+        self.act(token, [f"TRUNCATE {', '.join([TOKENS, *(sql.name(*root) for root in roots)])}"])
 
     def marks(self) -> dict[Table, str]:
         """Return, by table, its file and the counts of rows ever changed, the same as long as no row has changed.

@@ -273,6 +273,11 @@ def settled(record: Record, way_back_until: float) -> Record:
     return replace(record, saved={**record.saved, "way_back_until": way_back_until}, lease_until=0.0)
 
 
+def prepared(record: Record, seen: int) -> Record:
+    """Return the record with a token above what databases and router have `seen`, be it an earlier migration's."""
+    return replace(record, token=max(record.token, seen) + 1)
+
+
 def renewed(record: Record) -> Record:
     """Return the record of a migration that was failed back and is prepared to be tried again."""
     return Record(record.migration_id, Phase.UNDONE, attempt=record.attempt, token=record.token, version=record.version)

@@ -17,7 +17,7 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     ttl, wait = migration.config.dns.switchover_ttl_seconds, 0
     before = found if record.direction is Direction.BACK else int(record.saved["ttl"])
     if before != ttl:
-        change = migration.router.shift(weights, f"ahead of switchover {record.owner}", ttl)
+        change = migration.router.shift(weights, f"ahead of switchover {record.owner}", ttl, token=record.token)
         await_sync(migration, change, migration.clock.now() + seconds)
         wait = before  # who asked just before the change was in force keeps the old answer that long
     record = migration.end(record, Step.ANNOUNCE, {"ttl_before": before, "ttl": ttl})

@@ -51,7 +51,7 @@ def _lead(migration: Migration, record: Record, percent: int, seconds: float) ->
         config.dns.writer_name: dict(record.direction.before),
         config.dns.reader_name: {record.direction.old: 100 - percent, record.direction.new: percent},
     }
-    await_sync(migration, migration.router.shift(weights, f"canary of {record.owner}"), until)
+    await_sync(migration, migration.router.shift(weights, f"canary of {record.owner}", token=record.token), until)
     migration.show(record, weights[config.dns.writer_name], reader_weights=weights[config.dns.reader_name])
     return {"outcome": "reading", "percent": percent, "wait_seconds": config.canary.seconds}
 
@@ -66,7 +66,7 @@ def _check(migration: Migration, record: Record, percent: int, seconds: float) -
         raise Unhealthy("; ".join(reasons))
     with ExitStack() as doors:
         survey = outlook.begin(migration, record.direction, min(seconds, STATEMENT_SECONDS), doors)
-        took = probe(migration, survey.old, survey.new, limit)
+        took = probe(migration, record.token, survey.old, survey.new, limit)
         if took is None:
             raise Unhealthy(f"a probe row did not get through in {limit} s: replication does not flow")
         drawn, left = Samples.begin(survey), until - clock.now()

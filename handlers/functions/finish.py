@@ -28,9 +28,7 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
         raise Superseded(f"migration {record.migration_id} is not settled: {execution} comes too early")
     record = migration.begin(record, Step.FINISH)
     until = migration.clock.now() + seconds
-    change = migration.router.shift(
-        migration.everywhere(record.direction.after), f"after switchover {record.owner}", int(record.saved["ttl"])
-    )
+    change = migration.shift(record, record.direction.after, "after switchover", int(record.saved["ttl"]))
     await_sync(migration, change, until)
     counters = migration.task.counters()
     dropped = False
@@ -41,7 +39,7 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
         migration.database(Direction.FORWARD.new, STATEMENT_SECONDS) as target,
     ):
         if migration.config.replication.failback_slot:
-            dropped = target.database.drop_slot(migration.config.replication.failback_slot)
+            dropped = target.database.drop_slot(migration.config.replication.failback_slot, record.token)
         for door in (source, target):
             door.database.drop_control()
     evidence = {"change": change, "counters": counters, "slot_dropped": dropped}

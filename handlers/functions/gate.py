@@ -7,7 +7,7 @@ from handlers.core import record as records
 from handlers.core.comparison import verdict
 from handlers.core.direction import Direction
 from handlers.core.readiness import Observation
-from handlers.core.record import Step
+from handlers.core.record import Record, Step
 from handlers.edge import handler as edge
 from handlers.migration import LEASE_SECONDS, Migration
 from handlers.streams import probe
@@ -30,7 +30,7 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     if record.left_off:
         return {"outcome": record.left_off, "wait_seconds": 0}
     record = migration.begin(record, Step.GATE)
-    seen = observe(migration, record.direction)
+    seen = observe(migration, record)
     reasons = readiness.reasons_against(seen, migration.config.limits)
     if reasons:
         why = "not ready: " + "; ".join(reasons)
@@ -50,9 +50,10 @@ def _direction(asked: dict[str, Any]) -> Direction:
     return Direction(wanted)
 
 
-def observe(migration: Migration, direction: Direction) -> Observation:
+def observe(migration: Migration, record: Record) -> Observation:
     """Look at the task and both sides. Old is the side that is open."""
-    config, stream = migration.config, migration.stream(direction)
+    direction, config = record.direction, migration.config
+    stream = migration.stream(direction)
     task = stream.state(migration.clock.now())
     rules = stream.mappings()
     with (
@@ -67,7 +68,8 @@ def observe(migration: Migration, direction: Direction) -> Observation:
         verdicts = {table: verdict(table, rules) for table in old_tables}
         new_sequences = new.database.sequence_names()
         way_back = direction is Direction.FORWARD and bool(config.replication.failback_slot)
-        took = None if readiness.replicating(task) else probe(migration, old, new, config.limits.maximum_lag_seconds)
+        ill, limit = readiness.replicating(task), config.limits.maximum_lag_seconds
+        took = None if ill else probe(migration, record.token, old, new, limit)
         return Observation(
             task=task,
             probe_seconds=took,

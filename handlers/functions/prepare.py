@@ -6,8 +6,9 @@ from typing import Any
 from handlers.adapters.postgres import Database
 from handlers.clock import wait_for
 from handlers.core import access, mapping
+from handlers.core import record as records
 from handlers.core.names import BLUE, GREEN
-from handlers.core.record import Phase, Record, Refused, Step, renewed
+from handlers.core.record import Phase, Record, Refused, Step
 from handlers.edge import handler as edge
 from handlers.migration import Migration
 
@@ -19,7 +20,7 @@ UNTESTED = "not tested: DMS Serverless tests them itself when the replication st
 
 
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Prepare both sides. Can be repeated until a switchover has begun.
+    """Prepare both sides. Can be repeated until a switchover has begun: who is late with it is refused like any other.
 
     After a fail-back it wants `empty_target` in the event: the target is behind, and its tables have to be
     loaded anew, by a new task: DMS starts one that has run only by emptying tables, which foreign keys forbid.
@@ -35,22 +36,21 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
         source.database.make_control_schema([source.ours[1]])
         if config.replication.failback_slot:
             source.database.allow_schemas(source.ours[1])
-        if not record.token:
-            source.database.reset_fence()
+        seen = source.database.last_token()
     with migration.database(GREEN, STATEMENT_SECONDS) as target:
         _make_roles(target.database, replication, application)
         target.database.make_control_schema([replication["username"]])
         target.database.allow_schemas(replication["username"])
         target.database.allow_writes(replication["username"])
-        if not record.token:
-            target.database.reset_fence()
+        record = records.prepared(record, max(seen, target.database.last_token(), migration.router.last_token()))
+        record = migration.tracking.write(record, "prepare begins", migration.clock.now())
         target.database.act(record.token, access.close(target.database.access(), target.ours))
         if record.phase is Phase.FAILED_BACK:
             rules = migration.task.mappings()
             with migration.database(BLUE, STATEMENT_SECONDS) as source:
                 _, there = mapping.sides(source.database.tables(), target.database.tables(), rules)
-            target.database.empty([relation.table for relation in there.values()])
-            record = migration.tracking.write(renewed(record), "prepared anew", migration.clock.now())
+            target.database.empty([relation.table for relation in there.values()], record.token)
+            record = migration.tracking.write(records.renewed(record), "prepared anew", migration.clock.now())
     connections = _test_connections(migration, seconds)
     migration.show(record)
     roles = [replication["username"], application["username"]]

@@ -45,7 +45,7 @@ def _way_back(migration: Migration, record: Record, until: float) -> dict[str, A
         return {"safe": False, "reason": "switchover.failBack is false: none was made"}
     try:
         migration.way_back().start_from(position, since=record.times[Step.REVERSE.value][0])
-        took = flows(migration, Direction.BACK, until)
+        took = flows(migration, record.token, Direction.BACK, until)
     except StreamBroken as broken:
         return {"safe": False, "reason": str(broken)}
     return {"safe": True, "probe_seconds": round(took, 3)}
@@ -55,10 +55,8 @@ def _failed_back(migration: Migration, record: Record, seconds: float) -> dict[s
     until = migration.clock.now() + seconds
     come_to_rest(migration, migration.way_back(), until)
     with migration.database(Direction.FORWARD.new, min(seconds, STATEMENT_SECONDS)) as target:
-        dropped = target.database.drop_slot(migration.config.replication.failback_slot)
-    change = migration.router.shift(
-        migration.everywhere(record.direction.after), f"after fail-back {record.owner}", int(record.saved["ttl"])
-    )
+        dropped = target.database.drop_slot(migration.config.replication.failback_slot, record.token)
+    change = migration.shift(record, record.direction.after, "after fail-back", int(record.saved["ttl"]))
     await_sync(migration, change, until)
     record = migration.end(record, Step.SETTLE, {"slot_dropped": dropped, "change": change})
     migration.show(record, record.direction.after)

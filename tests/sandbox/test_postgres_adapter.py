@@ -188,18 +188,22 @@ def test_long_and_prepared_transactions_are_named(server: ServerInfo, database: 
 # Control schema and tokens
 
 
+def forget_tokens(database: Database) -> None:
+    database.rows("UPDATE migration_control.fence SET token = 0")
+
+
 def test_a_token_is_written_and_seen(database: Database) -> None:
     database.make_control_schema(["dms"])
     database.make_control_schema(["dms"])  # can be repeated
     token = str(uuid.uuid4())
     assert not database.has_token(token)
-    database.write_token(token)
+    database.write_token(token, 0)
     assert database.has_token(token)
 
 
 def test_who_comes_with_an_older_token_is_refused_and_nothing_of_it_is_done(database: Database) -> None:
     database.make_control_schema(["dms"])
-    database.reset_fence()
+    forget_tokens(database)
     database.act(3, ["CREATE TABLE app.by_three ()"])
     database.act(3, ["DROP TABLE app.by_three"])
     with pytest.raises(Superseded, match="acted on with a later token than 2"):
@@ -208,7 +212,7 @@ def test_who_comes_with_an_older_token_is_refused_and_nothing_of_it_is_done(data
         database.act(9, ["no SQL"])
     database.act(4, [])  # 9 was not kept: its statements failed
     assert database.rows("SELECT to_regclass('app.by_two'), token FROM migration_control.fence") == [(None, 4)]
-    database.reset_fence()
+    forget_tokens(database)
 
 
 def test_two_that_act_at_once_do_so_one_after_the_other(server: ServerInfo, database: Database) -> None:
@@ -234,7 +238,7 @@ def test_two_that_act_at_once_do_so_one_after_the_other(server: ServerInfo, data
         thread.join()
     assert len(late) == 1
     assert database.rows("SELECT to_regclass('app.late')") == [(None,)]
-    database.reset_fence()
+    forget_tokens(database)
 
 
 def test_control_tables_go_and_their_schema_unless_somebody_uses_it(server: ServerInfo, database: Database) -> None:
@@ -257,12 +261,19 @@ def test_a_slot_is_made_at_a_position_and_dropped(server: ServerInfo) -> None:
     with server.superuser("shop") as connection:
         database = Database(connection, "shop", "sandbox")
         assert database.lacks_to_keep_changes() == []
-        position = database.make_slot("way_back")
+        database.make_control_schema(["dms"])
+        position = database.make_slot("way_back", 1)
         assert database.rows("SELECT plugin, database, confirmed_flush_lsn::text FROM pg_replication_slots") == [
             ("test_decoding", "shop", position)
         ]
-        assert database.drop_slot("way_back") is True
-        assert database.drop_slot("way_back") is False
+        with pytest.raises(Superseded):
+            database.drop_slot("way_back", 0)
+        assert database.drop_slot("way_back", 2) is True
+        assert database.drop_slot("way_back", 0) is False
+        with pytest.raises(Superseded):
+            database.make_slot("way_back", 1)
+        assert database.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+        forget_tokens(database)
 
 
 def test_what_is_missing_for_a_way_back_is_told(server: ServerInfo, database: Database) -> None:
@@ -317,8 +328,8 @@ def test_emptied_tables_have_another_mark(server: ServerInfo) -> None:
         parts = Table("app", "parts_1")
         database.rows("INSERT INTO app.parts VALUES (1, '2026-05-05')")
         before = database.marks()[parts]
-        database.empty([parts])
-        database.empty([])
+        database.empty([parts], 1)
+        database.empty([], 1)
         assert database.rows("SELECT count(*) FROM app.parts") == [(0,)]
         assert database.marks()[parts] != before
 

@@ -42,6 +42,7 @@ CONFIG: dict[str, Any] = {
         "zone_id": "Z1",
         "writer_name": "writer.db.example",
         "reader_name": "reader.db.example",
+        "token_name": "_switchover.writer.db.example",
         "ttl_seconds": 60,
         "switchover_ttl_seconds": 1,
         "propagation_seconds": 60,
@@ -76,6 +77,7 @@ class Ticks(Clock):
 
     def __init__(self) -> None:
         self.time = 1000.0
+        self.asleep: Callable[[], None] = lambda: None
 
     def now(self) -> float:
         self.time += 0.001
@@ -83,6 +85,7 @@ class Ticks(Clock):
 
     def sleep(self, seconds: float) -> None:
         self.time += seconds
+        self.asleep()
 
 
 @dataclass
@@ -175,9 +178,15 @@ class FakeDatabase:
     emptied: list[Table] = field(default_factory=list)
     keeps_marks: bool = True
     closed: int = 0
+    controlled: bool = True
+    slot_is_read: Callable[[], bool] = lambda: False
+
+    def lets_in(self) -> bool:
+        return PUBLIC in self.grantees or APPLICATION in self.grantees
 
     def writable(self) -> bool:
-        return PUBLIC in self.grantees or APPLICATION in self.grantees
+        """Whether the application can write: a session that is there goes on, whoever may connect anew."""
+        return self.lets_in() or APPLICATION in self.sessions_of
 
     def close(self) -> None:
         self.closed += 1
@@ -187,11 +196,17 @@ class FakeDatabase:
 
     def write(self, row: str) -> bool:
         """Write as the application does and say whether that was acknowledged."""
-        if self.writable():
-            self.apply(Entry("row", row))
-        return self.writable()
+        if not self.writable():
+            return False
+        if APPLICATION not in self.sessions_of:
+            self.sessions_of.append(APPLICATION)
+        self.apply(Entry("row", row))
+        return True
 
     def apply(self, entry: Entry) -> None:
+        if entry.value in self.tokens or entry.value in self.rows:
+            self.exceptions += 1  # as DMS logs what breaks a primary key
+            return
         self.log.append(entry)
         if entry.kind == "row":
             self.rows.append(entry.value)
@@ -199,6 +214,8 @@ class FakeDatabase:
             self.tokens.add(entry.value)
 
     def act(self, token: int, statements: Iterable[str]) -> None:
+        if not self.controlled:
+            raise LookupError(f"no control schema in {self.name}")
         if token < self.token:
             raise Superseded(f"database {self.name} was acted on with a later token than {token}")
         self.token = token
@@ -265,25 +282,36 @@ class FakeDatabase:
 
     def make_control_schema(self, readers: Sequence[str]) -> None:
         self.control.append(list(readers))
+        self.controlled = True
 
-    def reset_fence(self) -> None:
-        self.token = 0
+    def last_token(self) -> int:
+        return self.token
 
     def drop_control(self) -> None:
         self.control.append(["dropped"])
+        self.controlled, self.token = False, 0
 
-    def write_token(self, token: str) -> None:
-        self.apply(Entry("token", token))
+    def write_token(self, mark: str, token: int) -> None:
+        self.act(token, [])
+        self.apply(Entry("token", mark))
 
-    def has_token(self, token: str) -> bool:
+    def has_token(self, mark: str) -> bool:
         self.time_passes()
-        return token in self.tokens
+        return mark in self.tokens
 
-    def make_slot(self, name: str) -> str:
+    def make_slot(self, name: str, token: int) -> str:
+        self.act(token, [])
+        if name in self.slots:
+            raise ValueError(f"replication slot {name} already exists")
         self.slots[name] = len(self.log)
         return str(len(self.log))
 
-    def drop_slot(self, name: str) -> bool:
+    def drop_slot(self, name: str, token: int) -> bool:
+        if name not in self.slots:
+            return False
+        self.act(token, [])
+        if name in self.slots and self.slot_is_read():
+            raise ValueError(f"replication slot {name} is active")
         return self.slots.pop(name, None) is not None
 
     def lacks_to_keep_changes(self) -> list[str]:
@@ -317,7 +345,8 @@ class FakeDatabase:
     def marks(self) -> dict[Table, str]:
         return {table: f"{digest} {len(self.rows)}" for table, digest in self.digests.items() if self.keeps_marks}
 
-    def empty(self, tables: Sequence[Table]) -> None:
+    def empty(self, tables: Sequence[Table], token: int) -> None:
+        self.act(token, [])
         self.emptied += tables
         self.rows.clear()
 
@@ -353,6 +382,7 @@ class FakeRouter:
     )
     seconds: int = 60
     synced: bool = True
+    token: int = 0
 
     def leads_to(self) -> str | None:
         """Return the side that both names lead to, None where they do not agree or lead to none whole."""
@@ -365,7 +395,15 @@ class FakeRouter:
     def ttl(self) -> int:
         return self.seconds
 
-    def shift(self, weights: Mapping[str, Mapping[str, int]], why: str, ttl: int | None = None) -> str:
+    def last_token(self) -> int:
+        return self.token
+
+    def shift(
+        self, weights: Mapping[str, Mapping[str, int]], why: str, ttl: int | None = None, *, token: int | None = None
+    ) -> str:
+        if token is None or token < self.token:
+            raise Superseded(f"names were moved with a later token than {token}")
+        self.token = token
         self.found = {name: dict(found) for name, found in weights.items()}
         self.seconds = self.seconds if ttl is None else ttl
         return "/change/C1"
@@ -381,6 +419,8 @@ class FakeTask:
     old: FakeDatabase
     new: FakeDatabase
     position: int = 0
+    slot: str = ""
+    began: float = 0.0
     broken: bool = False
     violations: list[str] = field(default_factory=list)
 
@@ -417,7 +457,7 @@ class FakeTask:
 
     def carry(self) -> None:
         """Carry what was logged since, unless the task stands or is broken."""
-        if self.found.status != "running" or self.broken:
+        if self.at_rest() or self.broken:
             return
         for entry in self.old.log[self.position :]:
             if not entry.native:
@@ -428,7 +468,8 @@ class FakeTask:
     def stop(self) -> bool:
         ran = self.found.status == "running"
         self.stopped += ran
-        self.found = replace(self.found, status="stopped")
+        if ran:
+            self.found = replace(self.found, status="stopping")
         return ran
 
     def status(self) -> str:
@@ -438,12 +479,25 @@ class FakeTask:
         return ""
 
     def at_rest(self) -> bool:
-        return self.found.status != "running"
+        return self.found.status not in ("running", "stopping")
+
+    def time_passes(self) -> None:
+        """Carry what there is; a task that is about to stop does."""
+        self.carry()
+        if self.found.status == "stopping":
+            self.found = replace(self.found, status="stopped")
 
     def start_from(self, position: str, since: float) -> None:
-        if self.at_rest():
-            self.position = int(position)
-            self.found = replace(self.found, status="running")
+        if not self.at_rest():
+            return
+        if self.slot not in self.old.slots:
+            self.found = replace(self.found, status="failed")
+            return
+        if self.began < since:  # else it goes on where it was
+            self.began, self.position = since, int(position)
+        # A slot serves nothing from before it began, and says nothing of it.
+        self.position = max(self.position, self.old.slots[self.slot])
+        self.found = replace(self.found, status="running")
 
 
 @dataclass
@@ -553,13 +607,16 @@ class World:
         self.task = FakeTask(self.source, self.target)
         self.failback_task = FakeTask(self.target, self.source)
         self.failback_task.found = replace(self.failback_task.found, status="ready")
+        self.failback_task.slot = self.config["replication"]["failback_slot"]
+        self.target.slot_is_read = lambda: not self.failback_task.at_rest()
         self.source.time_passes = self.target.time_passes = self.time_passes
+        self.clock.asleep = self.time_passes
         self.watcher.check = self.both_writable
 
     def time_passes(self) -> None:
         """Let both tasks carry what there is."""
-        self.task.carry()
-        self.failback_task.carry()
+        self.task.time_passes()
+        self.failback_task.time_passes()
 
     @property
     def violations(self) -> list[str]:
@@ -573,10 +630,10 @@ class World:
     def both_writable(self) -> str | None:
         return "both sides can be written to" if self.source.writable() and self.target.writable() else None
 
-    def migration(self) -> Migration:
+    def migration(self, watcher: Watcher | None = None) -> Migration:
         import json
 
-        wrap = self.watcher.wrap
+        wrap = (watcher or self.watcher).wrap
         sides = {"old": wrap(self.source, "source"), "new": wrap(self.target, "target")}
         return Migration(
             config=config.parse(json.dumps(self.config)),

@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from handlers import edge
@@ -57,6 +58,79 @@ def test_a_shift_is_one_batch_that_is_read_back() -> None:
     stub.add_response("list_resource_record_sets", record_sets(0, 100, 1), LIST)
     assert NameGroup(client, "Z1", [WRITER]).shift({WRITER: {"blue": 0, "green": 100}}, "why", 1) == "/change/C1"
     stub.assert_no_pending_responses()
+
+
+TOKEN_NAME = "_switchover.writer.db.example"
+
+
+def tokens(token: str) -> dict[str, Any]:
+    record = {"Name": f"{TOKEN_NAME}.", "Type": "TXT", "TTL": 60, "ResourceRecords": [{"Value": f'"{token}"'}]}
+    return {"ResourceRecordSets": [record], "IsTruncated": False, "MaxItems": "1"}
+
+
+LIST_TOKEN = {"HostedZoneId": "Z1", "StartRecordName": TOKEN_NAME, "StartRecordType": "TXT", "MaxItems": "1"}
+AFTER = {WRITER: {"blue": 0, "green": 100}}
+
+
+def test_a_shift_passes_its_token_on_in_the_same_batch_and_looks_again_if_somebody_came_in_between() -> None:
+    client, stub = stubbed("route53")
+    names = NameGroup(client, "Z1", [WRITER], TOKEN_NAME)
+    stub.add_response("list_resource_record_sets", record_sets(100, 0, 60), LIST)
+    upserts = [{"Action": "UPSERT", "ResourceRecordSet": r} for r in record_sets(0, 100, 1)["ResourceRecordSets"]]
+
+    def batch(seen: str) -> dict[str, Any]:
+        passing = [
+            {"Action": action, "ResourceRecordSet": tokens(token)["ResourceRecordSets"][0]}
+            for action, token in (("DELETE", seen), ("CREATE", "7"))
+        ]
+        return {"HostedZoneId": "Z1", "ChangeBatch": {"Comment": "why", "Changes": [*passing, *upserts]}}
+
+    stub.add_response("list_resource_record_sets", tokens("4"), LIST_TOKEN)
+    stub.add_client_error("change_resource_record_sets", "InvalidChangeBatch", expected_params=batch("4"))
+    stub.add_response("list_resource_record_sets", tokens("5"), LIST_TOKEN)
+    stub.add_response("list_resource_record_sets", tokens("5"), LIST_TOKEN)
+    stub.add_response("change_resource_record_sets", CHANGED, batch("5"))
+    stub.add_response("list_resource_record_sets", record_sets(0, 100, 1), LIST)
+    assert names.shift(AFTER, "why", 1, token=7) == "/change/C1"
+    stub.assert_no_pending_responses()
+
+
+def test_a_shift_with_an_older_token_is_refused() -> None:
+    client, stub = stubbed("route53")
+    names = NameGroup(client, "Z1", [WRITER], TOKEN_NAME)
+    stub.add_response("list_resource_record_sets", tokens("8"), LIST_TOKEN)
+    assert names.last_token() == 8
+    stub.add_response("list_resource_record_sets", record_sets(100, 0, 60), LIST)
+    stub.add_response("list_resource_record_sets", tokens("8"), LIST_TOKEN)
+    with pytest.raises(Superseded, match="writer.db.example were moved with a later token than 7"):
+        names.shift(AFTER, "why", 1, token=7)
+
+
+def test_a_batch_that_is_refused_for_another_reason_is_an_error() -> None:
+    client, stub = stubbed("route53")
+    stub.add_response("list_resource_record_sets", record_sets(100, 0, 60))
+    stub.add_response("list_resource_record_sets", tokens("4"))
+    stub.add_client_error("change_resource_record_sets", "InvalidChangeBatch")
+    stub.add_response("list_resource_record_sets", tokens("4"))
+    with pytest.raises(ClientError, match="InvalidChangeBatch"):
+        NameGroup(client, "Z1", [WRITER], TOKEN_NAME).shift(AFTER, "why", 1, token=7)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            {"ResourceRecordSets": [], "IsTruncated": False, "MaxItems": "1"},
+            "has no TXT record: deploy the stack again",
+        ),
+        (tokens("seven"), "holds 'seven', not a token"),
+    ],
+)
+def test_a_token_that_cannot_be_read_is_an_error(found: dict[str, Any], said: str) -> None:
+    client, stub = stubbed("route53")
+    stub.add_response("list_resource_record_sets", found, LIST_TOKEN)
+    with pytest.raises(NamesError, match=said):
+        NameGroup(client, "Z1", [WRITER], TOKEN_NAME).last_token()
 
 
 def test_a_shift_that_reads_back_otherwise_is_an_error() -> None:

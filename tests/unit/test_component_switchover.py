@@ -21,6 +21,7 @@ ARGS: SwitchoverArgs = {
     "kms_key_arn": "arn:key",
     "topic_arn": "arn:topic",
     "zone_id": "Z1",
+    "token_name": "_switchover.writer.db.example",
     "task_arns": ["arn:task"],
     "replication_instance_arn": "arn:instance",
     "endpoint_arns": ["arn:endpoint"],
@@ -73,6 +74,7 @@ def test_children_are_exactly_these() -> None:
         **per_function,
         **triggers,
         "sw-tracking": "aws:dynamodb/table:Table",
+        "sw-names-token": "aws:route53/record:Record",
         "sw-config": "aws:ssm/parameter:Parameter",
         "sw-state": "aws:ssm/parameter:Parameter",
         "sw-dead-letters": "aws:sqs/queue:Queue",
@@ -329,3 +331,10 @@ def test_serverless_asks_for_the_calls_of_serverless() -> None:
     }
     pattern = json.loads(recorder.named("sw-task-events").inputs["eventPattern"])
     assert (pattern["detail-type"], pattern["resources"]) == (["DMS Replication State Change"], [config])
+
+
+def test_the_token_of_the_names_is_a_record_that_belongs_to_the_automation() -> None:
+    token = switchover().named("sw-names-token")
+    assert (token.inputs["name"], token.inputs["type"]) == ("_switchover.writer.db.example", "TXT")
+    assert token.inputs["records"] == ["0"]
+    assert token.ignore_changes == ("records",)

@@ -346,10 +346,10 @@ def test_an_intruder_during_the_section_stops_the_opening() -> None:
     until(world, gate, announce)
     shift = world.router.shift
 
-    def late(*args: Any) -> str:
+    def late(*args: Any, **more: Any) -> str:
         world.source.grantees.add(APPLICATION)
         world.router.shift = shift  # type: ignore[method-assign]
-        return shift(*args)
+        return shift(*args, **more)
 
     world.router.shift = late  # type: ignore[method-assign]
     answer = call(world, switch)
@@ -655,6 +655,95 @@ def test_two_invocations_of_one_execution_do_not_both_act() -> None:
         call(world, switch)
     assert (second, world.open_side()) == (["open"], "green")
     assert world.violations == []
+
+
+def overtaken(world: World, part: Any, method: str, *others: Any) -> None:
+    """Switch, and let others do what they do right before `method` is called, as if the call had come late."""
+    late = getattr(part, method)
+
+    def come_late(*args: Any, **more: Any) -> Any:
+        setattr(part, method, late)
+        for other in others:
+            other()
+        return late(*args, **more)
+
+    setattr(part, method, come_late)
+    with pytest.raises(Superseded):
+        call(world, switch)
+
+
+def test_a_late_drain_leaves_no_row_that_would_be_carried_round() -> None:
+    world = World()
+    until(world, gate, announce)
+    overtaken(world, world.source, "write_token", lambda: call(world, switch))
+    assert call(world, settle)["way_back"]["safe"]
+    assert world.violations == []
+    assert world.source.exceptions == 0
+
+
+@pytest.mark.parametrize("method", ["drop_slot", "make_slot"])
+def test_a_late_slot_does_not_take_the_place_of_the_one_that_keeps_the_writes(method: str) -> None:
+    world = World()
+    until(world, gate, announce)
+    overtaken(
+        world,
+        world.target,
+        method,
+        lambda: call(world, switch),
+        lambda: world.target.write("on green, kept by the slot"),
+    )
+    assert call(world, settle)["way_back"]["safe"]
+    assert world.source.rows == ["on green, kept by the slot"]
+
+
+def test_a_late_flip_does_not_lead_the_names_away_from_the_open_side() -> None:
+    world = World()
+    until(world, gate, announce)
+    overtaken(world, world.router, "shift", lambda: call(world, undo, abort="the phone rang"))
+    assert (world.open_side(), world.router.leads_to(), world.router.seconds) == ("blue", "blue", 60)
+
+
+def test_a_late_announcement_does_not_lead_the_names_back() -> None:
+    world = World()
+    call(world, gate)
+    shift, wait = world.router.shift, []
+
+    def come_late(*args: Any, **more: Any) -> str:
+        world.router.shift = shift  # type: ignore[method-assign]
+        wait.append(until(world, announce, switch)["outcome"])
+        return shift(*args, **more)
+
+    world.router.shift = come_late  # type: ignore[method-assign]
+    with pytest.raises(Superseded):
+        call(world, announce)
+    assert wait == ["open"]
+    assert (world.open_side(), world.router.leads_to()) == ("green", "green")
+
+
+def test_a_late_prepare_empties_nothing_that_was_loaded_since() -> None:
+    world = World()
+    settled(world)
+    until(world, gate, announce, switch, settle, **BACK)
+    empty = world.target.empty
+
+    def come_late(*args: Any) -> None:
+        world.target.empty = empty  # type: ignore[method-assign]
+        call(world, prepare, empty_target=True)
+        world.target.rows.append("loaded anew")
+        empty(*args)
+
+    world.target.empty = come_late  # type: ignore[method-assign]
+    with pytest.raises(Superseded):
+        call(world, prepare, empty_target=True)
+    assert world.target.rows == ["loaded anew"]
+
+
+def test_a_new_migration_begins_above_the_tokens_of_one_that_was_here_before() -> None:
+    world = World()
+    world.source.token, world.target.token, world.router.token = 40, 50, 60
+    until(world, prepare, gate, announce, switch)
+    assert world.open_side() == "green"
+    assert world.source.token == world.target.token == world.router.token > 60
 
 
 def test_a_new_execution_goes_on_where_one_gave_up() -> None:

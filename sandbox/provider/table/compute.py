@@ -57,7 +57,9 @@ def _record_set(inputs: Json) -> Json:
         record["TTL"] = inputs["ttl"] if inputs["ttl"] == UNKNOWN else int(inputs["ttl"])
     if inputs.get("records"):
         values = inputs["records"]
-        record["ResourceRecords"] = values if values == UNKNOWN else [{"Value": value} for value in values]
+        quote = '"' if inputs.get("type") == "TXT" else ""  # as the real provider does
+        known = values if values == UNKNOWN else [{"Value": f"{quote}{value}{quote}"} for value in values]
+        record["ResourceRecords"] = known
     if inputs.get("aliases"):
         record["AliasTarget"] = _alias(inputs["aliases"][0])
     if inputs.get("healthCheckId"):
@@ -133,6 +135,8 @@ def _pick_record(record: Resource, answer: Any) -> Any:
         return None
     weights = {"=weightedRoutingPolicies": [{"weight": found["Weight"]}]} if "Weight" in found else {}
     records = [r["Value"] for r in found.get("ResourceRecords", [])]
+    if found["Type"] == "TXT":
+        records = [value.strip('"') for value in records]
     return {**found, "Name": inputs["name"], "=records": records, **weights, **_found_alias(inputs, found)}
 
 
