@@ -165,10 +165,14 @@ class FakeDatabase:
     control: list[list[str]] = field(default_factory=list)
     emptied: list[Table] = field(default_factory=list)
     keeps_marks: bool = True
+    limits: list[float] = field(default_factory=list)
     closed: int = 0
 
     def writable(self) -> bool:
         return PUBLIC in self.grantees or APPLICATION in self.grantees
+
+    def limit(self, seconds: float) -> None:
+        self.limits.append(seconds)
 
     def close(self) -> None:
         self.closed += 1

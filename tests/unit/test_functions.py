@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handlers import compensation
+from handlers import compensation, fenced
 from handlers.clock import DeadlineExceeded
 from handlers.core.access import PUBLIC
 from handlers.core.comparison import Digest, Table
@@ -744,3 +744,11 @@ def test_a_switch_killed_and_run_again_by_a_retry_goes_on_by_itself(direction: s
         assert call(world, switch, **event)["outcome"] == "open"
         assert world.violations == []
         assert Step.OPEN in world.tracking.record.done
+
+
+def test_behind_the_fence_no_statement_may_take_long_but_the_comparison_s() -> None:
+    world = World()
+    until(world, gate, announce, switch)
+    compare = float(world.migration().config.limits.compare_seconds)
+    for side in (world.source, world.target):
+        assert side.limits == [fenced.FENCE_SECONDS, compare, fenced.FENCE_SECONDS]
