@@ -15,7 +15,7 @@ from handlers.core import access, sequences
 from handlers.core.comparison import differences
 from handlers.core.direction import Direction
 from handlers.core.names import BLUE, GREEN
-from handlers.core.record import Record, Step
+from handlers.core.record import Phase, Record, Step, Superseded
 from handlers.migration import Door, Migration
 from handlers.survey import Survey
 
@@ -191,8 +191,19 @@ class FencedSection:
         after = self.record.direction.after
         ttl = self.migration.config.dns.switchover_ttl_seconds
         change = self.migration.router.shift(self.migration.everywhere(after), f"switchover {self.record.owner}", ttl)
+        self._assert_not_overtaken()
         self.assert_fenced()
         return {"change": change, "weights": after}
+
+    def _assert_not_overtaken(self) -> None:
+        """Put the names right and raise Superseded where somebody took the attempt back while Route 53 had us wait."""
+        known = self.migration.tracking.read()
+        if known.version == self.record.version:
+            return
+        ttl = int(known.saved["ttl"]) if known.phase is Phase.UNDONE else None
+        weights = self.migration.everywhere(known.led_to)
+        self.migration.router.shift(weights, f"{self.record.owner} came too late", ttl)
+        raise Superseded(f"{self.record.owner} flipped the names too late: they are as they were")
 
     def open(self) -> dict[str, Any]:
         """Let the application into the new side: as into the old one, or as it was before where it was open once."""

@@ -156,12 +156,21 @@ def test_a_repeated_step_is_noted_once_with_its_last_times() -> None:
         ((Step.ANNOUNCE, Step.FENCE), (Undo.CLOSE_NEW, Undo.REOPEN_OLD, Undo.NAMES_BACK)),
         (
             (Step.ANNOUNCE, Step.FENCE, Step.DRAIN, Step.REVERSE, Step.FLIP),
-            (Undo.CLOSE_NEW, Undo.DROP_SLOT, Undo.REOPEN_OLD, Undo.NAMES_BACK),
+            (Undo.CLOSE_NEW, Undo.REOPEN_OLD, Undo.NAMES_BACK, Undo.DROP_SLOT),
         ),
     ],
 )
 def test_undo_takes_back_what_began_and_nothing_else(steps: tuple[Step, ...], plan: tuple[Undo, ...]) -> None:
     assert records.undo_plan(through(*steps)) == plan
+
+
+def test_names_lead_to_the_new_side_from_the_flip_on_unless_it_is_taken_back() -> None:
+    before, after = Direction.FORWARD.before, Direction.FORWARD.after
+    assert Record("m").led_to == through(Step.FENCE).led_to == before
+    flipped = through(Step.FENCE, Step.FLIP)
+    assert flipped.led_to == after
+    assert records.undoing(flipped, 1.0, 1.0, "why").led_to == records.undone(flipped, "why").led_to == before
+    assert through(Step.FENCE, Step.FLIP, Step.OPEN).led_to == after
 
 
 def test_there_is_no_undo_once_opening_has_begun() -> None:
