@@ -9,12 +9,14 @@ def main(port: int) -> None:
     os.environ["GATEWAY_PORT"] = str(port)
     os.environ["BIND_HOST"] = "127.0.0.1"
     # MiniStack reads the environment when it is imported.
-    from ministack.app import main as serve  # noqa: PLC0415
+    from interception import Intercepted  # noqa: PLC0415
+    from ministack import app  # noqa: PLC0415
     from ministack_repairs import repair  # noqa: PLC0415
 
     repair()
+    app.app = Intercepted(app.app)
     sys.argv = ["ministack"]
-    serve()
+    app.main()
 
 
 if __name__ == "__main__":

@@ -31,8 +31,11 @@ class TimedOut(psycopg2.OperationalError):
     """The server did not answer in time. The connection is of no more use."""
 
 
-def connect(*, address: str, port: int, database: str, user: str, password: str) -> Any:
-    """Open an autocommit connection: transactions are begun and ended by statements, so that each outcome is seen."""
+def connect(*, address: str, port: int, database: str, user: str, password: str, name: str = "rehearsal-load") -> Any:
+    """Open an autocommit connection: transactions are begun and ended by statements, so that each outcome is seen.
+
+    The server shows its users `name` as the application's.
+    """
     connection = psycopg2.connect(
         host=address,
         port=port,
@@ -41,7 +44,7 @@ def connect(*, address: str, port: int, database: str, user: str, password: str)
         password=password,
         connect_timeout=int(CONNECT_SECONDS),
         gssencmode="disable",
-        application_name="rehearsal-load",
+        application_name=name,
         options=f"-c statement_timeout={int(STATEMENT_SECONDS * 1000)}",
     )
     connection.autocommit = True
