@@ -16,6 +16,7 @@ from sandbox.databases import ServerInfo
 from sandbox.faults.fault import NEW, OLD, Fault
 from sandbox.faults.interception import stored
 from sandbox.faults.stage import Attempt, Stage
+from sandbox.faults.undoing import SOON
 
 AT_THE_FENCE = stored("fence begins", "hold", after=False)
 IN_THE_FENCE = stored("fence begins", "hold", after=True)
@@ -47,6 +48,8 @@ def silent(attempt: Attempt, side: str, seconds: float | None = None) -> Iterato
     try:
         if seconds:
             timer.start()
+        else:
+            attempt.interception.pace(SOON)
         yield
     finally:
         timer.cancel()

@@ -86,6 +86,9 @@ def altered(attempt: Attempt) -> Iterator[None]:
     attempt.stage.sql(attempt.old, add)
     yield
     attempt.stage.sql(attempt.new, add)
+    await_status(attempt.stage, FORWARD, "failed")
+    attempt.stage.sql(attempt.new, "DELETE FROM awsdms_control.awsdms_apply_exceptions")
+    resume(attempt.stage, FORWARD)
 
 
 @contextmanager

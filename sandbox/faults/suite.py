@@ -117,7 +117,7 @@ class Suite:
                     interception.release()
                 stage.await_rest(attempt.executions)
                 outcome.reason = str(stage.record().get("reason", ""))
-            outcome.wrong += [f"it never struck: {rule}" for rule in interception.unstruck()]
+            outcome.wrong += [f"it never struck: {r.act} {r.where} {r.text}" for r in interception.unstruck()]
         outcome.wrong += attempt.wrong
         ended = stage.end(fault.direction)
         outcome.end = str(ended)

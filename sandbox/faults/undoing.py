@@ -10,6 +10,8 @@ from sandbox.faults.stage import Attempt
 DAMAGE = "UPDATE customers SET name = name || '!' WHERE id = (SELECT id FROM customers ORDER BY id LIMIT 1)"
 MEND = "UPDATE customers SET name = rtrim(name, '!') WHERE name LIKE '%!'"
 FOR_GOOD = 1_000_000
+SOON = 0.02
+"""The share of its waits that the state machine keeps where it is to give up."""
 
 
 @contextmanager
@@ -33,12 +35,11 @@ def failing_undo(attempt: Attempt, times: int) -> Iterator[None]:
         """CREATE TRIGGER fault AFTER UPDATE ON migration_control.fence FOR EACH STATEMENT
         EXECUTE FUNCTION migration_control.fault()""",
     )
-    attempt.interception.pace(0.02)
+    attempt.interception.pace(SOON)
     with damaged(attempt):
         yield
     stage.sql(old, "DROP TRIGGER fault ON migration_control.fence", "DROP FUNCTION migration_control.fault")
     stage.sql(old, "DROP SEQUENCE migration_control.fault_acts")
-    attempt.interception.pace(1.0)
 
 
 FAULTS = (
