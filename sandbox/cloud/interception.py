@@ -92,7 +92,7 @@ class Intercepted:
         if rule.act == REFUSE:
             await _answer(send, rule.status, rule.answer)
             return
-        process = _caller(scope["client"][1]) if rule.act == KILL else 0
+        process = _caller(scope["client"][1], scope["server"][1]) if rule.act == KILL else 0
         if rule.act == KILL and not rule.after:
             os.kill(process, signal.SIGKILL)
             return
@@ -160,11 +160,11 @@ def _edited(messages: list[Message], before: str, after: str) -> list[Message]:
     return [{**start, "headers": headers}, {"type": "http.response.body", "body": body}]
 
 
-def _caller(port: int) -> int:
-    """Return the process on this machine that a connection from a loopback port belongs to."""
-    wanted = f"{LOOPBACK}:{port:04X}"
+def _caller(port: int, server: int) -> int:
+    """Return the process on this machine whose connection from a loopback port leads to one of ours."""
+    ends = [f"{LOOPBACK}:{port:04X}", f"{LOOPBACK}:{server:04X}"]
     lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-    socket = f"socket:[{next(fields[9] for fields in lines if fields[1] == wanted)}]"
+    socket = f"socket:[{next(fields[9] for fields in lines if fields[1:3] == ends)}]"
     for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
         try:
             if str(descriptor.readlink()) == socket:

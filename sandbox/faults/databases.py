@@ -21,6 +21,7 @@ from sandbox.faults.undoing import SOON
 AT_THE_FENCE = stored("fence begins", "hold", after=False)
 IN_THE_FENCE = stored("fence begins", "hold", after=True)
 SHORT_SECONDS = 6.0
+REFUSED_SECONDS = 1.0
 SESSIONS = 5
 
 
@@ -67,6 +68,7 @@ def full(attempt: Attempt) -> Iterator[None]:
         EXECUTE FUNCTION migration_control.full()""",
         "ALTER TABLE public.orders ENABLE ALWAYS TRIGGER fault",
     )
+    attempt.stage.operator.pause(REFUSED_SECONDS)  # until a row has come that is refused
     yield
     attempt.stage.sql(attempt.new, "DROP TRIGGER fault ON public.orders", "DROP FUNCTION migration_control.full")
 

@@ -5,8 +5,8 @@ from sandbox.faults.interception import changed, pending
 
 FLIP = "<Comment>switchover "
 """How the batch begins that sends the names to the other side."""
-TRIES = 5
-"""How often the functions' client tries."""
+TRIES = 6
+"""How often the functions' client tries: once, and five times more."""
 
 FAULTS = (
     Fault(
