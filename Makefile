@@ -4,10 +4,11 @@ BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
 
-.PHONY: help setup rehearse scenarios gallery dashboards test unit check clean
+.PHONY: help setup rehearse faults scenarios gallery dashboards test unit check clean
 
 help:
 	@echo "make rehearse   deploy, migrate and switch over a real database on this machine (ARGS=... passes options)"
+	@echo "make faults     have everything go wrong, one after the other, and count writes (ARGS='--fault NAME' for one)"
 	@echo "make scenarios  deploy every example in a sandbox, check it by its outputs, preview, destroy"
 	@echo "make dashboards the docs' pictures and tables: resources, dashboards, costs of every scenario, deployed anew"
 	@echo "make test       every check and test, WORKERS=2 at a time"
@@ -31,6 +32,9 @@ setup: $(READY)
 
 rehearse: $(READY)
 	@$(BIN)/python -m sandbox rehearse $(ARGS)
+
+faults: $(READY)
+	@$(BIN)/python -m sandbox rehearse --name sandbox-faults --output build/faults $(or $(ARGS),--fault every)
 
 scenarios: $(READY)
 	@$(BIN)/python -m sandbox setup

@@ -38,8 +38,6 @@ def undo(migration: Migration, record: Record, reason: str) -> Record:
             acts[part]()
         except Exception as error:
             failed.append(f"{part}: {error}")
-            if part is Undo.CLOSE_NEW:
-                break  # opening the old side while the new one may be open could make two writable sides
     if failed:
         raise UndoFailed("; ".join(failed))
     return migration.tracking.write(records.undone(record, record.reason), "undone", migration.clock.now())

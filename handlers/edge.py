@@ -10,6 +10,7 @@ from handlers.adapters.cloud import Alarms, Endpoints, Machine, NameGroup, Notic
 from handlers.adapters.postgres import Database
 from handlers.adapters.serverless import Serverless, is_serverless
 from handlers.adapters.tracking import Tracking
+from handlers.adapters.waiting import limit_waits
 from handlers.clients import carried_out, client
 from handlers.clock import Clock
 from handlers.migration import Migration, Replication
@@ -24,6 +25,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 def open_migration() -> Migration:
     """Read the config parameter and return the migration. Connections to the databases are opened by the steps."""
+    limit_waits()
     name = os.environ[CONFIG_PARAMETER]
     found = config.parse(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
     task, failback_task, endpoints = _replication(found.replication)

@@ -21,6 +21,7 @@ from handlers.migration import Door, Migration
 from handlers.survey import Survey
 
 FENCE_SECONDS = 15.0
+"""How long sessions may take to end, and how long any statement may behind the fence but for the comparison's."""
 POLL_SECONDS = 0.01
 CALLED = {BLUE: "source", GREEN: "target"}
 QUIET_POLLS = 2
@@ -60,6 +61,7 @@ class FencedSection:
         Once the opening has begun it is the only step left: those before it are done, and would be wrong now.
         """
         steps = [(Step.OPEN, self.open)] if self.record.past_no_return else self._steps()
+        self._limit(FENCE_SECONDS)
         before = {access_key(self.old): self.old.database.access().to_dict()}
         self.record = self.migration.begin(self.record, steps[0][0], before)
         for (step, act), following in zip(steps, [*steps[1:], None], strict=True):
@@ -160,6 +162,7 @@ class FencedSection:
         survey, clock = self.survey, self.migration.clock
         until = clock.now() + self.migration.config.limits.drain_seconds
         survey.forget_changed()
+        self._limit(float(self.migration.config.limits.compare_seconds))
         again = [table for table in survey.tables if table not in survey.equal]
         compared, rows = len(again), dict(survey.rows)
         while again:
@@ -171,6 +174,7 @@ class FencedSection:
                 raise Mismatch("; ".join(differences(here, there, (CALLED[self.old.side], CALLED[self.new.side]))))
             if again:
                 clock.sleep(POLL_SECONDS)
+        self._limit(FENCE_SECONDS)
         return {
             "tables": len(survey.tables),
             "rows": sum(rows.values()),
@@ -199,6 +203,10 @@ class FencedSection:
         new.act(self.record.token, access.open_again(wanted, new.access()))
         allowed = sorted(role.name for role in new.login_roles() if role.can_connect and not role.superuser)
         return {"open_to": [name for name in allowed if name not in self.new.ours]}
+
+    def _limit(self, seconds: float) -> None:
+        for door in (self.old, self.new):
+            door.database.limit(seconds)
 
     def _as_on_the_old_side(self) -> access.Access:
         before = access.Access.from_dict(self.record.saved[access_key(self.old)])

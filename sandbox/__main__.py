@@ -15,6 +15,8 @@ from sandbox import lifecycle, setup, stack
 from sandbox.databases import mariadb_programs
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
+from sandbox.faults import catalogue
+from sandbox.faults import run as faults
 from sandbox.lifecycle import Options
 from sandbox.processes import listens
 from sandbox.rehearsal import shop
@@ -66,6 +68,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--seed", type=int, default=Request.seed, help=f"seed of data and load ({Request.seed})")
     run.add_argument("--output", type=Path, default=Request.output, help="where the report goes (build/rehearsal)")
     run.add_argument("--no-fail-back", dest="fail_back", action="store_false", help="stay on the target")
+    run.add_argument(
+        "--fault",
+        action="append",
+        metavar="NAME",
+        help=f"have this go wrong instead, by name, by family, or {catalogue.EVERY} (may be repeated; report in "
+        f"build/{faults.OUTPUT.name}; other options but --name, --seed and --output do not count)",
+    )
     run.add_argument("--keep", action="store_true", help="leave everything running and say how to look around")
     return parser
 
@@ -199,6 +208,9 @@ def _psql(args: argparse.Namespace) -> int:
 
 
 def _rehearse(args: argparse.Namespace) -> int:
+    if args.fault:
+        folder = args.output if args.output != Request.output else faults.OUTPUT
+        return faults.rehearse(args.fault, sandbox=args.name, seed=args.seed, folder=folder)
     request = Request(
         name=args.name,
         stack_config=args.stack_config,

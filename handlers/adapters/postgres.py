@@ -8,6 +8,7 @@ from typing import Any
 import psycopg2
 
 from handlers.adapters.postgres_readers import Readers
+from handlers.adapters.waiting import CONNECT_SECONDS, GRACE_SECONDS, Limited
 from handlers.config import Side
 from handlers.core import sql
 from handlers.core.access import Access, Role
@@ -21,7 +22,6 @@ FENCE = sql.name(CONTROL_SCHEMA, "fence")
 DMS_CONTROL_SCHEMA = "awsdms_control"
 OF_AWS = ("rdsadmin",)
 """Superusers that RDS itself works with: nobody else can end their sessions, and they write nothing of ours."""
-CONNECT_SECONDS = 10
 TURN = 0x6D6967
 """Key of the advisory lock under which one acts at a time."""
 DECODER = "test_decoding"
@@ -72,14 +72,21 @@ class Database(Readers):
             sslrootcert=str(authority) if authority and side.ssl_mode == "verify-full" else None,
             connect_timeout=CONNECT_SECONDS,
             application_name="migration",
+            connection_factory=Limited,
             options=" ".join(f"-c {key}={_escape(value)}" for key, value in settings.items()),
         )
         connection.autocommit = True
+        connection.seconds = statement_seconds + GRACE_SECONDS
         return cls(connection, side.database, credentials["username"])
 
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
+
+    def limit(self, seconds: float) -> None:
+        """Let no statement take longer from here on, whether the server answers or not."""
+        self.rows("SELECT set_config('statement_timeout', %(limit)s, false)", {"limit": f"{int(seconds * 1000)}ms"})
+        self._connection.seconds = seconds + GRACE_SECONDS
 
     def rows(self, query: str, args: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run a query and return its rows."""

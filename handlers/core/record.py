@@ -215,16 +215,17 @@ def end(record: Record, step: Step, now: float, evidence: Any) -> Record:
 def undo_plan(record: Record) -> tuple[Undo, ...]:
     """Return what takes this attempt back, in order. Raises Refused past the point of no return.
 
-    The new side is closed first: until that is certain the old one stays closed. Readers that were let in are sent away
-    last, once their name leads back.
+    What the application waits for does not wait for the new side, which may be out of reach: it is closed, and nobody
+    can open it any more, for that needs a record of the opening that is refused once the undo has begun. Readers that
+    were let in are sent away last, once their name leads back.
     """
     if record.past_no_return:
         raise Refused("the new side has been opened: going back is fail-back now, not undo")
     plan = [Undo.CLOSE_NEW]
     for step, undo in (
-        (Step.REVERSE, Undo.DROP_SLOT),
         (Step.FENCE, Undo.REOPEN_OLD),
         (Step.ANNOUNCE, Undo.NAMES_BACK),
+        (Step.REVERSE, Undo.DROP_SLOT),
         (Step.CANARY, Undo.END_READERS),
     ):
         if step in record.begun:
@@ -262,7 +263,7 @@ def _tuples(name: str, value: Any) -> Any:
 def given_up(record: Record, reason: str) -> Record:
     """Return the record of an attempt that could not go on: its lock is free, a new execution takes it up again.
 
-    Once the new side was seen open it stays what it is; before, no side is open and a person has to look.
+    Once the new side was seen open it stays what it is; before, a person has to look: the old one may be closed still.
     """
     phase = record.phase if Step.OPEN in record.done else Phase.NEEDS_A_PERSON
     return replace(record, phase=phase, reason=reason, lease_until=0.0)

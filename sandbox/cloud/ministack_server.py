@@ -11,12 +11,14 @@ def main(port: int) -> None:
     # MiniStack reads the environment when it is imported.
     import ministack_repairs  # noqa: PLC0415
     import route53_repairs  # noqa: PLC0415
-    from ministack.app import main as serve  # noqa: PLC0415
+    from interception import Intercepted  # noqa: PLC0415
+    from ministack import app  # noqa: PLC0415
 
     for repairs in (ministack_repairs, route53_repairs):
         repairs.repair()
+    app.app = Intercepted(app.app)
     sys.argv = ["ministack"]
-    serve()
+    app.main()
 
 
 if __name__ == "__main__":

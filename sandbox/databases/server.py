@@ -37,6 +37,7 @@ SETTINGS: Mapping[str, str] = {
     "fsync": "off",
     "full_page_writes": "off",
     "wal_receiver_status_interval": "1s",
+    "max_prepared_transactions": "8",  # for applications that use them, and the fault that leaves one behind
 }
 
 

@@ -177,6 +177,7 @@ class FakeDatabase:
     control: list[list[str]] = field(default_factory=list)
     emptied: list[Table] = field(default_factory=list)
     keeps_marks: bool = True
+    limits: list[float] = field(default_factory=list)
     closed: int = 0
     controlled: bool = True
     slot_is_read: Callable[[], bool] = lambda: False
@@ -187,6 +188,9 @@ class FakeDatabase:
     def writable(self) -> bool:
         """Whether the application can write: a session that is there goes on, whoever may connect anew."""
         return self.lets_in() or APPLICATION in self.sessions_of
+
+    def limit(self, seconds: float) -> None:
+        self.limits.append(seconds)
 
     def close(self) -> None:
         self.closed += 1

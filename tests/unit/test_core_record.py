@@ -157,7 +157,7 @@ def test_a_repeated_step_is_noted_once_with_its_last_times() -> None:
         ((Step.ANNOUNCE, Step.CANARY), (Undo.CLOSE_NEW, Undo.NAMES_BACK, Undo.END_READERS)),
         (
             (Step.ANNOUNCE, Step.FENCE, Step.DRAIN, Step.REVERSE, Step.FLIP),
-            (Undo.CLOSE_NEW, Undo.DROP_SLOT, Undo.REOPEN_OLD, Undo.NAMES_BACK),
+            (Undo.CLOSE_NEW, Undo.REOPEN_OLD, Undo.NAMES_BACK, Undo.DROP_SLOT),
         ),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handlers import compensation
+from handlers import compensation, fenced
 from handlers.clock import DeadlineExceeded
 from handlers.core.access import PUBLIC
 from handlers.core.comparison import Digest, Table
@@ -409,17 +409,20 @@ def test_undo_tries_every_part_and_says_what_failed() -> None:
     assert world.router.seconds == 60
 
 
-def test_undo_opens_nothing_while_the_target_may_not_be_closed() -> None:
+def test_undo_opens_the_old_side_though_the_new_one_is_out_of_reach() -> None:
+    """Nobody can open the new side: that would have to be recorded first, and the record has moved on."""
     world = World()
     until(world, gate, announce)
     world.watcher.fail["target.has_token"] = [OSError("lost")]
     world.watcher.fail["target.act"] = [OSError("unreachable")]
     with pytest.raises(compensation.UndoFailed, match="close the new side: unreachable"):
         call(world, switch)
-    assert not world.source.writable()
+    assert world.open_side() == "blue"
+    assert world.router.leads_to() == "blue"
     with pytest.raises(Superseded, match="is undoing: run-1 comes too late"):
         call(world, switch)  # a retry of the step must not go on with what is being taken back
     assert call(world, undo)["outcome"] == "undone"
+    assert world.violations == []
 
 
 def test_what_can_be_neither_undone_nor_finished_is_handed_to_a_person() -> None:
@@ -618,6 +621,24 @@ def test_an_abort_takes_the_attempt_from_who_is_at_work_on_it() -> None:
     assert world.open_side() == "blue"
     assert world.tracking.record.reason == "aborted: the phone rang"
     assert call(world, undo)["outcome"] == "nothing"
+    assert world.violations == []
+
+
+def test_names_are_not_flipped_too_late() -> None:
+    world = World()
+    until(world, gate, announce)
+    shift = world.router.shift
+
+    def throttled(*args: Any, **kwargs: Any) -> str:
+        world.router.shift = shift  # type: ignore[method-assign]
+        assert call(world, undo, abort="it takes too long")["outcome"] == "undone"
+        return str(shift(*args, **kwargs))
+
+    world.router.shift = throttled  # type: ignore[method-assign]
+    with pytest.raises(Superseded, match="moved with a later token"):
+        call(world, switch)
+    assert world.open_side() == world.router.leads_to() == "blue"
+    assert world.router.seconds == 60
     assert world.violations == []
 
 
@@ -903,3 +924,11 @@ def test_a_switch_killed_and_run_again_by_a_retry_goes_on_by_itself(direction: s
         assert call(world, switch, **event)["outcome"] == "open"
         assert world.violations == []
         assert Step.OPEN in world.tracking.record.done
+
+
+def test_behind_the_fence_no_statement_may_take_long_but_the_comparison_s() -> None:
+    world = World()
+    until(world, gate, announce, switch)
+    compare = float(world.migration().config.limits.compare_seconds)
+    for side in (world.source, world.target):
+        assert side.limits == [fenced.FENCE_SECONDS, compare, fenced.FENCE_SECONDS]
