@@ -565,7 +565,9 @@ def test_after_a_fail_back_the_target_is_emptied_and_the_whole_can_be_done_again
     world.target.rows = list(world.source.rows)  # the full load
     world.task.found = replace(world.task.found, status="running")
     world.task.position = len(world.source.log)
+    assert call(world, finish) == {"outcome": "overtaken"}  # the first execution's window is over only now
     assert until(world, gate, announce, switch, **{"execution": "run-2"})["outcome"] == "open"
+    assert call(world, finish) == {"outcome": "overtaken"}
     assert world.open_side() == "green"
 
 
