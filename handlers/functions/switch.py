@@ -10,6 +10,7 @@ from handlers.core.record import Phase, Record, Refused, Superseded, fence_to_op
 from handlers.edge import handler as edge
 from handlers.fenced import FencedSection
 from handlers.migration import Migration
+from handlers.streams import caught_up
 from handlers.survey import Survey
 
 SURVEY_SHARE = 0.5
@@ -49,12 +50,14 @@ def _before_the_fence(migration: Migration, record: Record, seconds: float, door
     )
     survey = Survey.begin(old, new, rules)
     if not record.past_no_return:  # an invocation that goes on from there has nobody left to wait for
-        survey.look(migration.clock, migration.clock.now() + seconds * SURVEY_SHARE)
+        until = migration.clock.now() + seconds * SURVEY_SHARE
+        survey.look(migration.clock, until)
+        drain = caught_up(migration, old, new, until)  # reading every row has held the stream up
         survey.forget_changed()
         config = migration.config
         forecast = Forecast(
             compare_seconds=survey.busy_seconds(),
-            drain_seconds=float(record.evidence.get("gate", {}).get("probe_seconds") or 0.0),
+            drain_seconds=drain,
             ttl_seconds=config.dns.switchover_ttl_seconds,
             propagation_seconds=config.dns.propagation_seconds,
         )
