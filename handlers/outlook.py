@@ -6,6 +6,7 @@ from handlers.core.direction import Direction
 from handlers.core.forecast import Forecast, reasons_against
 from handlers.core.record import Record, Refused
 from handlers.migration import Migration
+from handlers.streams import caught_up
 from handlers.survey import Survey
 
 SURVEY_SHARE = 0.5
@@ -21,12 +22,15 @@ def begin(migration: Migration, direction: Direction, seconds: float, doors: Exi
 
 def forecast(migration: Migration, record: Record, survey: Survey, seconds: float) -> Forecast:
     """Compare both sides and return how long nobody could write. Raises Refused where that is over the budget."""
-    survey.look(migration.clock, migration.clock.now() + seconds * SURVEY_SHARE)
+    until = migration.clock.now() + seconds * SURVEY_SHARE
+    survey.look(migration.clock, until)
+    # Reading every row has held the stream up.
+    drain = caught_up(migration, record.token, survey.old, survey.new, until)
     survey.forget_changed()
     config = migration.config
     found = Forecast(
         compare_seconds=survey.busy_seconds(),
-        drain_seconds=float(record.evidence.get("gate", {}).get("probe_seconds") or 0.0),
+        drain_seconds=drain,
         ttl_seconds=config.dns.switchover_ttl_seconds,
         propagation_seconds=config.dns.propagation_seconds,
     )

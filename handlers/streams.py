@@ -9,6 +9,8 @@ from handlers.migration import Door, Migration, Replication
 STATEMENT_SECONDS = 60.0
 TASK_PAUSE_SECONDS = 0.5
 PROBE_PAUSE_SECONDS = 0.02
+CAUGHT_UP_SECONDS = 0.1
+"""A stream that takes no longer has nothing left to catch up on."""
 
 
 class StreamBroken(Exception):
@@ -34,6 +36,22 @@ def probe(migration: Migration, token: int, old: Door, new: Door, seconds: float
     except DeadlineExceeded:
         return None
     return clock.now() - began
+
+
+def caught_up(migration: Migration, token: int, old: Door, new: Door, until: float) -> float:
+    """Wait as long as the stream catches up, each row faster than the one before; return what the last one took.
+
+    What a fence would have to wait for is waited for while everybody can still write. Raises StreamBroken where a row
+    takes longer than the limit for the lag.
+    """
+    best = float("inf")
+    while True:
+        took = probe(migration, token, old, new, migration.config.limits.maximum_lag_seconds)
+        if took is None:
+            raise StreamBroken(f"no row came through in {migration.config.limits.maximum_lag_seconds} s")
+        if took <= CAUGHT_UP_SECONDS or took >= best or migration.clock.now() >= until:
+            return took
+        best = took
 
 
 def flows(migration: Migration, token: int, direction: Direction, until: float) -> float:

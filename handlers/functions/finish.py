@@ -16,13 +16,16 @@ LOOK_AGAIN_SECONDS = 60
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Finish the migration. Can be repeated; nothing here can take the application down.
 
-    Returns `waiting` while a fail-back is under way, and `failed back` after one.
+    Returns `waiting` while a fail-back is under way, `failed back` after one, and `overtaken` where others have gone on
+    from there.
     """
     execution, known = event["execution"], migration.tracking.read()
-    if known.phase is Phase.FAILED_BACK:
-        return {"outcome": "failed back"}
     if known.direction is Direction.BACK and known.phase in BUSY | {Phase.NEEDS_A_PERSON}:
         return {"outcome": "waiting", "wait_seconds": LOOK_AGAIN_SECONDS}
+    if known.phase is Phase.FAILED_BACK:
+        return {"outcome": "failed back"}
+    if known.owner != execution:  # failed back, and prepared or tried anew since
+        return {"outcome": "overtaken"}
     record = migration.taken(execution, Phase.OPEN)
     if Step.SETTLE not in record.done:
         raise Superseded(f"migration {record.migration_id} is not settled: {execution} comes too early")

@@ -241,8 +241,8 @@ def test_a_function_killed_behind_the_fence_is_taken_back_by_the_next(migration:
     states.start_execution(stateMachineArn=operator.outputs["state_machine_arn"], name="attempt-3", input="{}")
     operator.wait(lambda: at_work(operator.record(), "attempt-3", "announce"), "the announcement")
     with migration.instance.target.superuser("shop") as held, held.cursor() as cursor:
-        cursor.execute("BEGIN; LOCK TABLE migration_control.drain_token")  # the drain waits here, behind the fence
-        operator.wait(lambda: at_work(operator.record(), "attempt-3", "drain"), "the drain")
+        cursor.execute("BEGIN; LOCK TABLE migration_control.fence")  # the sequences wait here, behind the fence
+        operator.wait(lambda: at_work(operator.record(), "attempt-3", "sequences"), "the sequences")
         assert not migration.lets_in(migration.instance.source)
         os.kill(function_process(migration.instance, "-switch"), signal.SIGKILL)
         cursor.execute("ROLLBACK")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handlers import compensation, fenced
+from handlers import compensation, fenced, outlook, streams
 from handlers.clock import DeadlineExceeded
 from handlers.core.access import PUBLIC
 from handlers.core.comparison import Digest, Table
@@ -257,12 +257,23 @@ def undone(spoil: Any, after: Any = None) -> tuple[World, str]:
     return world, str(answer["reason"])
 
 
+def breaks_behind_the_fence(world: World) -> None:
+    act = world.source.act
+
+    def acts(token: int, statements: list[str]) -> None:
+        act(token, statements)
+        world.task.broken = world.task.broken or any("REVOKE" in statement for statement in statements)
+
+    world.source.act = acts  # type: ignore[method-assign]
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         (lambda w: w.source.stubborn.add(APPLICATION), "FenceBroken: sessions that do not end: app, app"),
         (lambda w: w.source.prepared.append("tx1"), "FenceBroken: prepared transactions on the side that is left: tx1"),
-        (lambda w: setattr(w.task, "broken", True), "DrainFailed: the token written after the fence"),
+        (lambda w: setattr(w.task, "broken", True), "StreamBroken: no row came through in 30 s"),
+        (breaks_behind_the_fence, "DrainFailed: the token written after the fence"),
         (lambda w: w.target.suspended.append("s.t"), "DrainFailed: DMS suspended"),
         (lambda w: setattr(w.target, "exceptions", 1), "could not apply 1 changes"),
         (lambda w: setattr(w.target, "sets_sequences", False) or w.target.numbers.update(ids=5), "Mismatch: sequences"),
@@ -277,6 +288,28 @@ def test_what_fails_before_opening_is_taken_back_in_the_same_invocation(spoil: A
     world, reason = undone(spoil)
     assert said in reason
     assert world.notices.shown[-1]["phase"] == Phase.UNDONE
+
+
+@pytest.mark.parametrize(
+    ("took", "left"),
+    [([3.0, 1.0, 0.05], 0.05), ([3.0, 3.2], 3.2), ([0.05], 0.05), ([20.0, 15.0, 5.0], 15.0)],
+)
+def test_a_stream_that_catches_up_is_waited_for_before_the_fence(
+    took: list[float], left: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, rows = World(), iter(took)
+    until(world, gate, announce)
+
+    def probe(*_: Any) -> float:
+        assert world.source.write("still open")
+        world.clock.sleep(seconds := next(rows))
+        return seconds
+
+    monkeypatch.setattr(streams, "probe", probe)
+    forecasts = []
+    monkeypatch.setattr(outlook, "reasons_against", lambda forecast, _: forecasts.append(forecast.drain_seconds) or [])
+    assert call(world, switch)["outcome"] == "open"
+    assert forecasts == [left]
 
 
 def test_a_second_attempt_succeeds_once_the_cause_is_gone() -> None:
@@ -386,7 +419,7 @@ def test_a_failure_while_opening_goes_forward_not_back() -> None:
 def test_the_undo_function_takes_back_what_a_dead_invocation_left() -> None:
     world = World()
     until(world, gate, announce)
-    world.watcher.kill_before = len(world.watcher.calls) + calls_of_a_switch().index("target.has_token")
+    world.watcher.kill_before = len(world.watcher.calls) + calls_of_a_switch().index("target.suspended_tables")
     with pytest.raises(Killed):
         call(world, switch)
     assert not world.source.writable()
@@ -400,7 +433,7 @@ def test_the_undo_function_takes_back_what_a_dead_invocation_left() -> None:
 def test_undo_tries_every_part_and_says_what_failed() -> None:
     world = World()
     until(world, gate, announce)
-    world.watcher.fail["target.has_token"] = [OSError("lost")]
+    world.watcher.fail["target.has_token"] = [None, OSError("lost")]  # type: ignore[list-item]
     world.watcher.fail["router.shift"] = [OSError("throttled")]
     with pytest.raises(compensation.UndoFailed, match="names back: throttled"):
         call(world, switch)
@@ -413,7 +446,7 @@ def test_undo_opens_the_old_side_though_the_new_one_is_out_of_reach() -> None:
     """Nobody can open the new side: that would have to be recorded first, and the record has moved on."""
     world = World()
     until(world, gate, announce)
-    world.watcher.fail["target.has_token"] = [OSError("lost")]
+    world.watcher.fail["target.has_token"] = [None, OSError("lost")]  # type: ignore[list-item]
     world.watcher.fail["target.act"] = [OSError("unreachable")]
     with pytest.raises(compensation.UndoFailed, match="close the new side: unreachable"):
         call(world, switch)
@@ -593,7 +626,9 @@ def test_after_a_fail_back_the_target_is_emptied_and_the_whole_can_be_done_again
     world.target.rows = list(world.source.rows)  # the full load
     world.task.found = replace(world.task.found, status="running")
     world.task.position = len(world.source.log)
+    assert call(world, finish) == {"outcome": "overtaken"}  # the first execution's window is over only now
     assert until(world, gate, announce, switch, **{"execution": "run-2"})["outcome"] == "open"
+    assert call(world, finish) == {"outcome": "overtaken"}
     assert world.open_side() == "green"
 
 
@@ -770,7 +805,7 @@ def test_a_new_migration_begins_above_the_tokens_of_one_that_was_here_before() -
 def test_a_new_execution_goes_on_where_one_gave_up() -> None:
     world = World()
     until(world, gate, announce)
-    world.watcher.fail["target.has_token"] = [OSError("lost")]
+    world.watcher.fail["target.has_token"] = [None, OSError("lost")]  # type: ignore[list-item]
     world.watcher.fail["source.act"] = [None, OSError("unreachable")]  # type: ignore[list-item]
     with pytest.raises(compensation.UndoFailed, match="reopen the old side: unreachable"):
         call(world, switch)
