@@ -15,6 +15,7 @@ from handlers.core.direction import Direction
 from sandbox.databases import ServerInfo
 from sandbox.faults.fault import NEW, OLD, Fault
 from sandbox.faults.interception import stored
+from sandbox.faults.replication import FORWARD, await_status, go_on
 from sandbox.faults.stage import Attempt, Stage
 from sandbox.faults.undoing import SOON
 
@@ -70,7 +71,9 @@ def full(attempt: Attempt) -> Iterator[None]:
     )
     attempt.stage.operator.pause(REFUSED_SECONDS)  # until a row has come that is refused
     yield
+    await_status(attempt.stage, FORWARD, "failed")
     attempt.stage.sql(attempt.new, "DROP TRIGGER fault ON public.orders", "DROP FUNCTION migration_control.full")
+    go_on(attempt)
 
 
 @contextmanager

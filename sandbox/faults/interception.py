@@ -3,15 +3,12 @@
 import http.client
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sandbox.errors import SandboxError
-
 CONTROL = "/_sandbox/interception"
 ASK_SECONDS = 10.0
-REACH_SECONDS = 90.0
 POLL_SECONDS = 0.05
 THROTTLED = (
     '<ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Error><Type>Sender</Type>'
@@ -69,17 +66,17 @@ class Interception:
         self._ask("POST", "", {"rules": []})
         self.pace(1.0)
 
-    def await_held(self, number: int = 0) -> None:
-        """Wait until a rule holds a request. Raises SandboxError if it does not come to that."""
-        until = time.monotonic() + REACH_SECONDS
-        while not self._ask("GET", "", {})[number]["holds"]:
-            if time.monotonic() > until:
-                raise SandboxError(f"the fault never came to strike: no {self._rules[number]} within {REACH_SECONDS} s")
+    def await_held(self, over: Callable[[], bool]) -> bool:
+        """Wait until the first rule holds a request, and say whether it did before all was `over`."""
+        while not self._ask("GET", "", {})[0]["holds"]:
+            if over():
+                return False
             time.sleep(POLL_SECONDS)
+        return True
 
-    def release(self, number: int = 0) -> None:
-        """Let go of what a rule holds."""
-        self._ask("POST", "/release", {"rule": number})
+    def release(self) -> None:
+        """Let go of what the first rule holds."""
+        self._ask("POST", "/release", {"rule": 0})
 
     def pace(self, pace: float) -> None:
         """Make the state machine wait this share of its time."""

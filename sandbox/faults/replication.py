@@ -51,6 +51,12 @@ def resume(stage: Stage, task: str) -> None:
     await_status(stage, task, "running")
 
 
+def go_on(attempt: Attempt) -> None:
+    """Clear what DMS noted of rows that the target refused and let its task go on, as an operator does."""
+    attempt.stage.sql(attempt.new, "DELETE FROM awsdms_control.awsdms_apply_exceptions")
+    resume(attempt.stage, FORWARD)
+
+
 @contextmanager
 def stopped(attempt: Attempt, task: str = FORWARD) -> Iterator[None]:
     """Stop a task."""
@@ -85,10 +91,9 @@ def altered(attempt: Attempt) -> Iterator[None]:
     add = "ALTER TABLE public.orders ADD COLUMN IF NOT EXISTS added_during_cdc text DEFAULT 'x'"
     attempt.stage.sql(attempt.old, add)
     yield
-    attempt.stage.sql(attempt.new, add)
     await_status(attempt.stage, FORWARD, "failed")
-    attempt.stage.sql(attempt.new, "DELETE FROM awsdms_control.awsdms_apply_exceptions")
-    resume(attempt.stage, FORWARD)
+    attempt.stage.sql(attempt.new, add)
+    go_on(attempt)
 
 
 @contextmanager

@@ -111,8 +111,7 @@ class Suite:
                 if not fault.holds:
                     struck.enter_context(fault.strike(attempt))
                 attempt.executions.append(fault.begin(stage, fault.direction))
-                if fault.holds:
-                    interception.await_held()
+                if fault.holds and interception.await_held(lambda: not any(map(stage.running, attempt.executions))):
                     struck.enter_context(fault.strike(attempt))
                     interception.release()
                 stage.await_rest(attempt.executions)

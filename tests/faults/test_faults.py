@@ -12,7 +12,7 @@ from sandbox.faults.suite import Suite
 
 QUICKEST = (
     *("compare-mismatch", "kill-after-compare-done-flip-begins", "replication-stopped", "prepared-transaction"),
-    *("route53-throttled-for-long", "abort-at-drain", "lease-expires-after-flip", "kill-after-flip-done-open-begins"),
+    *("abort-at-drain", "lease-expires-after-flip", "route53-throttled"),
 )
 """In their order: all but the last leave the old side open, so that the next can strike."""
 
