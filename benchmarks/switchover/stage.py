@@ -44,6 +44,9 @@ UPDATE public.accounts SET writes = 0, last_request = NULL WHERE writes > 0;
 UPDATE warehouse.stock SET writes = 0, last_request = NULL WHERE writes > 0;
 DELETE FROM rehearsal.writes WHERE request_id IS NOT NULL;
 UPDATE rehearsal.writes SET writes = 0, last_request = NULL WHERE writes > 0"""
+_GRANTS = f"""
+GRANT USAGE ON SCHEMA rehearsal TO {shop.APPLICATION};
+GRANT SELECT, INSERT, UPDATE, DELETE ON rehearsal.writes TO {shop.APPLICATION}"""
 _SHRINK = """
 VACUUM (FULL, ANALYZE) public.orders, public.order_items, public.payments, public.audit_log, public.accounts,
 warehouse.stock, rehearsal.writes"""
@@ -172,7 +175,8 @@ def _stage(instance: Instance, options: Options, rows: int, mode: str, folder: P
     with instance.source.superuser(shop.DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT max(id) FROM public.orders")
         [seeded] = cursor.fetchone()
-        create_own_table(connection, shop.APPLICATION)
+        create_own_table(connection, shop.OWNER)
+        cursor.execute(_GRANTS)
     lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
     lifecycle.deploy(instance)
     operator = Patient(instance.client, stack.outputs(instance), lambda: None)
