@@ -17,14 +17,15 @@ from typing import Any
 from benchmarks.switchover import cycle, plain
 from benchmarks.switchover.figures import spread, steps
 from benchmarks.switchover.stage import deployed, tell
+from sandbox.rehearsal.writes import MODES, SHOP
 
 MARGIN_SECONDS = 5.0
 
 
-def at_rate(rate: float, rows: int, cycles: int) -> dict[str, Any]:
+def at_rate(rate: float, rows: int, mode: str, cycles: int) -> dict[str, Any]:
     """Return what many rounds at a rate come to."""
     runs = []
-    with deployed(_name("cycles"), rows) as stage:
+    with deployed(_name("cycles"), rows, mode) as stage:
         for number in range(1, cycles + 1):
             if number > 1:
                 stage.renew()
@@ -65,7 +66,7 @@ def summary(rate: float, runs: list[cycle.Raw]) -> dict[str, Any]:
 
 def with_slow_dns(rate: float, rows: int, propagation: float) -> dict[str, Any]:
     """Return what one round comes to where Route 53's servers take so many seconds to follow a change."""
-    with deployed(_name("dns"), rows, propagation) as stage:
+    with deployed(_name("dns"), rows, dns_propagation=propagation) as stage:
         run = cycle.run(stage, rate, 1, settle=propagation + MARGIN_SECONDS, beside=False)
     tell({"dns_propagation": propagation, **run})
     return {
@@ -99,6 +100,12 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=20, help="rounds per rate; 0 for none (20)")
     parser.add_argument("--rates", type=float, nargs="*", default=[500.0, 2000.0], help="writes per second (500 2000)")
     parser.add_argument("--rows", type=int, default=300_000, help="rows of the source (300000)")
+    parser.add_argument(
+        "--mode",
+        choices=sorted(MODES),
+        default=SHOP,
+        help="what is written: orders, each some seven rows in five tables, or single rows (shop)",
+    )
     parser.add_argument("--lags", type=float, nargs="*", default=[0.0, 10.0], help="lags of the plain way (0 10)")
     parser.add_argument("--dns", type=float, nargs="*", default=[0.0, 10.0, 60.0], help="DNS's delays (0 10 60)")
     asked = parser.parse_args()
@@ -106,7 +113,8 @@ def main() -> None:
         "benchmark": "switchover",
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "fsync": "off"},
         "rows": asked.rows,
-        "rates": [at_rate(rate, asked.rows, asked.cycles) for rate in asked.rates if asked.cycles],
+        "mode": asked.mode,
+        "rates": [at_rate(rate, asked.rows, asked.mode, asked.cycles) for rate in asked.rates if asked.cycles],
         "plain_way": [plain_way(500.0, asked.rows, lag) for lag in asked.lags],
         "dns": [with_slow_dns(500.0, asked.rows, seconds) for seconds in asked.dns],
     }

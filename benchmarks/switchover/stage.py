@@ -28,6 +28,7 @@ from sandbox.rehearsal import carry, shop
 from sandbox.rehearsal.application import Application, Source
 from sandbox.rehearsal.ledger import Ledger
 from sandbox.rehearsal.operator import Operator
+from sandbox.rehearsal.writes import SHOP, create_own_table
 from sandbox.source import OPERATOR, REPLICATION
 
 SEED = 7
@@ -40,10 +41,15 @@ _CLEAN = """
 DELETE FROM public.orders WHERE request_id IS NOT NULL;
 DELETE FROM public.audit_log WHERE order_id > {seeded};
 UPDATE public.accounts SET writes = 0, last_request = NULL WHERE writes > 0;
-UPDATE warehouse.stock SET writes = 0, last_request = NULL WHERE writes > 0"""
+UPDATE warehouse.stock SET writes = 0, last_request = NULL WHERE writes > 0;
+DELETE FROM rehearsal.writes WHERE request_id IS NOT NULL;
+UPDATE rehearsal.writes SET writes = 0, last_request = NULL WHERE writes > 0"""
+_GRANTS = f"""
+GRANT USAGE ON SCHEMA rehearsal TO {shop.APPLICATION};
+GRANT SELECT, INSERT, UPDATE, DELETE ON rehearsal.writes TO {shop.APPLICATION}"""
 _SHRINK = """
 VACUUM (FULL, ANALYZE) public.orders, public.order_items, public.payments, public.audit_log, public.accounts,
-warehouse.stock"""
+warehouse.stock, rehearsal.writes"""
 
 
 class Patient(Operator):
@@ -145,8 +151,11 @@ class Load:
 
 
 @contextmanager
-def deployed(name: str, rows: int, dns_propagation: float = 0.0) -> Iterator[Stage]:
-    """Deploy a migration of a shop with about so many rows, replicate it, and take all down in the end."""
+def deployed(name: str, rows: int, mode: str = SHOP, dns_propagation: float = 0.0) -> Iterator[Stage]:
+    """Deploy a migration of a shop with about so many rows, replicate it, and take all down in the end.
+
+    `mode` is the load's: orders in the shop, or single rows in a table of its own beside it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         config = stack.load("dev")
         config[f"{stack.PROJECT}:switchover"] = {"bakeSeconds": WINDOW_SECONDS}
@@ -155,21 +164,23 @@ def deployed(name: str, rows: int, dns_propagation: float = 0.0) -> Iterator[Sta
         options = Options(name, str(path), end_with_parent=True, dns_propagation=dns_propagation)
         instance = lifecycle.start(options, tell)
         try:
-            yield _stage(instance, options, rows, Path(folder))
+            yield _stage(instance, options, rows, mode, Path(folder))
         finally:
             instances.stop(name)
 
 
-def _stage(instance: Instance, options: Options, rows: int, folder: Path) -> Stage:
+def _stage(instance: Instance, options: Options, rows: int, mode: str, folder: Path) -> Stage:
     passwords = shop.new_passwords()
     made = shop.create(instance.source, rows, SEED, passwords)
     with instance.source.superuser(shop.DATABASE) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT max(id) FROM public.orders")
         [seeded] = cursor.fetchone()
+        create_own_table(connection, shop.OWNER)
+        cursor.execute(_GRANTS)
     lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
     lifecycle.deploy(instance)
     operator = Patient(instance.client, stack.outputs(instance), lambda: None)
-    source = Source(shop.DATABASE, made, shop.APPLICATION, passwords[shop.APPLICATION], "shop")
+    source = Source(shop.DATABASE, made, shop.APPLICATION, passwords[shop.APPLICATION], mode)
     stage = Stage(instance, operator, source, carry.Login("", ""), folder, seeded)
     found = stage.secret(operator.outputs["master_secret_arn"])
     stage.master = carry.Login(found["username"], found["password"])
