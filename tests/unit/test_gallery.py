@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gallery import costs, dashboards, resources, tables
+from components.switchover_machine import STEPS, definition
+from gallery import costs, dashboards, machine, resources, tables
 from tests.support.pulumi_mocks import REPOSITORY
 
 ROOT = "urn:pulumi:s::database-migration"
@@ -172,3 +173,21 @@ def test_a_table_takes_the_place_of_the_one_before() -> None:
     assert tables.replaced(text, "new") == f"a\n{tables.BEGIN}\nnew\n{tables.END}\nb"
     with pytest.raises(ValueError):
         tables.replaced("no marks", "new")
+
+
+def test_the_docs_picture_of_the_machine_is_what_its_definition_gives() -> None:
+    assert machine.PATH.read_text() == machine.current(), "run: python -m gallery.machine"
+    ElementTree.fromstring(machine.current())
+
+
+def test_every_way_of_the_machine_is_drawn_once_from_its_outcome_to_a_state_that_is_drawn() -> None:
+    states = definition({step: step for step in STEPS})["States"]
+    drawn = [name for column in machine.columns(states, "Gate") for name in column]
+    assert sorted(drawn) == sorted(name for name, state in states.items() if state["Type"] != "Choice")
+    found = {(name, way.outcome): way.target for name in drawn for way in machine.ways(states, name)}
+    assert set(found.values()) <= set(drawn)
+    assert found["Gate", "ready"] == "Announce"
+    assert found["Gate", "anything else"] == "Refused"
+    assert found["Switch", machine.FAILURE] == "Undo"
+    assert found["WaitForOldTtl", "then"] == "Switch"
+    assert machine.current().count("marker-end") == len(found)
