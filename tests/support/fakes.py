@@ -5,6 +5,7 @@ the caller before or after any of them, as a machine that dies would.
 """
 
 import copy
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -59,6 +60,7 @@ CONFIG: dict[str, Any] = {
     "topic_arn": "arn:topic",
     "state_machine_arn": "arn:machine",
 }
+parsed = functools.lru_cache(config.parse)
 ORDERS = Table("public", "orders")
 COLUMNS = {ORDERS: [Column("id", "int8")]}
 
@@ -530,6 +532,8 @@ class World:
     machine: FakeMachine = field(default_factory=FakeMachine)
     clock: Ticks = field(default_factory=Ticks)
     watcher: Watcher = field(default_factory=Watcher)
+    meanwhile: Callable[[], None] = lambda: None
+    """What others do after a change by an invocation."""
     config: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(CONFIG))
 
     def __post_init__(self) -> None:
@@ -565,7 +569,7 @@ class World:
         wrap = (watcher or self.watcher).wrap
         sides = {"old": wrap(self.source, "source"), "new": wrap(self.target, "target")}
         return Migration(
-            config=config.parse(json.dumps(self.config)),
+            config=parsed(json.dumps(self.config)),
             tracking=wrap(self.tracking, "tracking"),
             router=wrap(self.router, "router"),
             task=wrap(self.task, "task"),
