@@ -5,9 +5,8 @@ how far, and what fails there. `MODEL_EXAMPLES=20000 pytest tests/unit/test_swit
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,15 +26,19 @@ from tests.support.step_functions import (
     FAIL_AFTER,
     PAUSE,
     Execution,
+    Inline,
     Invocation,
     Order,
     invoke,
 )
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "250"))
 MOST_EXECUTIONS = 6
 WINDOW_SECONDS, LEASE_SECONDS, TTL_SECONDS = 300, 900, 60
 REST = (Phase.IDLE, Phase.UNDONE, Phase.COMPLETED)
+LOST = {"doubled": "Lambda.SdkClientException", "timed out": "States.Timeout"}
+"""What the machine hears where it loses an answer: it calls again, or goes on without it."""
+HOW = (*LOST, "aborted", "stopped")
 ENDS = st.sampled_from([PAUSE, PAUSE, PAUSE, FAIL, FAIL_AFTER, DIE, DIE_AFTER])
 KINDS = st.sampled_from(
     [
@@ -55,23 +58,6 @@ ORDERS = st.one_of(
 """To the end, to a change, to a change of one kind, to any call."""
 
 
-class Inline:
-    """A pool that works at once in the caller's thread, so that the order of calls is hypothesis' alone."""
-
-    def __init__(self, max_workers: int) -> None: ...
-
-    def __enter__(self) -> "Inline":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def submit(self, work: Callable[..., Any], *args: Any) -> "Inline":
-        self.found = work(*args)
-        done = Inline(1)
-        done.result = lambda found=self.found: found  # type: ignore[attr-defined]
-        return done
-
-
 @pytest.fixture(autouse=True, scope="module")
 def one_thread_at_a_time() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
@@ -87,7 +73,7 @@ class Switchovers(RuleBasedStateMachine):
         self.world = World()
         self.executions: list[Execution] = []
         self.loose: list[Invocation] = []
-        self.late = False
+        self.late = self.broke = False
         self.acknowledged: list[str] = []
 
     # What may happen
@@ -96,7 +82,7 @@ class Switchovers(RuleBasedStateMachine):
     def begin(self, first: int, back: int, late: bool, busy: bool) -> None:
         """Begin anywhere between a fresh migration and the end of a fail-back, all having gone well so far.
 
-        A `busy` application writes after every call of an invocation, any other when hypothesis says so.
+        A `busy` application writes after every change by an invocation, any other when hypothesis says so.
         """
         self.late = late
         if busy:
@@ -129,39 +115,22 @@ class Switchovers(RuleBasedStateMachine):
         self._smoothly(going[who % len(going)], transitions)
 
     @precondition(lambda self: any(e.invocation for e in self._running()))
-    @rule(who=st.integers(0, 3), error=st.sampled_from(["States.Timeout", "Lambda.SdkClientException"]))
+    @rule(who=st.integers(0, 3), error=st.sampled_from(sorted(LOST.values())))
     def lose(self, who: int, error: str) -> None:
-        """The machine hears no more of an invocation: it calls again, or goes on without it."""
         at_work = [e for e in self._running() if e.invocation]
         self._loose(at_work[who % len(at_work)].lose(error))
 
     @precondition(lambda self: self._running())
     @rule(
         who=st.integers(0, 3),
-        before=KINDS,
-        nth=st.integers(0, 9),
-        how=st.sampled_from(["lost", "aborted", "stopped"]),
+        order=st.tuples(st.integers(0, 9), KINDS),
+        how=st.sampled_from(HOW),
         transitions=st.integers(0, 8),
         goes_on=st.booleans(),
     )
-    def overtake(self, who: int, before: frozenset[str], nth: int, how: str, transitions: int, goes_on: bool) -> None:
-        """Hold an invocation up right before it changes something, and let others go past it."""
+    def overtake(self, who: int, order: tuple[int, frozenset[str]], how: str, transitions: int, goes_on: bool) -> None:
         going = self._running()
-        execution = going[who % len(going)]
-        execution.advance(Order(nth, before))
-        held_up = execution.invocation
-        self._write()
-        if how == "aborted":
-            self.loose.append(Invocation(self.world, "undo", {"abort": "the phone rang"}))
-            self.loose[-1].advance(Order())
-        elif how == "lost":
-            self._loose(execution.lose("States.Timeout"))
-        else:
-            self._loose(execution.stop())
-            self.world.clock.sleep(LEASE_SECONDS / 2)
-            execution = self._start(back=False)
-        if how != "aborted":
-            self._smoothly(execution, transitions)
+        held_up = self._overtaken(going[who % len(going)], Order(*order), how, transitions)
         if goes_on and held_up:
             held_up.advance(Order())
 
@@ -248,6 +217,27 @@ class Switchovers(RuleBasedStateMachine):
         self._let_loose()
         self._holds()
         assert self._rests(), self._story()
+
+    def _overtaken(self, execution: Execution, order: Order, how: str, transitions: int) -> Invocation | None:
+        """Hold an invocation up, let others go past it, and return it; None if it ended before."""
+        begun = len(execution.invocations) - (execution.invocation is not None)
+        execution.advance(order)
+        held_up = execution.invocation
+        self.broke = held_up is not None or any(i.broke for i in execution.invocations[begun:])
+        self._write()
+        if how == "aborted":
+            self._loose(Invocation(self.world, "undo", {"abort": "the phone rang"}))
+            self.loose[-1].advance(Order())
+            return held_up
+        if how in LOST:
+            self._loose(execution.lose(LOST[how]))
+        else:
+            self._loose(execution.stop())
+            self.world.clock.sleep(LEASE_SECONDS / 2)
+            execution = self._start(back=False)
+        self._smoothly(execution, transitions)
+        self._write()
+        return held_up
 
     def _let_loose(self) -> None:
         """Let every late invocation come to its end, or to the one that Lambda makes of it."""
@@ -346,3 +336,46 @@ Switchovers.TestCase.settings = settings(
     phases=[Stage.explicit, Stage.reuse, Stage.generate, Stage.shrink],
 )
 TestSwitchovers = Switchovers.TestCase
+
+
+STAGES = [(first, 0) for first in range(9)] + [(9, back) for back in range(1, 7)]
+"""How far a switchover is, and a fail-back after it, before an invocation is held up."""
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize(
+    ("fate", "transitions"), [(PAUSE, 1), *((fate, 8) for fate in (PAUSE, FAIL, FAIL_AFTER, DIE_AFTER))]
+)
+def test_whoever_is_held_up_fails_or_dies_at_any_change_does_no_harm(how: str, fate: str, transitions: int) -> None:
+    """Every place there is, without luck: others go past it, so many transitions, then it goes on."""
+    places = 0
+    for first, back in STAGES:
+        for nth in range(100):
+            model = Switchovers()
+            model.begin(first, back, late=False, busy=True)
+            execution = model.executions[-1] if model.executions else model._start(back=False)
+            held_up = model._overtaken(execution, Order(nth, CHANGES, fate), how, transitions)
+            if held_up:
+                held_up.advance(Order())
+            model.never_two_sides_and_nothing_doubled()
+            model.nothing_acknowledged_is_missing()
+            model.teardown()
+            if not model.broke:
+                break
+            places += 1
+    assert places > 50
+
+
+def test_a_prepare_that_is_held_up_anywhere_does_no_harm() -> None:
+    for first, back in ((0, 0), (9, 8)):
+        for nth in range(100):
+            model = Switchovers()
+            model.begin(first, back, late=False, busy=True)
+            model.prepare(CHANGES, nth)
+            model._smoothly(model._start(back=False), 8)
+            model._write()
+            late = not model.loose[0].ended
+            model.loose[0].advance(Order())
+            model.teardown()
+            if not late:
+                break
