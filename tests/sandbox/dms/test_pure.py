@@ -123,7 +123,7 @@ def test_the_products_own_mappings_and_settings_are_understood() -> None:
     taken = mappings.parse(
         product_mappings([{"schema": "shop"}, {"schema": "shop", "table": "tmp%", "action": "exclude"}])
     )
-    assert [rule.action for rule in taken] == ["include", "exclude", "include"]
+    assert [rule.action for rule in taken] == ["include", "exclude", "include", "exclude"]
     text = product_settings(lob_maximum_kb=77)
     assert task_settings.completed(text) is text
     settings = task_settings.parse(text)
