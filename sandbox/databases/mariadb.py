@@ -79,6 +79,7 @@ class MariaDbServer:
         if not is_free(info.port, info.address):
             raise SandboxError(f"port {info.port} on {info.address} is taken: end what listens there or choose another")
         (self.folder / "data").mkdir(parents=True)
+        (self.folder / "tmp").mkdir()
         self._certify()
         if self._root:
             for path in (self.folder, *self.folder.iterdir()):
@@ -109,7 +110,9 @@ class MariaDbServer:
     def _command(self) -> list[str]:
         programs = self._programs
         own = [f"--basedir={programs.server.parent.parent}", f"--lc-messages-dir={programs.share}"]
-        return [str(programs.server), "--no-defaults", *own, f"--datadir={self.folder / 'data'}"]
+        # A server that starts removes every temporary table it finds, another's as well: each has a folder of its own.
+        own += [f"--datadir={self.folder / 'data'}", f"--tmpdir={self.folder / 'tmp'}"]
+        return [str(programs.server), "--no-defaults", *own]
 
     def _certify(self) -> None:
         """Make a certificate for the names RDS gives an instance, so that clients can verify it as they would there."""
