@@ -7,11 +7,10 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, policies, replication_kinds, vpc_function
+from components import alerting, checks, policies, replication_kinds, switchover_events, vpc_function
 from components.policies import Statement, allow
 from components.switchover_machine import SECONDS, STEPS, definition
 
-OBSERVE_SCHEDULE = "rate(1 minute)"
 FUNCTIONS = {**SECONDS, "prepare": 600, "observe": 60}
 """Every function there can be and its timeout in seconds."""
 CONFIG_PARAMETER = "CONFIG_PARAMETER"
@@ -110,7 +109,16 @@ class Switchover(pulumi.ComponentResource):
             "state_machine_arn": machine.arn,
         }
         parameter = self._parameter("config", config_name, pulumi.Output.json_dumps(config, sort_keys=True))
-        self._observe(functions["observe"], dead_letters)
+        switchover_events.declare(
+            alerting.Owner(self, name, self._tags),
+            observer=functions["observe"],
+            dead_letters=dead_letters,
+            machine_arn=machine.arn,
+            topic_arn=args["topic_arn"],
+            task_arns=args["task_arns"],
+            task_events=replication_kinds.kind(args.get("replication_instance_arn")).detail_type,
+            safe_to_switch_alarm=args["safe_to_switch_alarm"],
+        )
 
         self.state_machine_arn = machine.arn
         self.tracking_table_name = table.name
@@ -355,55 +363,6 @@ class Switchover(pulumi.ComponentResource):
             tags=checks.tags_for(self._tags, name),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
-
-    def _observe(self, function: aws.lambda_.Function, dead_letters: aws.sqs.Queue) -> None:
-        """Call the observer on events of DMS and the alarm and, because they are best effort, every minute."""
-        pattern = pulumi.Output.json_dumps(
-            {
-                "source": ["aws.dms"],
-                "detail-type": [replication_kinds.kind(self._args.get("replication_instance_arn")).detail_type],
-                "resources": self._args["task_arns"],
-            },
-            sort_keys=True,
-        )
-        alarm = pulumi.Output.json_dumps(
-            {
-                "source": ["aws.cloudwatch"],
-                "detail-type": ["CloudWatch Alarm State Change"],
-                "detail": {"alarmName": [self._args["safe_to_switch_alarm"]]},
-            },
-            sort_keys=True,
-        )
-        triggers: dict[str, dict[str, Any]] = {
-            "safe-to-switch": {"event_pattern": alarm, "description": "It became safe to switch over, or no longer is"},
-            "task-events": {"event_pattern": pattern, "description": "State changes of the replication task"},
-            "poll": {
-                "schedule_expression": OBSERVE_SCHEDULE,
-                "description": "DMS's events are best effort: look as well",
-            },
-        }
-        for purpose, trigger in triggers.items():
-            name = f"{self._name}-{purpose}"
-            rule = aws.cloudwatch.EventRule(
-                name, name=name, tags=checks.tags_for(self._tags, name), opts=self._child, **trigger
-            )
-            aws.lambda_.Permission(
-                f"{name}-permission",
-                statement_id=purpose,
-                action="lambda:InvokeFunction",
-                function=function.name,
-                principal="events.amazonaws.com",
-                source_arn=rule.arn,
-                opts=self._child,
-            )
-            aws.cloudwatch.EventTarget(
-                f"{name}-target",
-                rule=rule.name,
-                target_id="observe",
-                arn=function.arn,
-                dead_letter_config={"arn": dead_letters.arn},
-                opts=self._child,
-            )
 
 
 def _connection_tests(

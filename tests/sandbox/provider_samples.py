@@ -505,7 +505,7 @@ SAMPLES: dict[str, Sample] = {
             "arn": make("aws:sns/topic:Topic"),
             "targetId": "sample",
         },
-        {"input": '{"a": 1}'},
+        {"inputTransformer": {"inputPaths": {"name": "$.detail.name"}, "inputTemplate": '"ended: <name>"'}},
         {"targetId": "other"},
         tags=False,
     ),

@@ -73,6 +73,8 @@ def test_children_are_exactly_these() -> None:
     assert switchover().kinds() == {
         **per_function,
         **triggers,
+        "sw-stopped": "aws:cloudwatch/eventRule:EventRule",
+        "sw-stopped-target": "aws:cloudwatch/eventTarget:EventTarget",
         "sw-tracking": "aws:dynamodb/table:Table",
         "sw-names-token": "aws:route53/record:Record",
         "sw-config": "aws:ssm/parameter:Parameter",
@@ -180,6 +182,20 @@ def test_the_observer_is_called_by_event_and_by_clock() -> None:
     for name in ("sw-poll", "sw-task-events", "sw-safe-to-switch"):
         assert recorder.named(f"{name}-target").inputs["deadLetterConfig"]["arn"].endswith("sw-dead-letters")
         assert recorder.named(f"{name}-permission").inputs["sourceArn"].endswith(name)
+
+
+def test_people_are_told_of_an_execution_that_was_stopped() -> None:
+    recorder = switchover()
+    pattern = json.loads(recorder.named("sw-stopped").inputs["eventPattern"])
+    assert pattern["detail"]["status"] == ["ABORTED", "TIMED_OUT"]
+    assert pattern["detail"]["stateMachineArn"][0].endswith("sw-machine")
+    target = recorder.named("sw-stopped-target").inputs
+    assert target["arn"] == "arn:topic"
+    said = target["inputTransformer"]
+    text = said["inputTemplate"]
+    for name in said["inputPaths"]:
+        assert f"<{name}>" in text
+    assert '{"abort": "your reason"}' in json.loads(text)
 
 
 def test_the_machine_logs_and_traces() -> None:

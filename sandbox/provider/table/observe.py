@@ -60,6 +60,11 @@ def _target(request: Json, target: Resource) -> Json:
         written["Input"] = inputs["input"]
     if inputs.get("roleArn"):
         written["RoleArn"] = inputs["roleArn"]
+    if transformer := inputs.get("inputTransformer"):
+        written["InputTransformer"] = {
+            "InputPathsMap": transformer.get("inputPaths", {}),
+            "InputTemplate": transformer["inputTemplate"],
+        }
     return {**request, "Targets": [written]}
 
 
@@ -138,7 +143,7 @@ ENTRIES = (
         delete=Call("remove_targets", {"Rule": "$rule", "Ids": ["$targetId"]}),
         id="{rule}-{targetId}",
         replace=frozenset({"rule", "targetId"}),
-        local=frozenset({"targetId", "arn", "deadLetterConfig", "input", "roleArn"}),
+        local=frozenset({"targetId", "arn", "deadLetterConfig", "input", "inputTransformer", "roleArn"}),
         name="targetId",
     ),
     Entry(
