@@ -6,7 +6,7 @@ from handlers.core.direction import Direction
 from handlers.core.record import Phase, Record, Step, settled
 from handlers.edge import handler as edge
 from handlers.migration import Migration
-from handlers.routing import await_sync
+from handlers.routing import in_force
 from handlers.streams import StreamBroken, come_to_rest, flows
 
 STATEMENT_SECONDS = 600.0
@@ -15,6 +15,7 @@ STATEMENT_SECONDS = 600.0
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Settle what was switched. Can be repeated; nothing here can take the application down.
 
+    Names that are not in force everywhere in time are told, and stop nothing: who follows an old answer is refused.
     Returns `window` with the seconds until the way back ends, or `failed back`.
     """
     record = migration.taken(event["execution"], Phase.OPEN, Phase.FAILED_BACK)
@@ -22,18 +23,19 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     if record.direction is Direction.BACK:
         return _failed_back(migration, record, seconds)
     until = migration.clock.now() + seconds
-    await_sync(migration, record.evidence[Step.FLIP.value]["change"], until)
     come_to_rest(migration, migration.task, until)
     with migration.database(Direction.FORWARD.new, min(seconds, STATEMENT_SECONDS)) as target:
         views = target.database.refresh_materialized_views()
     way_back = _way_back(migration, record, until)
+    names = in_force(migration, record.evidence[Step.FLIP.value]["change"], until)
     bake = migration.config.limits.bake_seconds
     record = settled(record, migration.clock.now() + bake)
-    record = migration.end(record, Step.SETTLE, {"way_back": way_back, "refreshed": views})
+    evidence = {"way_back": way_back, "refreshed": views, "names_in_force": names}
+    record = migration.end(record, Step.SETTLE, evidence)
     migration.show(record, record.direction.after, way_back=way_back)
     migration.notices.tell(
         f"Migration {record.migration_id} switched over",
-        {"way_back": way_back, "seconds_to_decide": bake, "execution": record.owner},
+        {"way_back": way_back, "names_in_force": names, "seconds_to_decide": bake, "execution": record.owner},
     )
     return {"outcome": "window", "wait_seconds": bake, "way_back": way_back}
 
@@ -57,8 +59,9 @@ def _failed_back(migration: Migration, record: Record, seconds: float) -> dict[s
     with migration.database(Direction.FORWARD.new, min(seconds, STATEMENT_SECONDS)) as target:
         dropped = target.database.drop_slot(migration.config.replication.failback_slot, record.token)
     change = migration.shift(record, record.direction.after, "after fail-back", int(record.saved["ttl"]))
-    await_sync(migration, change, until)
-    record = migration.end(record, Step.SETTLE, {"slot_dropped": dropped, "change": change})
+    names = in_force(migration, change, until)
+    evidence = {"slot_dropped": dropped, "change": change, "names_in_force": names}
+    record = migration.end(record, Step.SETTLE, evidence)
     migration.show(record, record.direction.after)
     migration.notices.tell(f"Migration {record.migration_id} failed back", {"evidence": record.evidence})
     return {"outcome": "failed back"}

@@ -47,9 +47,9 @@ def changed(code: str, message: str, times: int, text: str = "") -> Rule:
     )
 
 
-def pending(times: int) -> Rule:
-    """Return the rule that has so many looks at a change find it on its way."""
-    return Rule("edit", "GET /2013-04-01/change/", times=times, edit=("INSYNC", "PENDING"))
+def pending(times: int, skip: int = 0) -> Rule:
+    """Return the rule that has so many looks at a change find it on its way, after the first `skip`."""
+    return Rule("edit", "GET /2013-04-01/change/", skip=skip, times=times, edit=("INSYNC", "PENDING"))
 
 
 class Interception:

@@ -5,6 +5,7 @@ from sandbox.faults.interception import changed, pending
 
 FLIP = "<Comment>switchover "
 """How the batch begins that sends the names to the other side."""
+FOR_EVER = 100_000
 TRIES = 6
 """How often the functions' client tries: once, and five times more."""
 
@@ -38,4 +39,16 @@ FAULTS = (
         (changed("AccessDenied", "a fault", 1, FLIP), changed("AccessDenied", "a fault", 2, "<Comment>undo of ")),
     ),
     Fault("route53-pending", "Route 53 needs some looks until a change is in force", NEW, (pending(12),)),
+    Fault(
+        "route53-never-in-force",
+        "no change of Route 53 is ever in force, ahead of the fence",
+        OLD,
+        (pending(FOR_EVER),),
+    ),
+    Fault(
+        "route53-flip-never-in-force",
+        "the flip is never in force on every server of Route 53's",
+        NEW,
+        (pending(FOR_EVER, skip=1),),
+    ),
 )

@@ -502,6 +502,18 @@ def test_a_way_back_that_does_not_flow_is_told_and_takes_nobody_down() -> None:
     assert world.open_side() == "green"
 
 
+def test_names_that_never_come_into_force_are_told_and_keep_no_way_back_from_being_made() -> None:
+    world = World()
+    until(world, gate, announce, switch)
+    world.router.synced = False
+    answer = call(world, settle)
+    assert answer["way_back"]["safe"]
+    assert world.tracking.record.evidence["settle"]["names_in_force"] is False
+    world.router.synced = True
+    assert until(world, gate, announce, switch, settle, **BACK)["outcome"] == "failed back"
+    assert world.tracking.record.evidence["settle"]["names_in_force"] is True
+
+
 def test_without_a_way_back_none_is_made() -> None:
     world = World()
     world.config["replication"] = {**world.config["replication"], "failback_slot": ""}
