@@ -140,9 +140,11 @@ def resolved(value: Any, resource: Resource) -> Any:
 
 
 def filled(template: str, resource: Resource) -> str:
-    """Return `template` with every `{name}` replaced."""
+    """Return `template` with every `{name}` replaced. What the resource lacks at the end is left out."""
     names = [name for _, name, _, _ in string.Formatter().parse(template) if name]
-    return template.format_map({name: resource.get(name) for name in names})
+    known = {name: resource.get(name) for name in names}
+    text = template.format_map({name: "" if value is None else value for name, value in known.items()})
+    return text.rstrip("_") if known and known[names[-1]] is None else text
 
 
 def search(expression: str, document: Any) -> Any:

@@ -313,6 +313,7 @@ def test_values_are_resolved_and_templates_filled() -> None:
     thing = Resource("t", {"a": "x"}, "the-id", {"b": "y"})
     assert resolved({"p": ["$id", "$a", "$b", "$nothing", 1]}, thing) == {"p": ["the-id", "x", "y", None, 1]}
     assert filled("{a}/{b}:{id}", thing) == "x/y:the-id"
+    assert filled("{a}_{b}_{missing}", thing) == "x_y"
 
 
 # Archives
