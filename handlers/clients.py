@@ -9,6 +9,8 @@ from typing import Any
 import boto3
 from botocore.config import Config as ClientConfig
 
+from handlers.redaction import cleanse, guard, redacted
+
 log = logging.getLogger("migration")
 
 
@@ -31,7 +33,7 @@ def client(service: str, region: str | None = None) -> Any:
 
 
 def say(event: str, step: str, **fields: Any) -> None:
-    """Log what a step does, as JSON. `step` is its module; no value may hold a secret."""
+    """Log what a step does, as JSON. `step` is its module. Secrets are blotted out."""
     log.info(json.dumps({"step": step.rsplit(".", maxsplit=1)[-1], "event": event, **fields}))
 
 
@@ -44,14 +46,17 @@ def carried_out(
     """
     outcomes = dict(answers or {})
     log.setLevel(logging.INFO)
+    guard(log)
+    guard(logging.getLogger())
     say("begins", step, **fields)
     try:
         result = act()
     except tuple(outcomes) as stopped:
-        outcome = outcomes[type(stopped)]
-        say(outcome, step, reason=str(stopped))
-        return {"outcome": outcome, "reason": str(stopped)}
+        outcome, reason = outcomes[type(stopped)], redacted(str(stopped))
+        say(outcome, step, reason=reason)
+        return {"outcome": outcome, "reason": reason}
     except Exception as error:
+        cleanse(error)  # Lambda logs it, and Step Functions keeps it
         say("failed", step, error=type(error).__name__, reason=str(error))
         raise
     say("ended", step, outcome=result.get("outcome"))

@@ -10,6 +10,7 @@ from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from handlers.redaction import redacted
 from sandbox import instance as instances
 from sandbox import lifecycle, setup, stack
 from sandbox.databases import mariadb_programs
@@ -137,7 +138,7 @@ def _port(text: str) -> int:
 
 
 def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")  # in one go: the set-up tells from several threads
+    sys.stderr.write(f"{redacted(line)}\n")  # in one go: the set-up tells from several threads
     sys.stderr.flush()
 
 
@@ -239,10 +240,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         status: int = args.run(args)
     except SandboxError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(redacted(f"error: {error}"), file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(redacted(f"error: {error}"), file=sys.stderr)
         return 1
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""

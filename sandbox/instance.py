@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 
+from handlers.redaction import hide
 from sandbox.cloud import routes
 from sandbox.databases import MariaDbInfo, ServerInfo
 from sandbox.engine import Engine
@@ -22,6 +23,8 @@ from sandbox.paths import BUILD, REPOSITORY
 NAME = re.compile(r"^sandbox(-[a-z0-9]+)*$")
 RESOLVER = REPOSITORY / "sandbox" / "dns" / "resolver"
 STOP_SECONDS = 40.0
+PASSPHRASE = "passphrase"  # noqa: S105 - a name
+"""The file of that name, in the room, holds what encrypts the stack's secrets."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ class Instance:
     processes: tuple[tuple[str, int], ...]
     engine: dict[str, Any]
     mysql: MariaDbInfo | None = None
+
+    def __post_init__(self) -> None:
+        """Whoever knows an instance may show none of its passwords."""
+        hide([self.source.password, self.target.password, self.passphrase])
 
     @property
     def logs(self) -> Path:
@@ -88,7 +95,7 @@ class Instance:
         env |= {
             "PULUMI_HOME": str(self.folder / "pulumi"),
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
-            "PULUMI_CONFIG_PASSPHRASE": self.passphrase,
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.room / PASSPHRASE),
             "PULUMI_STACK": self.name,
             "PULUMI_DEBUG_PROVIDERS": f"aws:{self.ports.provider},random:{self.ports.provider}",
             "SANDBOX_DNS": f"127.0.0.1:{self.ports.dns}",

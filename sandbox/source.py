@@ -1,12 +1,12 @@
 """The source as the migration finds it on premises: the two roles it is given there, and their secrets on AWS."""
 
 import json
-import secrets
 from typing import Any
 
 import psycopg2.extensions
 from psycopg2 import sql
 
+from sandbox.databases.server import new_password
 from sandbox.instance import Instance
 
 OPERATOR, REPLICATION = "migration_operator", "dms_replication"
@@ -55,11 +55,6 @@ def schemas(instance: Instance, database: str) -> list[str]:
             WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1"""
         )
         return [row[0] for row in cursor.fetchall()] or ["public"]
-
-
-def new_password() -> str:
-    """Return a password for a role of the sandbox."""
-    return secrets.token_urlsafe(24)
 
 
 def make_role(cursor: Any, role: str, password: str, attributes: str = "") -> None:

@@ -21,7 +21,7 @@ from sandbox.cloud import routes
 from sandbox.databases import MariaDbServer, Server
 from sandbox.databases.metrics import REPLICATION, Watched
 from sandbox.errors import SandboxError
-from sandbox.instance import RESOLVER, Instance, Ports, folder_of, stack_config
+from sandbox.instance import PASSPHRASE, RESOLVER, Instance, Ports, folder_of, stack_config
 from sandbox.paths import REPOSITORY
 from sandbox.processes import Processes, end_with_parent, free_port, is_free, listens
 
@@ -58,6 +58,7 @@ def main(name: str) -> int:
     try:
         with Processes(folder / "logs", all_ours=True) as processes:
             instance = start(name, folder, room, processes, options)
+            _write(room / PASSPHRASE, instance.passphrase)
             _write(folder / "instance.json", instance.to_json())
             print("ready", flush=True)
             while True:

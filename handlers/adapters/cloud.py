@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from handlers.core import names
 from handlers.core.readiness import TaskState
 from handlers.core.record import Superseded
+from handlers.redaction import hide_secret
 
 LATENCIES = ("CDCLatencySource", "CDCLatencyTarget")
 METRIC_SECONDS = 300
@@ -307,10 +308,11 @@ class Secrets:
         self._client = client
 
     def read(self, arn: str) -> dict[str, str]:
-        """Return a secret's fields. The values must not be logged."""
+        """Return a secret's fields. From here on no log and no error shows what is secret of them."""
         region = arn.split(":")[3]
         text = self._client(region).get_secret_value(SecretId=arn)["SecretString"]
         fields: dict[str, str] = json.loads(text)
+        hide_secret(fields)
         return fields
 
 

@@ -78,7 +78,7 @@ class Postgres:
             "PGHOST": self.address,
             "PGPORT": str(self.port),
             "PGUSER": "sandbox",
-            "PGPASSWORD": known["password"],
+            "PGPASSFILE": known["passfile"],
             "PGDATABASE": database,
         }
         return _run(command, f"SET log_statement = 'none';\n{text}", env, self.address)

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg2
 
+from handlers.redaction import hide
 from sandbox.databases.binaries import binaries
 from sandbox.errors import SandboxError
 from sandbox.processes import NOBODY, Process, Processes, is_free, listens
@@ -51,6 +52,8 @@ class ServerInfo:
     port: int
     password: str
     binaries: str
+    passfile: str = ""
+    """A file with the superuser's password, for PostgreSQL's programs: a process's environment can be read."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -86,14 +89,28 @@ class ServerInfo:
         return Path(self.binaries) / "bin" / name
 
     def environment(self, database: str = "postgres") -> dict[str, str]:
-        """Return libpq's variables for the superuser: a password in the environment, never in argv."""
+        """Return libpq's variables for the superuser. The password stays in a file, off argv and environment."""
         return {
             "PGHOST": self.address,
             "PGPORT": str(self.port),
             "PGUSER": SUPERUSER,
-            "PGPASSWORD": self.password,
+            "PGPASSFILE": self.passfile,
             "PGDATABASE": database,
         }
+
+
+def new_password() -> str:
+    """Return a password for a role of the sandbox, which is never shown."""
+    password = secrets.token_urlsafe(24)
+    hide([password])
+    return password
+
+
+def write_passfile(path: Path, role: str, password: str) -> None:
+    """Write a file that libpq takes the password of a role from, wherever it connects to."""
+    secret = password.replace("\\", "\\\\").replace(":", "\\:")
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
+        handle.write(f"*:*:*:{role}:{secret}\n")
 
 
 class Server:
@@ -102,7 +119,8 @@ class Server:
     def __init__(self, name: str, version: str, address: str, port: int, folder: Path) -> None:
         self.folder = folder / name
         self._root = os.geteuid() == 0
-        self.info = ServerInfo(name, version, address, port, secrets.token_urlsafe(18), str(binaries(version, folder)))
+        passfile = str(self.folder / "passfile")
+        self.info = ServerInfo(name, version, address, port, new_password(), str(binaries(version, folder)), passfile)
 
     def start(self, processes: Processes) -> Process:
         """Initialise and start the server. Raises SandboxError where port, disk or binaries do not allow it."""
@@ -114,6 +132,7 @@ class Server:
             raise SandboxError(f"a database server needs 1 GB free in {self.folder}: make room or set TMPDIR")
         if self._root:
             os.chown(self.folder, NOBODY, NOBODY)
+        write_passfile(Path(info.passfile), SUPERUSER, info.password)
         self._initialise()
         return processes.start(
             f"postgres-{info.name}",

@@ -13,6 +13,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from handlers.redaction import redacted
+
 QUIET_SECONDS = 5.0
 """Without a terminal, a phase that takes long says so this often."""
 
@@ -64,7 +66,7 @@ class Console:
 
     def tell(self, line: str) -> None:
         """Show a line of progress: as the phase's note on a terminal, printed elsewhere."""
-        self._note = line
+        self._note = redacted(line)
         if self._live is None:
             self._line(f"           {line}")
 
@@ -77,10 +79,10 @@ class Console:
 
     def result(self, line: str, *, good: bool) -> None:
         """Print the outcome on standard output."""
-        RichConsole(highlight=False).print(line, style="bold green" if good else "bold red", soft_wrap=True)
+        RichConsole(highlight=False).print(redacted(line), style="bold green" if good else "bold red", soft_wrap=True)
 
     def _line(self, text: str) -> None:
-        sys.stderr.write(f"{text}\n")  # in one go: the set-up tells from several threads
+        sys.stderr.write(f"{redacted(text)}\n")  # in one go: the set-up tells from several threads
         sys.stderr.flush()
 
     def _render(self) -> Any:

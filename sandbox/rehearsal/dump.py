@@ -18,6 +18,7 @@ from psycopg2.extensions import encrypt_password
 from handlers.core import sql
 from sandbox.databases import ServerInfo
 from sandbox.databases.binaries import FOLDERS, fetch
+from sandbox.databases.server import new_password, write_passfile
 from sandbox.errors import SandboxError
 from sandbox.rehearsal.script import (
     ARCHIVE,
@@ -30,7 +31,6 @@ from sandbox.rehearsal.script import (
     remedy,
 )
 from sandbox.rehearsal.shop import count_rows
-from sandbox.source import new_password
 
 OWNER = "guest_owner"
 """Who owns what a dump brings, unless another name is given."""
@@ -102,7 +102,10 @@ def _loader(server: ServerInfo, database: str, owner: str) -> Iterator[dict[str,
         verifier = encrypt_password(password, owner, connection, "scram-sha-256")
         cursor.execute(f"ALTER ROLE {sql.name(owner)} SUPERUSER LOGIN PASSWORD {sql.literal(verifier)}")
         try:
-            yield {**server.environment(database), "PGUSER": owner, "PGPASSWORD": password}
+            with tempfile.TemporaryDirectory() as folder:
+                passfile = Path(folder) / "passfile"
+                write_passfile(passfile, owner, password)
+                yield {**server.environment(database), "PGUSER": owner, "PGPASSFILE": str(passfile)}
         finally:
             cursor.execute(f"ALTER ROLE {sql.name(owner)} NOSUPERUSER NOLOGIN PASSWORD NULL")
 

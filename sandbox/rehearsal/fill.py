@@ -5,12 +5,13 @@ from collections.abc import Callable
 from psycopg2 import sql
 
 from sandbox.databases import ServerInfo
+from sandbox.databases.server import new_password
 from sandbox.rehearsal import dump, probe, shop
 from sandbox.rehearsal.application import Source
 from sandbox.rehearsal.carry import Login
 from sandbox.rehearsal.request import Request
 from sandbox.rehearsal.writes import create_own_table
-from sandbox.source import make_role, new_password
+from sandbox.source import make_role
 
 GUEST_DATABASE, GUEST_ROLE = "guest", "rehearsal_app"
 Tell = Callable[[str], None]

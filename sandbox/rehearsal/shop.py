@@ -9,8 +9,8 @@ from psycopg2.extensions import encrypt_password
 
 from handlers.core import sql
 from sandbox.databases import ServerInfo
+from sandbox.databases.server import new_password
 from sandbox.errors import SandboxError
-from sandbox.source import new_password
 
 DATABASE = "shop"
 OWNER, APPLICATION, REPORT = "shop_owner", "shop_app", "shop_report"

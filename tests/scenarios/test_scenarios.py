@@ -21,6 +21,7 @@ from sandbox.paths import REPOSITORY
 from sandbox.rehearsal import shop
 from tests.program.programs import EXAMPLES
 from tests.support.cloud import left_over
+from tests.support.secrets import secrets_of, where_read
 
 ELSEWHERE = ("onprem-postgres-aurora", "postgres-dev-to-staging")
 """What Pulumi.dev.yaml and Pulumi.staging.yaml deploy as well, in the other tests."""
@@ -90,6 +91,16 @@ def test_its_outputs_lead_to_what_was_promised(deployed: Instance) -> None:
 def test_a_preview_finds_nothing_to_do(deployed: Instance) -> None:
     preview = run(deployed, "pulumi", "preview", "--expect-no-changes", "--non-interactive")
     assert preview.returncode == 0, preview.stdout
+
+
+def test_no_secret_can_be_read(deployed: Instance) -> None:
+    secrets = secrets_of(deployed)
+    assert len(secrets) >= 4, "two superusers, a passphrase, and whatever the scenario keeps"
+    assert where_read(deployed, secrets) == set()
+    planted = deployed.logs / "planted.log"
+    planted.write_text(f"password={sorted(secrets)[0]}")
+    assert where_read(deployed, secrets) == {"logs/planted.log"}, "it would have been seen"
+    planted.unlink()
 
 
 def test_a_destroyed_scenario_leaves_nothing(deployed: Instance) -> None:
