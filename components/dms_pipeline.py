@@ -5,7 +5,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, policies, replication_instance, serverless_replication
+from components import checks, function_archives, policies, replication_instance, serverless_replication
 from components.dms_mirror import mirrored, obstacles
 from components.dms_settings import DEFAULT_LOB_MAXIMUM_KB, TableRule, table_mappings, task_settings
 from components.dms_transformations import TransformationRule
@@ -35,6 +35,8 @@ class DmsEndpointArgs(TypedDict):
     """Secret with host, port, username and password of DMS's user."""
     ssl_mode: NotRequired[str]
     """none, require, verify-ca or verify-full. Default require."""
+    certificate_bundle: NotRequired[str | None]
+    """File with the authorities that verify-ca and verify-full trust, PEM."""
 
 
 class DmsInstance(TypedDict):
@@ -134,11 +136,14 @@ class DmsPipeline(pulumi.ComponentResource):
         self._tags = args.get("tags", {})
         for side in (args["source"], args["target"]):
             checks.one_of("engine_name", side["engine_name"], SOURCE_ENGINES)
-            checks.one_of("ssl_mode", side.get("ssl_mode", "require"), SSL_MODES)
+            mode = checks.one_of("ssl_mode", side.get("ssl_mode", "require"), SSL_MODES)
+            if mode.startswith("verify") and not side.get("certificate_bundle"):
+                raise checks.ArgumentError(f"ssl_mode is {mode}, but no certificate_bundle is given: name the PEM file")
         mappings = table_mappings(args["tables"], args.get("transformations", []))
         settings = task_settings(lob_maximum_kb=int(args.get("lob_maximum_kb", DEFAULT_LOB_MAXIMUM_KB)))
 
         access = self._access_role()
+        self._authorities = {side: self._authority(side) for side in ("source", "target")}
         source = self._endpoint("source", "source", args["source"], access)
         target = self._endpoint("target", "target", args["target"], access)
         self.source_endpoint_arn = source.endpoint_arn
@@ -306,12 +311,28 @@ class DmsPipeline(pulumi.ComponentResource):
             secrets_manager_arn=side["secret_arn"],
             secrets_manager_access_role_arn=access,
             ssl_mode=side.get("ssl_mode", "require"),
+            certificate_arn=self._authorities["source" if side is self._args["source"] else "target"],
             extra_connection_attributes=attributes,
             postgres_settings=settings,
             kms_key_arn=self._args["kms_key_arn"],
             tags=checks.tags_for(self._tags, name),
             opts=self._child,
         )
+
+    def _authority(self, side: str) -> pulumi.Output[str] | None:
+        """Give DMS the file that a side is verified by, where there is one, and return its ARN."""
+        bundle = self._args[side].get("certificate_bundle")  # type: ignore[literal-required]
+        if not bundle:
+            return None
+        name = f"{self._name}-{side}-authority"
+        made = aws.dms.Certificate(
+            name,
+            certificate_id=name,
+            certificate_pem=function_archives.authority(bundle),
+            tags=checks.tags_for(self._tags, name),
+            opts=self._child,
+        )
+        return made.certificate_arn
 
     def _task(
         self,

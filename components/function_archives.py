@@ -30,20 +30,31 @@ def code_files() -> dict[str, Path]:
     return {f"handlers/{path.relative_to(HANDLERS).as_posix()}": path for path in sorted(HANDLERS.rglob("*.py"))}
 
 
-def code_archive(authority: str | None = None) -> pulumi.Archive:
-    """Return the functions' code, with a file of trusted certificates beside it where `authority` names one.
+def code_archive(*authorities: str) -> pulumi.Archive:
+    """Return the functions' code, with the certificates of the files `authorities` beside it, where there are any.
 
     Only source files: what Python leaves beside them would change the archive's hash. Raises ArchiveError where there
     is no such file.
     """
-    files = code_files()
-    if authority is not None:
-        if not Path(authority).is_file():
-            raise ArchiveError(
-                f"there is no file {authority} with certificates: name the authority's bundle, a PEM file"
-            )
-        files[AUTHORITY] = Path(authority)
-    return pulumi.AssetArchive({where: pulumi.FileAsset(str(path)) for where, path in files.items()})
+    files: dict[str, pulumi.Asset | pulumi.Archive] = {
+        where: pulumi.FileAsset(str(path)) for where, path in code_files().items()
+    }
+    if authorities:
+        files[AUTHORITY] = pulumi.StringAsset("\n".join(authority(path) for path in dict.fromkeys(authorities)))
+    return pulumi.AssetArchive(files)
+
+
+def authority(path: str) -> str:
+    """Return the certificates of a PEM file. Raises ArchiveError where there is no such file, or none in it."""
+    try:
+        text = Path(path).read_text()
+    except OSError:
+        raise ArchiveError(
+            f"there is no file {path} with certificates: name the authority's bundle, a PEM file"
+        ) from None
+    if "BEGIN CERTIFICATE" not in text:
+        raise ArchiveError(f"{path} holds no certificate: name the authority's bundle, a PEM file")
+    return text
 
 
 def layer_archive(runtime: str, architecture: str, kind: str = "postgres") -> pulumi.Archive:

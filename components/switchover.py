@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import alerting, checks, policies, replication_kinds, switchover_events, vpc_function
+from components import alerting, checks, function_archives, policies, replication_kinds, switchover_events, vpc_function
 from components.policies import Statement, allow
 from components.switchover_machine import SECONDS, STEPS, definition
 
@@ -57,6 +57,8 @@ class SwitchoverArgs(TypedDict):
     """Shares of the readers, rising to 100, that read from the target ahead of the switchover. Default none."""
     approval_seconds: NotRequired[int | None]
     """How long people have to approve before the switch. Default: nobody is asked."""
+    certificate_bundles: NotRequired[list[str]]
+    """Files with the authorities that ssl_mode verify-full trusts, PEM; they are deployed beside the code."""
     runtime: NotRequired[str]
     """Lambda runtime. Default python3.13."""
     architecture: NotRequired[str]
@@ -208,6 +210,7 @@ class Switchover(pulumi.ComponentResource):
         self, config_name: str, table: aws.dynamodb.Table, state: aws.ssm.Parameter, dead_letters: aws.sqs.Queue
     ) -> dict[str, aws.lambda_.Function]:
         layer = vpc_function.driver_layer(f"{self._name}-psycopg2", self._around, "postgres")
+        code = function_archives.code_archive(*self._args.get("certificate_bundles", []))
         rights = self._rights(config_name, table, state)
         tell = allow("sqs:SendMessage", on=dead_letters.arn)
         return {
@@ -218,6 +221,7 @@ class Switchover(pulumi.ComponentResource):
                 seconds=seconds,
                 rights=[*rights[purpose], tell],
                 environment={CONFIG_PARAMETER: config_name},
+                code=code,
                 layers=[layer.arn],
                 dead_letters=dead_letters.arn,
             )

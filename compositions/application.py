@@ -50,9 +50,9 @@ def declare(config: Application) -> dict[str, Any]:
     name = _application_name(config, new, dns, services)
 
     # DMS and the functions are in the target's region: of a secret they use the copy that lies there.
-    blue = moving.database(source, config.source.database.ssl_mode)
+    blue = moving.database(source, config.source.database)
     blue = moving.replicated(blue, old.place.region, new.place.region)
-    green = moving.database(target, config.target.database.ssl_mode)
+    green = moving.database(target, config.target.database)
     pipeline = moving.pipeline(
         config,
         new.place,

@@ -83,7 +83,7 @@ def _validation(
             "server": wanted.server or engine.server(config.target.engine_version),
             "character_set": wanted.character_set or engine.character_set,
             "ssl_mode": config.target.ssl_mode,
-            "certificate_bundle": wanted.certificate_bundle,
+            "certificate_bundle": config.target.certificate_bundle,
             "lag_seconds": config.monitoring.lag_seconds,
             "runtime": wanted.runtime,
             "architecture": wanted.architecture,

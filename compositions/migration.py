@@ -14,7 +14,7 @@ def declare(config: Migration) -> dict[str, Any]:
     key = parts.encryption_key(config, place)
     network = parts.network(config, place, key, database_port=config.target.port, source_port=config.source.port)
     target = parts.target(config, config.target, network, key, database=config.database)
-    blue, green = _source(config), moving.database(target, config.target.ssl_mode)
+    blue, green = _source(config), moving.database(target, config.target)
     pipeline = moving.pipeline(
         config,
         place,
@@ -76,6 +76,7 @@ def _source(config: Migration) -> moving.Database:
         port=source.port,
         name=source.database,
         ssl_mode=source.ssl_mode,
+        certificate_bundle=source.certificate_bundle,
         operator_secret_arn=source.operator_secret_arn,
         replication_secret_arn=source.replication_secret_arn,
     )

@@ -19,7 +19,7 @@ from components import (
 from components.monitoring_suite import ChartArgs
 from components.serverless_replication import ServerlessArgs
 from components.settings import Application, Migration
-from components.settings.sections import Replication
+from components.settings.sections import Replication, Target
 from compositions import parts
 from compositions.place import Place
 
@@ -36,19 +36,21 @@ class Database:
     port: pulumi.Input[int]
     name: pulumi.Input[str]
     ssl_mode: str
+    certificate_bundle: str | None
     operator_secret_arn: pulumi.Input[str]
     replication_secret_arn: pulumi.Input[str]
     application_secret_arn: pulumi.Input[str] | None = None
 
 
-def database(made: TargetDatabase, ssl_mode: str) -> Database:
-    """Return a database that the stack has made as an end of its migration."""
+def database(made: TargetDatabase, wanted: Target) -> Database:
+    """Return a database that the stack has made, as it was `wanted`, as an end of its migration."""
     return Database(
         engine=made.engine,
         host=made.endpoint,
         port=made.port,
         name=made.database_name,
-        ssl_mode=ssl_mode,
+        ssl_mode=wanted.ssl_mode,
+        certificate_bundle=wanted.certificate_bundle,
         operator_secret_arn=made.master_secret_arn,
         replication_secret_arn=made.replication_secret_arn,
         application_secret_arn=made.application_secret_arn,
@@ -97,12 +99,14 @@ def pipeline(
                 "database_name": source.name,
                 "secret_arn": source.replication_secret_arn,
                 "ssl_mode": source.ssl_mode,
+                "certificate_bundle": source.certificate_bundle,
             },
             "target": {
                 "engine_name": target.engine,
                 "database_name": target.name,
                 "secret_arn": target.replication_secret_arn,
                 "ssl_mode": target.ssl_mode,
+                "certificate_bundle": target.certificate_bundle,
             },
             "tables": parts.table_rules(wanted.tables),
             "transformations": parts.transformation_rules(wanted.transformations),
@@ -206,6 +210,7 @@ def switchover(
         {
             "migration_id": config.prefix,
             "parameter_path": f"/migration/{config.environment_suffix}",
+            "certificate_bundles": [side.certificate_bundle for side in (source, target) if side.certificate_bundle],
             "config": {
                 "mode": config.switchover.mode,
                 "source": _side(source),

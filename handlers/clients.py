@@ -4,6 +4,7 @@ import functools
 import json
 import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,6 +12,8 @@ from botocore.config import Config as ClientConfig
 
 from handlers.redaction import cleanse, guard, redacted
 
+AUTHORITY = Path(__file__).parent.parent / "authority.pem"
+"""Certificates that verify-full trusts, beside the code, where a stack gives any."""
 log = logging.getLogger("migration")
 
 

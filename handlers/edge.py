@@ -11,7 +11,7 @@ from handlers.adapters.postgres import Database
 from handlers.adapters.serverless import Serverless, is_serverless
 from handlers.adapters.tracking import Tracking
 from handlers.adapters.waiting import limit_waits
-from handlers.clients import carried_out, client
+from handlers.clients import AUTHORITY, carried_out, client
 from handlers.clock import Clock
 from handlers.migration import Migration, Replication
 
@@ -42,7 +42,7 @@ def open_migration() -> Migration:
         notices=Notices(client("sns"), client("ssm"), found.topic_arn, found.state_parameter),
         secrets=Secrets(functools.partial(client, "secretsmanager")),
         clock=Clock(),
-        connect=Database.connect,
+        connect=functools.partial(Database.connect, authority=AUTHORITY),
     )
 
 

@@ -77,10 +77,14 @@ def _database(world: World) -> Values:
         target = {"engineVersion": f"{version}.3", "port": world.target.port, "sslMode": "none"}  # as above
         return {"target": {**target, **DISPOSABLE}, "validation": machine()}
     return {
-        "target": {"port": world.mysql.port, **DISPOSABLE},
+        "target": {
+            "port": world.mysql.port,
+            "sslMode": "verify-full",
+            "certificateBundle": world.mysql.certificate,
+            **DISPOSABLE,
+        },
         "validation": {
             "server": f"MariaDB {world.mysql.version}",  # what it is; the check would not take it for MySQL
-            "certificateBundle": world.mysql.certificate,
             **machine(),
         },
     }

@@ -98,7 +98,7 @@ class Application(Root):
             yield from consistency.network(environment.network, f"{name}.network")
             yield from consistency.target(environment.database, f"{name}.database")
             yield from consistency.postgres_alone(environment.database, f"{name}.database")
-            yield from consistency.without_authority(environment.database.ssl_mode, f"{name}.database")
+            yield from consistency.authority(environment.database, f"{name}.database")
             yield from _environment(environment, name)
         if self.source.region == self.target.region:
             yield f"source.region and target.region are both {self.source.region}: write two regions"

@@ -102,12 +102,17 @@ def postgres_alone(found: sections.Target, where: str = "target") -> Iterator[st
         )
 
 
-def without_authority(mode: sections.SslMode, where: str) -> Iterator[str]:
-    """Yield that a certificate can't be verified: DMS's endpoints and the switchover's functions are given none."""
-    if mode == "verify-full":
+def authority(side: sections.Verified, where: str) -> Iterator[str]:
+    """Yield that a certificate is to be verified without an authority, or that there is one for nothing."""
+    if side.ssl_mode == "verify-full" and side.certificate_bundle is None:
         yield (
-            f"{where}.sslMode is verify-full, but neither DMS nor the functions are given an authority to verify by: "
-            "write require"
+            f"{where}.sslMode is verify-full, but {where}.certificateBundle is missing: name a PEM file with the "
+            "authority of its certificate (for RDS download AWS's bundle of the region)"
+        )
+    if side.ssl_mode != "verify-full" and side.certificate_bundle is not None:
+        yield (
+            f"{where}.certificateBundle is given, but {where}.sslMode {side.ssl_mode} verifies nobody: write "
+            "verify-full, or leave the bundle out"
         )
 
 

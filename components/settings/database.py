@@ -34,11 +34,7 @@ class Database(Stack):
         ):
             if key in target.model_fields_set:
                 yield f"target.{alias} is given, but a database stack makes no users: leave it out"
-        if target.ssl_mode == "verify-full" and validation.certificate_bundle is None:
-            yield (
-                "target.sslMode is verify-full, but validation.certificateBundle is missing: download the bundle of "
-                "AWS's authorities (global-bundle.pem) and name the file"
-            )
+        yield from consistency.authority(target, "target")
         if target.engine not in MYSQL:  # PyMySQL has no build
             runs_on = Switchover(runtime=validation.runtime, architecture=validation.architecture)
             yield from consistency.functions(runs_on, "validation")

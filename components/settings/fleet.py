@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from components.settings import consistency, sections
-from components.settings.sections import SECRET_ARN, Functions, Host, Section, SslMode, Table
+from components.settings.sections import SECRET_ARN, Functions, Host, Section, Table, Verified
 from components.settings.stack import Stack
 
 DATABASE = r"^[a-z](?:-?[a-z0-9])+$"
@@ -31,7 +31,7 @@ class Vpn(Section):
     amazon_asn: int = Field(64512, ge=64512, le=65534, description="a private BGP number from 64512 to 65534")
 
 
-class Side(Section):
+class Side(Verified):
     """One side of a database's migration."""
 
     host: Host = Field(description="a host name that resolves inside the VPC, for example orders.corp.example.com")
@@ -40,7 +40,6 @@ class Side(Section):
     replication_secret_arn: str = Field(
         pattern=SECRET_ARN, description="the ARN of the secret with host, port, username and password of DMS's user"
     )
-    ssl_mode: SslMode = Field("require", description="require, verify-full or none")
 
 
 def _place(side: Side) -> tuple[str, int, str]:
@@ -122,7 +121,7 @@ class Fleet(Stack):
         yield from self._ports()
         for number, database in enumerate(self.databases):
             for side in ("source", "target"):
-                yield from consistency.without_authority(getattr(database, side).ssl_mode, f"databases.{number}.{side}")
+                yield from consistency.authority(getattr(database, side), f"databases.{number}.{side}")
 
     def _duplicates(self) -> Iterator[str]:
         names: dict[str, int] = {}

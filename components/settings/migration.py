@@ -29,8 +29,8 @@ class Migration(Stack):
         yield from consistency.reach(self.network, SERVICES)
         yield from consistency.target(self.target)
         yield from consistency.postgres_alone(self.target)
-        yield from consistency.without_authority(self.source.ssl_mode, "source")
-        yield from consistency.without_authority(self.target.ssl_mode, "target")
+        yield from consistency.authority(self.source, "source")
+        yield from consistency.authority(self.target, "target")
         yield from consistency.dns(self.dns)
         yield from consistency.functions(self.switchover)
         yield from consistency.switchover(

@@ -124,7 +124,16 @@ class Network(Section):
     flow_logs: bool = Field(True, description="true or false")
 
 
-class Source(Section):
+class Verified(Section):
+    """How a database is reached by TLS."""
+
+    ssl_mode: SslMode = Field("require", description="require, verify-full or none")
+    certificate_bundle: str | None = Field(
+        None, min_length=1, description="a PEM file with the authorities that sslMode verify-full trusts"
+    )
+
+
+class Source(Verified):
     """The database that is moved."""
 
     host: Host = Field(description="a host name that resolves inside the VPC, for example db.corp.example.com")
@@ -140,7 +149,6 @@ class Source(Section):
     application_roles: tuple[Annotated[str, Field(pattern=ROLE)], ...] = Field(
         (), description="a list of login roles; leave it out to fence every login role but DMS's and the operator's"
     )
-    ssl_mode: SslMode = Field("require", description="require, verify-full or none")
 
 
 class Aurora(Section):
@@ -168,7 +176,7 @@ def _default(key: str) -> Any:
     return lambda known: ENGINE_DEFAULTS[known.get("engine", "postgres")][key]
 
 
-class Target(Section):
+class Target(Verified):
     """The database that is migrated to."""
 
     engine: Literal["aurora-postgresql", "aurora-mysql", "postgres", "mysql"] = Field(
@@ -204,7 +212,6 @@ class Target(Section):
     deletion_protection: bool = Field(True, description="true or false")
     final_snapshot: bool = Field(True, description="true or false")
     secret_recovery_days: int = Field(7, ge=0, le=30, description="0, or days from 7 to 30")
-    ssl_mode: SslMode = Field("require", description="require, verify-full or none")
 
     def kind(self, section: str) -> Any:
         """Return a kind's section, `aurora` or `instance`, as plain data if the engine is of that kind, else None."""
@@ -337,9 +344,6 @@ class Validation(Functions):
     )
     character_set: str | None = Field(
         None, pattern=r"^[A-Za-z0-9_]+$", description="a character set; leave it out to expect all of Unicode"
-    )
-    certificate_bundle: str | None = Field(
-        None, min_length=1, description="a PEM file with the authorities that target.sslMode verify-full trusts"
     )
 
 

@@ -82,7 +82,7 @@ REMEDIES = {
     ),
     Reason.TLS: (
         "look at the server's certificate and target.sslMode: verify-full needs the authority in "
-        "validation.certificateBundle, and a server that requires TLS takes no sslMode none"
+        "target.certificateBundle, and a server that requires TLS takes no sslMode none"
     ),
 }
 

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from handlers.adapters.cloud import Secrets, Topic
-from handlers.clients import client, log, say
+from handlers.clients import AUTHORITY, client, log, say
 from handlers.config import Validation, parse_validation
 from handlers.core.validation import Expectation, Observation, Unreachable, failed, judge
 
 VALIDATION = "VALIDATION"
 """Environment variable with the config, JSON."""
-AUTHORITY = Path(__file__).parents[2] / "authority.pem"
-"""Certificates that verify-full trusts, beside the code."""
 ADAPTERS = {"mysql": "handlers.adapters.mysql", "postgres": "handlers.adapters.postgres_validation"}
 """Imported by name: each brings a driver along, and the function has one of them as its layer."""
 

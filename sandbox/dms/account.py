@@ -54,7 +54,7 @@ def describe_account_attributes(call: Call) -> Json:
         "Endpoints": (1000, len(store.all(Kind.ENDPOINT))),
         "EventSubscriptions": (60, len(store.all(Kind.EVENT_SUBSCRIPTION))),
         "ReplicationTasks": (600, len(store.all(Kind.TASK))),
-        "Certificates": (100, 0),
+        "Certificates": (100, len(store.all(Kind.CERTIFICATE))),
     }
     return {
         "AccountQuotas": [{"AccountQuotaName": n, "Max": most, "Used": now} for n, (most, now) in used.items()],

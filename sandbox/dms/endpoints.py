@@ -44,6 +44,8 @@ def create_endpoint(call: Call) -> Json:
     request, store = call.request, call.store
     name = identifier("EndpointIdentifier", request["EndpointIdentifier"])
     _check(request)
+    if "CertificateArn" in request:
+        store.get(Kind.CERTIFICATE, request["CertificateArn"])
     secret = {"Password": request["Password"]} if "Password" in request else {}
     body = {key: value for key, value in request.items() if key not in NOT_KEPT} | secret
     body["KmsKeyId"] = store.key_arn(request.get("KmsKeyId"))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from sandbox.databases.server import ServerInfo
-from sandbox.dms import account, endpoints, instances, serverless, subscriptions, tasks
+from sandbox.dms import account, certificates, endpoints, instances, serverless, subscriptions, tasks
 from sandbox.dms.call import Call
 from sandbox.dms.engine import Engine
 from sandbox.dms.protocol import Fault, Json, checked, operation, written
@@ -17,6 +17,9 @@ OPERATIONS: Mapping[str, Callable[[Call], Json]] = {
         account.describe_account_attributes,
         account.list_tags_for_resource,
         account.remove_tags_from_resource,
+        certificates.delete_certificate,
+        certificates.describe_certificates,
+        certificates.import_certificate,
         endpoints.create_endpoint,
         endpoints.delete_connection,
         endpoints.delete_endpoint,

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     REPLICATION = "replication-config"
     EVENT_SUBSCRIPTION = "es"
     CONNECTION = "connection"
+    CERTIFICATE = "cert"
 
 
 MOVERS = (Kind.TASK, Kind.REPLICATION)
@@ -193,6 +194,7 @@ def _words(kind: Kind) -> str:
         Kind.REPLICATION: "Replication Config",
         Kind.EVENT_SUBSCRIPTION: "Event Subscription",
         Kind.CONNECTION: "Connection",
+        Kind.CERTIFICATE: "Certificate",
     }[kind]
 
 

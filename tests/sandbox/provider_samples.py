@@ -39,6 +39,17 @@ RUNBOOK = json.dumps(
     }
 )
 MACHINE = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+CERTIFICATE = """-----BEGIN CERTIFICATE-----
+MIIBeTCCAR+gAwIBAgIUJvKggEwTPUQFVWpELnqzJcRH7zQwCgYIKoZIzj0EAwIw
+ETEPMA0GA1UEAwwGc2FtcGxlMCAXDTI2MTEyMTE0NDAxNloYDzIxMjYxMDI4MTQ0
+MDE2WjARMQ8wDQYDVQQDDAZzYW1wbGUwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AAS96XdL8RFDGlDlYOxOFmI07T2A/sgyRyWA5RJF3u+xWGGyvXRKnV6LXGt5EXGe
+0IR7JVBi50PZFPDFZen+mWy4o1MwUTAdBgNVHQ4EFgQUF9PwnhLM1BuEmBkKEEwg
+lkWMIiUwHwYDVR0jBBgwFoAUF9PwnhLM1BuEmBkKEEwglkWMIiUwDwYDVR0TAQH/
+BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiAESj0tqlt8KCKJ47ZgFiW3m1no2ok+
+EePnIjmhHvl1mQIhAIo4Lo1J/pB3Utlsj5/K/U2rQKnZ3H0ta8iArWim8skP
+-----END CERTIFICATE-----
+"""
 MAPPINGS = json.dumps(
     {
         "rules": [
@@ -425,6 +436,11 @@ SAMPLES: dict[str, Sample] = {
         },
         {"allocatedStorage": 30},
         {"replicationInstanceId": "other"},
+    ),
+    "aws:dms/certificate:Certificate": Sample(
+        lambda make: {"certificateId": "sample-authority", "certificatePem": CERTIFICATE},
+        {},
+        {"certificateId": "other"},
     ),
     "aws:dms/endpoint:Endpoint": Sample(endpoint, {"sslMode": "require"}, {"endpointId": "other"}),
     "aws:dms/replicationTask:ReplicationTask": Sample(

@@ -8,28 +8,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from sandbox import instance as instances
 from sandbox import lifecycle, stack
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
-from sandbox.paths import REPOSITORY
 from sandbox.rehearsal import shop
 
 Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+def deployed() -> Iterator[Instance]:
     """A sandbox with the example deployed, its certificate verified."""
     name = f"sandbox-mysql-{os.getpid()}"
-    config = yaml.safe_load((REPOSITORY / "examples" / "rds-mysql.yaml").read_text())
-    config["config"]["database-migration:target"]["sslMode"] = "verify-full"
-    config["config"]["database-migration:validation"] = {"certificateBundle": "the sandbox names its own"}
-    path = tmp_path_factory.mktemp("config") / "verified.yaml"
-    path.write_text(yaml.safe_dump(config))
-    options = Options(name, str(path), end_with_parent=True)
+    options = Options(name, "examples/rds-mysql.yaml", end_with_parent=True)
     instance = lifecycle.start(options, print)
     try:
         shop.create(instance.source, 1, 7, shop.new_passwords())

@@ -58,8 +58,8 @@ def _computed(registered: Registered) -> dict[str, Any]:
             added |= {"address": f"{name}.instance.example", "masterUserSecrets": [{"secretArn": f"{arn}-master"}]}
         case "aws:dms/replicationInstance:ReplicationInstance":
             added |= {"replicationInstanceArn": arn}
-        case "aws:dms/endpoint:Endpoint":
-            added |= {"endpointArn": arn}
+        case "aws:dms/endpoint:Endpoint" | "aws:dms/certificate:Certificate":
+            added |= {"endpointArn": arn, "certificateArn": arn}
         case "aws:dms/replicationTask:ReplicationTask":
             added |= {"replicationTaskArn": f"{arn}:task:RESOURCEID"}
         case "aws:route53/zone:Zone":

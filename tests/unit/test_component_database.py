@@ -158,7 +158,7 @@ def test_events_of_a_cluster_and_its_instances_call_it() -> None:
 
 def test_the_authority_is_deployed_beside_the_code(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.pem"
-    bundle.write_text("certificates")
+    bundle.write_text("-----BEGIN CERTIFICATE-----")
     recorder = validation(ssl_mode="verify-full", certificate_bundle=str(bundle))
     assert "authority.pem" in recorder.one("aws:lambda/function:Function")["code"].assets
     assert "authority.pem" not in validation().one("aws:lambda/function:Function")["code"].assets

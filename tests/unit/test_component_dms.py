@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +123,23 @@ def test_the_instance_is_private_encrypted_and_upgraded_by_aws() -> None:
     assert instance.inputs["kmsKeyArn"] == "arn:key"
     assert instance.inputs["multiAz"] is True
     assert instance.ignore_changes == ("engineVersion",)
+
+
+def test_servers_are_verified_by_the_authority_of_their_side(tmp_path: Path) -> None:
+    bundle = tmp_path / "rds.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----")
+    verified = {**ARGS["target"], "ssl_mode": "verify-full", "certificate_bundle": str(bundle)}
+    recorder = pipeline(target=verified)
+    [(name, certificate)] = recorder.of("aws:dms/certificate:Certificate").items()
+    assert (name, certificate["certificateId"]) == ("dms-target-authority", "dms-target-authority")
+    for purpose in ("target", "failback-source"):
+        endpoint = recorder.named(f"dms-{purpose}").inputs
+        assert endpoint["certificateArn"].endswith(name)
+        assert endpoint["sslMode"] == "verify-full"
+    for purpose in ("source", "failback-target"):
+        assert "certificateArn" not in recorder.named(f"dms-{purpose}").inputs
+    with pytest.raises(ArgumentError, match="ssl_mode is verify-full, but no certificate_bundle is given"):
+        pipeline(source={**ARGS["source"], "ssl_mode": "verify-full"})
 
 
 def test_mappings_select_what_was_asked_for_and_always_the_drain_token() -> None:

@@ -198,6 +198,14 @@ def test_people_are_told_of_an_execution_that_was_stopped() -> None:
     assert '{"abort": "your reason"}' in json.loads(text)
 
 
+def test_the_authorities_of_both_sides_are_deployed_beside_the_code(tmp_path: Path) -> None:
+    bundle = tmp_path / "rds.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----")
+    code = switchover(certificate_bundles=[str(bundle)]).named("sw-switch").inputs["code"]
+    assert code.assets["authority.pem"].text == "-----BEGIN CERTIFICATE-----"
+    assert "authority.pem" not in switchover().named("sw-switch").inputs["code"].assets
+
+
 def test_the_machine_logs_and_traces() -> None:
     machine = switchover().one("aws:sfn/stateMachine:StateMachine")
     assert machine["type"] == "STANDARD"

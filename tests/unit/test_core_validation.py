@@ -32,7 +32,7 @@ def test_a_connection_without_tls_is_called_so() -> None:
         (Reason.CREDENTIALS, "--rotate-master-user-password"),
         (Reason.DATABASE, "target.database"),
         (Reason.NETWORK, "security group"),
-        (Reason.TLS, "validation.certificateBundle"),
+        (Reason.TLS, "target.certificateBundle"),
     ],
 )
 def test_who_is_not_let_in_fails_every_check_and_says_what_to_do(reason: Reason, remedy: str) -> None:

@@ -7,6 +7,8 @@ import pytest
 from components import function_archives
 from components.function_archives import ArchiveError, layer_folder
 
+PEM = "-----BEGIN CERTIFICATE-----\n"
+
 
 class Pip:
     """Stands in for pip: leaves a wheel where it was told to, or fails."""
@@ -71,8 +73,14 @@ def test_mysql_s_driver_is_a_layer_of_its_own(cache: Path, monkeypatch: pytest.M
 
 def test_a_certificate_bundle_goes_beside_the_code(tmp_path: Path) -> None:
     bundle = tmp_path / "global-bundle.pem"
-    bundle.write_text("certificates")
-    assert function_archives.code_archive(str(bundle)).assets["authority.pem"].path == str(bundle)
+    bundle.write_text(f"{PEM}RDS's")
+    other = tmp_path / "ours.pem"
+    other.write_text(f"{PEM}ours")
+    archive = function_archives.code_archive(str(bundle), str(other), str(bundle))
+    assert archive.assets["authority.pem"].text == f"{PEM}RDS's\n{PEM}ours"
     assert "authority.pem" not in function_archives.code_archive().assets
     with pytest.raises(ArchiveError, match="there is no file missing.pem with certificates"):
         function_archives.code_archive("missing.pem")
+    other.write_text("no certificate")
+    with pytest.raises(ArchiveError, match=r"ours.pem holds no certificate: name the authority's bundle, a PEM file"):
+        function_archives.code_archive(str(other))

@@ -151,8 +151,12 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
             {"target": {"aurora": {"instanceClass": "db.r6g.large", "maximumCapacity": 8}}},
             "target.aurora.maximumCapacity is given, but target.aurora.instanceClass is db.r6g.large, which does not",
         ),
-        ({"source": {"sslMode": "verify-full"}}, "source.sslMode is verify-full, but neither DMS nor the functions"),
-        ({"target": {"sslMode": "verify-full"}}, "target.sslMode is verify-full, but neither DMS nor the functions"),
+        ({"source": {"sslMode": "verify-full"}}, "source.sslMode is verify-full, but"),
+        (
+            {"target": {"certificateBundle": "rds.pem"}},
+            "target.certificateBundle is given, but target.sslMode require verifies nobody: write verify-full",
+        ),
+        ({"target": {"sslMode": "verify-full"}}, "target.sslMode is verify-full, but"),
         (
             {"target": {"engine": "mysql", "engineVersion": "8"}},
             "target.engineVersion 8 names no MySQL: write its major version, for example 8.4",
@@ -293,7 +297,7 @@ def test_the_least_database_has_secure_defaults() -> None:
         ),
         (
             {"target": {**DATABASE["target"], "sslMode": "verify-full"}},
-            "target.sslMode is verify-full, but validation.certificateBundle is missing",
+            "target.sslMode is verify-full, but target.certificateBundle is missing: name a PEM file",
         ),
         ({"network": {"nat": "none"}}, "network.interfaceEndpoints lacks secretsmanager, sns"),
         ({"validation": {"server": "Oracle 23"}}, "validation.server is 'Oracle 23'"),

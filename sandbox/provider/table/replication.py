@@ -18,6 +18,7 @@ ENDPOINT = {
     "kmsKeyArn": "KmsKeyId",
     "postgresSettings": "PostgreSQLSettings",
 }
+CERTIFICATE = {"certificateId": "CertificateIdentifier"}
 TASK = {"replicationTaskId": "ReplicationTaskIdentifier"}
 SUBNETS = {"replicationSubnetGroupId": "ReplicationSubnetGroupIdentifier"}
 
@@ -123,6 +124,23 @@ ENTRIES = (
         local=frozenset({"applyImmediately"}),
         tagging=TAGGING,
         truth="tasks run on this machine whatever the class",
+    ),
+    Entry(
+        type="aws:dms/certificate:Certificate",
+        service="dms",
+        create=Call("import_certificate", renames=CERTIFICATE),
+        read=Reading(
+            Call("describe_certificates", {"Filters": [{"Name": "certificate-id", "Values": ["$id"]}]}),
+            "Certificates[0]",
+            GONE,
+        ),
+        delete=Call("delete_certificate", {"CertificateArn": "$certificateArn"}),
+        id="$certificateId",
+        outputs={"certificateArn": "CertificateArn"},
+        replace=frozenset({"certificateId", "certificatePem", "certificateWallet"}),
+        secrets=frozenset({"certificatePem", "certificateWallet"}),
+        tagging=Tagging("add_tags_to_resource", "remove_tags_from_resource", {"ResourceArn": "$certificateArn"}),
+        truth="kept, and no server is verified by it: the binaries have no TLS",
     ),
     Entry(
         type="aws:dms/endpoint:Endpoint",
