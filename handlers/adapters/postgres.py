@@ -12,9 +12,10 @@ from handlers.adapters.waiting import CONNECT_SECONDS, GRACE_SECONDS, Limited
 from handlers.config import Side
 from handlers.core import sql
 from handlers.core.access import Access, Role
-from handlers.core.comparison import SELF_TEST, Column, Digest, Table, digest_query
+from handlers.core.comparison import Column, Digest, Table
 from handlers.core.record import Superseded
 from handlers.core.sequences import Sequence as NumberSequence
+from handlers.validation.equality import SELF_TEST, digest_query
 
 CONTROL_SCHEMA = "migration_control"
 TOKENS = sql.name(CONTROL_SCHEMA, "drain_token")
@@ -351,10 +352,12 @@ class Database(Readers):
     def tables(self) -> dict[Table, list[Column]]:
         """Return every table that holds rows of the application, with its columns."""
         found = self.rows(
-            f"""SELECT n.nspname, c.relname, a.attname, t.typname FROM pg_class c
-            JOIN pg_namespace n ON n.oid = c.relnamespace
+            f"""SELECT n.nspname, c.relname, a.attname,
+            CASE WHEN t.typnamespace <> 'pg_catalog'::regnamespace THEN format('%%s.', t.typnamespace::regnamespace)
+            ELSE '' END || t.typname || CASE o.collisdeterministic WHEN false THEN ' (nondeterministic)' ELSE '' END
+            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            LEFT JOIN pg_type t ON t.oid = a.atttypid
+            LEFT JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation o ON o.oid = a.attcollation
             WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {USER_SCHEMAS} AND {NOT_OF_AN_EXTENSION}
             ORDER BY n.nspname, c.relname, a.attname""",  # noqa: S608 - constants only
             {"foreign": list(FOREIGN_SCHEMAS)},

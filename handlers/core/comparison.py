@@ -1,30 +1,20 @@
-"""Whether two tables hold the same rows: a count and a sum of row hashes, computed by both servers in one scan each."""
+"""Whether two tables hold the same rows: a count and a sum of row hashes, computed by both servers in one scan each.
 
-from collections.abc import Iterable, Mapping, Sequence
+How a row is hashed: `handlers.validation.equality`.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-
-from handlers.core import sql
-
-HASHABLE = frozenset(
-    {
-        *("bool", "int2", "int4", "int8", "float4", "float8", "numeric"),
-        *("text", "varchar", "bpchar", "uuid", "bytea", "jsonb", "inet", "cidr", "macaddr"),
-        *("date", "time", "timetz", "timestamp", "timestamptz", "interval"),
-    }
-)
-"""Types whose extended hash is the same on every server. Others (enum hashes its OID) are compared as text."""
-SELF_TEST = (
-    "SELECT hash_record_extended(row(1::int8, 'é'::text, 1.5::numeric, true, "
-    "'2026-01-02 03:04:05+00'::timestamptz, '{\"a\": 1}'::jsonb, '\\x00ff'::bytea, "
-    "'6ba7b810-9dad-11d1-80b4-00c04fd430c8'::uuid, ARRAY[1,2]::int4[]), 0)::text"
-)
-"""PostgreSQL promises nothing across major versions: unless both servers answer this alike, text is hashed."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, and its type's internal name (`_int4` is an array of int4)."""
+    """A column: its name, and its type's internal name (`_int4` is an array of int4).
+
+    A type that is not PostgreSQL's own has its schema before it, and text that equals by other rules than its bytes is
+    `text (nondeterministic)`.
+    """
 
     name: str
     type_name: str
@@ -47,30 +37,6 @@ class Digest:
 
     rows: int
     hash: str
-
-
-def digest_query(table: Table, columns: Sequence[Column], *, record_hash: bool) -> str:
-    """Return the query for a table's Digest: one row, (count, sum). `record_hash` needs servers that pass SELF_TEST."""
-    one, where = row_hash(columns, record_hash=record_hash), sql.name(table.schema, table.name)
-    return f"SELECT count(*), coalesce(sum({one}), 0)::text FROM ONLY {where}"  # noqa: S608 - quoted names only
-
-
-def row_hash(columns: Sequence[Column], *, record_hash: bool, alias: str | None = None) -> str:
-    """Return the expression for one row's hash; `alias` is what the query calls the table, if anything."""
-
-    def of(column: Column) -> str:
-        return sql.name(column.name) if alias is None else sql.name(alias, column.name)
-
-    if record_hash:
-        fields = ", ".join(of(c) + ("" if hashable(c) else "::text") for c in columns)
-        return f"hash_record_extended(row({fields}), 0)"
-    fields = ", ".join(of(c) + "::text" for c in columns)
-    return f"hashtextextended(row({fields})::text, 0)"
-
-
-def hashable(column: Column) -> bool:
-    """Say whether the column's hash can be trusted across servers."""
-    return column.type_name.removeprefix("_") in HASHABLE
 
 
 def selected(table: Table, rules: Iterable[Mapping[str, object]]) -> bool:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from handlers.core import sql
-from handlers.core.comparison import Column, Table, row_hash
+from handlers.core.comparison import Column, Table
+from handlers.validation.equality import Method, forms, row_hash
 
 PAGES = 200
 """About so many pages of a table are looked into for rows, wherever they lie."""
@@ -53,7 +54,8 @@ def hashes_query(table: Table, key: Key, columns: Sequence[Column], *, record_ha
         f"{_literally(sql.name('row', name))} = wanted.key{number}::{_literally(kind)}"
         for number, (name, kind) in enumerate(key.columns)
     )
-    one = _literally(row_hash(columns, record_hash=record_hash, alias="row"))
+    method = Method.RECORD if record_hash else Method.TEXT
+    one = _literally(row_hash(forms(columns), method, alias="row"))
     return (
         f"SELECT wanted.place, ({one})::text FROM unnest({wanted}) WITH ORDINALITY AS wanted ({names}, place) "  # noqa: S608
         f'JOIN ONLY {_literally(sql.name(table.schema, table.name))} AS "row" ON {same}'

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
-from handlers.core.comparison import SELF_TEST, Column, Digest, Table, differences, digest_query
+from handlers.core.comparison import Column, Digest, Table, differences
+from handlers.validation.equality import SELF_TEST, digest_query
 from sandbox.errors import SandboxError
 from sandbox.rehearsal.ledger import DELETE, INSERT, Ledger, Record
 from sandbox.rehearsal.progress import progress_path, read

@@ -354,7 +354,7 @@ def test_dms_s_own_tables_are_read_where_they_are(server: ServerInfo, database: 
 def test_tables_are_those_that_hold_rows_of_the_application(database: Database) -> None:
     tables = database.tables()
     assert set(tables) == {Table("app", "items"), Table("app", "parts_1"), Table("app", "nothing")}
-    assert Column("moods", "_mood") in tables[Table("app", "items")]
+    assert Column("moods", "app._mood") in tables[Table("app", "items")]
     assert tables[Table("app", "nothing")] == []
 
 

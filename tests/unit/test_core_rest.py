@@ -7,7 +7,7 @@ import pytest
 from handlers.clock import Clock, DeadlineExceeded, wait_for
 from handlers.config import Limits
 from handlers.core import names, readiness, sql
-from handlers.core.comparison import Column, Digest, Table, differences, digest_query, hashable, selected
+from handlers.core.comparison import Digest, Table, differences, selected
 from handlers.core.readiness import Observation, TaskState
 from handlers.core.sequences import Sequence, advanced, behind, set_all
 
@@ -50,21 +50,6 @@ def test_a_sequence_is_behind_if_it_is_missing_or_has_not_passed_the_source() ->
 
 
 # Comparison
-
-
-def test_columns_whose_hash_differs_between_servers_are_hashed_as_text() -> None:
-    columns = [Column("id", "int8"), Column("state", "order_state"), Column("tags", "_text"), Column("moods", "_mood")]
-    query = digest_query(Table("shop", "orders"), columns, record_hash=True)
-    assert query == (
-        'SELECT count(*), coalesce(sum(hash_record_extended(row("id", "state"::text, "tags", "moods"::text), 0)), 0)'
-        '::text FROM ONLY "shop"."orders"'
-    )
-    assert [hashable(c) for c in columns] == [True, False, True, False]
-
-
-def test_without_the_record_hash_everything_is_text() -> None:
-    query = digest_query(Table("s", "t"), [Column("a", "int4")], record_hash=False)
-    assert 'hashtextextended(row("a"::text)::text, 0)' in query
 
 
 def test_differences_say_what_differs() -> None:

@@ -1,0 +1,1 @@
+"""Whether two databases hold the same rows: both servers hash, and only what differs is looked into."""

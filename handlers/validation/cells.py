@@ -1,0 +1,158 @@
+"""The SQL of the comparison. Every query reads one side once; none needs an argument but lists of keys."""
+
+from collections.abc import Sequence
+
+from handlers.core import sql
+from handlers.validation.equality import Field, Form, Method, row_hash
+from handlers.validation.plan import Cells, Half, KeyColumn, Part
+
+ALIAS = "row"
+
+
+def cells_query(half: Half, method: Method, part: Part, cells: Cells) -> str:
+    """Return the query for (cell, number of rows, sum of their hashes) of every cell that has rows.
+
+    Sums, not exclusive ors: there duplicates would cancel out; and sums over parts add up.
+    """
+    return (
+        f"SELECT {_cell(half, method, cells)} AS cell, count(*), sum({_row(half, method)})::text "  # noqa: S608
+        f"FROM ONLY {_from(half)}{_where(half, method, part)} GROUP BY 1"
+    )
+
+
+def rows_query(half: Half, method: Method, parts: Sequence[Part]) -> str:
+    """Return the query for (key as text, …, hash) of every row in these parts; without a key (hash, how many)."""
+    hashed = _row(half, method)
+    where = f"FROM ONLY {_from(half)}{_where(half, method, *parts)}"
+    if half.key:
+        return f"SELECT {', '.join(_key_texts(half))}, {hashed} {where}"
+    return f"SELECT {hashed}, count(*) {where} GROUP BY 1"
+
+
+def totals_query(half: Half, method: Method) -> str:
+    """Return the query for the number of rows and the sum of the hashes of their keys: cheap, and shows a deletion."""
+    return f"SELECT count(*), coalesce(sum({_key_sum(half, method)}), 0)::text FROM ONLY {_from(half)}"  # noqa: S608
+
+
+def versions_query(half: Half, method: Method, boundary: int, most: int) -> str:
+    """Return the query for (key as text, …, hash) of the rows written since, `most` at most.
+
+    `boundary` is the lowest transaction that was under way at that time. An age below 0 is of a row frozen long ago,
+    whose transaction lies ahead by now, as 32 bits count.
+    """
+    since = f"(SELECT age('{boundary % (1 << 32)}'::xid))"
+    return (
+        f"SELECT {', '.join(_key_texts(half))}, {_row(half, method)} FROM ONLY {_from(half)} "  # noqa: S608
+        f"WHERE age(xmin) <= {since} AND age(xmin) >= 0 LIMIT {most}"
+    )
+
+
+def seek_query(half: Half, method: Method) -> str:
+    """Return the query for (place among the keys wanted, hash, version) of every row there is.
+
+    Its arguments are `key0`, `key1` and so on: for each column of the key, the wanted rows' values as text. A row's
+    version changes with everything that is done to it.
+    """
+    return _seek(half, f"{_row(half, method, ALIAS)}, {sql.name(ALIAS)}.xmin::text || {sql.name(ALIAS)}.ctid::text")
+
+
+def columns_query(half: Half, method: Method) -> str:
+    """Return the query for (place among the keys wanted, hash of each column, each as text); arguments as above."""
+    hashes = ", ".join(row_hash([field], method, alias=ALIAS) for field in half.fields)
+    texts = ", ".join(f"{sql.name(ALIAS, field.name)}::text" for field in half.fields)
+    return _seek(half, f"ARRAY[{hashes}]::int8[], ARRAY[{texts}]::text[]")
+
+
+def _seek(half: Half, what: str) -> str:
+    numbers = range(len(half.key))
+    wanted = ", ".join(f"%(key{number})s::text[]" for number in numbers)
+    names = ", ".join(f"key{number}" for number in numbers)
+    same = " AND ".join(
+        f"{sql.name(ALIAS, key.name)} = wanted.key{number}::{key.kind}" for number, key in enumerate(half.key)
+    )
+    return (
+        f"SELECT wanted.place, {_literally(what)} "  # noqa: S608 - quoted names only
+        f"FROM unnest({wanted}) WITH ORDINALITY AS wanted ({names}, place) "
+        f"JOIN ONLY {_literally(_from(half))} AS {sql.name(ALIAS)} ON {_literally(same)}"
+    )
+
+
+def _cell(half: Half, method: Method, cells: Cells) -> str:
+    if cells.bounds:
+        # As floats it is several times as fast; Cells.range_of knows what that rounds.
+        return f"width_bucket({_number(half)}::float8, '{{{','.join(map(str, cells.bounds))}}}'::float8[])"
+    return f"({_bucket_hash(half, method)} & {cells.modulus - 1})" if cells.modulus > 1 else "0"
+
+
+def _where(half: Half, method: Method, *parts: Part) -> str:
+    conditions = [_in_part(half, method, part) for part in parts]
+    return "" if "" in conditions else f" WHERE ({') OR ('.join(conditions)})"
+
+
+def _in_part(half: Half, method: Method, part: Part) -> str:
+    found = []
+    if part.low is not None:
+        found.append(f"{_key_name(half)} >= {part.low}")
+    if part.high is not None:
+        found.append(f"{_key_name(half)} < {part.high}")
+    if part.first is not None:
+        found.append(f"ctid >= '({part.first},0)'")
+    if part.last is not None:
+        found.append(f"ctid < '({part.last},0)'")
+    if part.modulus > 1:
+        found.append(
+            f"({_bucket_hash(half, method)} & {part.modulus - 1}) = ANY('{{{','.join(map(str, part.chosen))}}}')"
+        )
+    return " AND ".join(found)
+
+
+def _row(half: Half, method: Method, alias: str | None = None) -> str:
+    return row_hash(half.fields, method, _key_hash(half, method, alias) if half.key else None, alias)
+
+
+def _bucket_hash(half: Half, method: Method) -> str:
+    if not half.key:
+        return row_hash(half.fields, method)
+    return f"hashint8extended({_number(half)}, 0)" if half.by_number else _key_hash(half, method)
+
+
+def _key_sum(half: Half, method: Method) -> str:
+    """A hash of the key whose sum tells sets of keys apart."""
+    return f"hashint8extended({_number(half)}, {_number(half)})" if half.by_number else _key_hash(half, method)
+
+
+def _key_hash(half: Half, method: Method, alias: str | None = None) -> str:
+    """The hash of the key; a key that is one integer stands for itself."""
+    if half.by_number:
+        return _number(half, alias)
+    fields = [Field(key.name, key.form) for key in half.key]
+    if method is Method.RECORD and len(fields) == 1 and fields[0].form is not Form.WIDE:
+        return row_hash(fields, method, "0", alias)
+    return row_hash(fields, method, alias=alias)
+
+
+def _key_texts(half: Half) -> list[str]:
+    return [_key_text(key) for key in half.key]
+
+
+def _key_text(key: KeyColumn) -> str:
+    name = sql.name(key.name)
+    return f"trim_scale({name})::text" if key.kind.startswith("numeric") else f"{name}::text"
+
+
+def _number(half: Half, alias: str | None = None) -> str:
+    return f"{_key_name(half, alias)}::int8"
+
+
+def _key_name(half: Half, alias: str | None = None) -> str:
+    name = half.key[0].name
+    return sql.name(name) if alias is None else sql.name(alias, name)
+
+
+def _from(half: Half) -> str:
+    return sql.name(half.table.schema, half.table.name)
+
+
+def _literally(text: str) -> str:
+    """Write a text into a query that takes arguments, where a percent sign has a meaning."""
+    return text.replace("%", "%%")

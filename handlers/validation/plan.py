@@ -1,0 +1,263 @@
+"""What is compared with what: a table on both sides, in parts, each divided into cells of about a thousand rows.
+
+All of it is plain data, so that a part can be sent to whoever compares it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+from handlers.core.comparison import Column, Table
+from handlers.core.mapping import Relation
+from handlers.core.samples import Key
+from handlers.validation.equality import Field, Form, Method, form
+
+CELL_ROWS = 1_000
+CHUNK_ROWS = 5_000_000
+"""So many rows are hashed in about ten seconds: short for a snapshot, and far within an invocation."""
+MOST_CELLS = 16_384
+INTEGERS = frozenset({"smallint", "integer", "bigint"})
+EXACT, ROUNDED = 1 << 53, 1_024
+"""From EXACT on a float8 stands for several integers, none of int8's further from it than ROUNDED."""
+ORDERED = 0.9
+"""From this correlation between key and place on, a range of keys is read nearly as fast as a range of blocks."""
+
+
+@dataclass(frozen=True)
+class KeyColumn:
+    """A column of the primary key: its name, its type as SQL writes it, and how it is hashed."""
+
+    name: str
+    kind: str
+    form: Form
+
+
+@dataclass(frozen=True)
+class Half:
+    """A table as one side has it: its columns in an order both sides hash them in, and its key, if it has one.
+
+    `by_number` says that the key is one integer on both sides: then ranges of it can be cells.
+    """
+
+    table: Table
+    fields: tuple[Field, ...]
+    key: tuple[KeyColumn, ...] = ()
+    by_number: bool = False
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A table on both sides. It goes by the old side's name."""
+
+    old: Half
+    new: Half
+    method: Method
+
+    @property
+    def name(self) -> Table:
+        """What the table is called."""
+        return self.old.table
+
+    @property
+    def has_key(self) -> bool:
+        """Say whether rows can be told apart by a primary key."""
+        return bool(self.old.key)
+
+    def keys_only(self) -> "Pair":
+        """Return the same with nothing compared but the keys."""
+        old, new = (
+            replace(half, fields=tuple(Field(key.name, key.form) for key in half.key)) for half in (self.old, self.new)
+        )
+        return Pair(old, new, self.method)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which rows: keys from `low` to below `high`, blocks from `first` to below `last`, and of `modulus` buckets some.
+
+    None is no limit. Blocks are one side's own: the other has its rows elsewhere.
+    """
+
+    low: int | None = None
+    high: int | None = None
+    first: int | None = None
+    last: int | None = None
+    modulus: int = 1
+    chosen: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cells:
+    """How a part is divided: at bounds of the key, or by its hash into `modulus` buckets, a power of two.
+
+    Servers find a row's cell with floats, so every bound is one.
+    """
+
+    bounds: tuple[int, ...] = ()
+    modulus: int = 1
+
+    def part_of(self, part: Part, cell: int) -> Part:
+        """Return a cell of a part; where floats round, with some of its neighbours' rows."""
+        if self.bounds:
+            low = self.bounds[cell - 1] if cell else None
+            high = self.bounds[cell] if cell < len(self.bounds) else None
+            low = part.low if low is None else low - ROUNDED * (abs(low) >= EXACT)
+            high = part.high if high is None else high + ROUNDED * (abs(high) >= EXACT)
+            return replace(part, low=low, high=high)
+        return replace(part, modulus=self.modulus, chosen=(cell,)) if self.modulus > 1 else part
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A part to compare at once. `sides` names whose sums it yields: both, or one where blocks are read."""
+
+    pair: Pair
+    part: Part
+    cells: Cells
+    sides: tuple[str, ...] = ("old", "new")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> "Chunk":
+        """Return what `to_dict` described."""
+        pair = found["pair"]
+        part = {**found["part"], "chosen": tuple(found["part"]["chosen"])}
+        return cls(
+            Pair(_half(pair["old"]), _half(pair["new"]), Method(pair["method"])),
+            Part(**part),
+            Cells(tuple(found["cells"]["bounds"]), found["cells"]["modulus"]),
+            tuple(found["sides"]),
+        )
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a server's statistics say of a table, none of it exact: `correlation` is of the key with the rows' places.
+
+    `histogram` holds bounds of the key, about as many rows between each two.
+    """
+
+    rows: int
+    pages: int
+    correlation: float = 0.0
+    histogram: tuple[int, ...] = field(default=())
+
+
+def pair_up(
+    here: Relation,
+    there: Relation,
+    found: Sequence[Column],
+    keys: tuple[Key | None, Key | None],
+    method: Method,
+    *,
+    strict: bool = False,
+) -> Pair:
+    """Return a table of both sides, ready to compare. `found` are the columns the new side really has.
+
+    Without the same primary key on both sides rows are compared as a multiset. Raises ValueError where the new side
+    lacks a column.
+    """
+    types = {column.name: column for column in found}
+    lacking = [column.name for column in there.columns if column.name not in types]
+    if lacking:
+        raise ValueError(f"{there.table} lacks {', '.join(lacking)}")
+    forms = [form(a, types[b.name], strict=strict) for a, b in zip(here.columns, there.columns, strict=True)]
+    called = {a.name: b.name for a, b in zip(here.columns, there.columns, strict=True)}
+    of = {a.name: one for a, one in zip(here.columns, forms, strict=True)}
+    old_key, new_key = keys
+    same = old_key and new_key and [called.get(name) for name in old_key.names] == new_key.names
+    old, new = old_key if same else None, new_key if same else None
+    of_key = [of[name] for name in old.names] if old else []
+    number = all(key is not None and [kind in INTEGERS for _, kind in key.columns] == [True] for key in (old, new))
+    return Pair(
+        Half(here.table, _fields(here.columns, forms), _key(old, of_key), number),
+        Half(there.table, _fields(there.columns, forms), _key(new, of_key), number),
+        method,
+    )
+
+
+def whole(pair: Pair, size: Size) -> Chunk:
+    """Return a table as one chunk, whatever its size."""
+    return Chunk(pair, Part(), _cells(pair, size, Part()))
+
+
+def chunks(pair: Pair, old: Size, new: Size, most: int = CHUNK_ROWS) -> list[Chunk]:
+    """Return a table in chunks of about `most` rows, by what the servers' statistics say.
+
+    Ranges of the key where it is an integer that lies in order, else blocks: of each side by itself, with the same
+    cells, so that their sums add up.
+    """
+    known = old if old.histogram else Size(old.rows, old.pages, new.correlation, new.histogram)
+    rows = max(old.rows, new.rows)
+    if rows <= most:
+        return [whole(pair, known)]
+    if pair.old.by_number and known.histogram and min(abs(old.correlation), abs(new.correlation)) >= ORDERED:
+        step = max(1, round(len(known.histogram) * most / rows))
+        cuts = [None, *dict.fromkeys(known.histogram[step:-1:step]), None]
+        parts = [Part(low=low, high=high) for low, high in pairwise(cuts)]
+        return [Chunk(pair, part, _cells(pair, known, part)) for part in parts]
+    cells = Cells(modulus=_power_of_two(min(MOST_CELLS, rows / CELL_ROWS)))
+    return [
+        Chunk(pair, part, cells, (side,)) for side, size in (("old", old), ("new", new)) for part in _blocks(size, most)
+    ]
+
+
+def _blocks(size: Size, most: int) -> list[Part]:
+    """The last has no end: a table grows, and statistics are old."""
+    step = max(1, size.pages * most // max(1, size.rows))
+    firsts = range(0, max(1, size.pages), step)
+    return [Part(first=first, last=last) for first, last in pairwise([*firsts, None]) if first is not None]
+
+
+def _cells(pair: Pair, size: Size, part: Part) -> Cells:
+    if size.rows <= CELL_ROWS:
+        return Cells()
+    if pair.old.by_number and len(size.histogram) > 1:
+        inside = [
+            one
+            for one in bounds(size.histogram, size.rows)
+            if (part.low is None or one > part.low) and (part.high is None or one < part.high)
+        ]
+        return Cells(bounds=tuple(inside))
+    return Cells(modulus=_power_of_two(min(MOST_CELLS, size.rows / CELL_ROWS)))
+
+
+def bounds(histogram: Sequence[int], rows: int) -> list[int]:
+    """Return bounds about CELL_ROWS rows apart, evenly between those of a histogram, and on behind its end.
+
+    New rows have higher keys than the statistics know of: there is room for as many again.
+    """
+    pieces = max(1, round(rows / (len(histogram) - 1) / CELL_ROWS))
+    found = []
+    for low, high in pairwise(histogram):
+        found += [low + (high - low) * number // pieces for number in range(pieces)]
+    width = max(1, sorted(high - low for low, high in pairwise(histogram))[len(histogram) // 2 - 1] // pieces)
+    last = histogram[-1]
+    room = min(len(found), ((1 << 63) - 1 - last) // width)
+    return sorted({int(float(one)) for one in (*found, *(last + width * number for number in range(room)))})
+
+
+def _power_of_two(wanted: float) -> int:
+    return 1 << max(0, round(wanted) - 1).bit_length()
+
+
+def _fields(columns: Iterable[Column], forms: Iterable[Form]) -> tuple[Field, ...]:
+    return tuple(Field(column.name, one) for column, one in zip(columns, forms, strict=True))
+
+
+def _key(key: Key | None, forms: Sequence[Form]) -> tuple[KeyColumn, ...]:
+    columns = key.columns if key else ()
+    return tuple(KeyColumn(name, kind, one) for (name, kind), one in zip(columns, forms, strict=True))
+
+
+def _half(found: Mapping[str, Any]) -> Half:
+    return Half(
+        Table(**found["table"]),
+        tuple(Field(one["name"], Form(one["form"])) for one in found["fields"]),
+        tuple(KeyColumn(one["name"], one["kind"], Form(one["form"])) for one in found["key"]),
+        found["by_number"],
+    )

@@ -1,0 +1,55 @@
+"""Two databases to compare, and their tables in pairs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from handlers.adapters import postgres_cells
+from handlers.adapters.postgres import Database
+from handlers.config import Side
+from handlers.core import mapping
+from handlers.validation import equality, plan
+from handlers.validation.plan import Pair, Size
+from sandbox.databases import ServerInfo
+from sandbox.databases.server import SUPERUSER
+
+EVERYTHING = [
+    {
+        "rule-type": "selection",
+        "rule-action": "include",
+        "object-locator": {"schema-name": "%", "table-name": "%"},
+    }
+]
+
+
+@contextmanager
+def opened(server: ServerInfo, database: str = "postgres") -> Iterator[Database]:
+    side = Side(server.address, server.port, database, "none", "", "")
+    found = Database.connect(side, {"username": SUPERUSER, "password": server.password}, 60)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def pairs(both: tuple[Database, Database], *, strict: bool = False) -> list[tuple[Pair, Size]]:
+    """Every table of both sides, ready to compare, with the size the old side's statistics say."""
+    old, new = both
+    found = new.tables()
+    here, there = mapping.sides(old.tables(), found, EVERYTHING)
+    method = equality.common_method(*map(postgres_cells.self_tests, both))
+    old_keys, new_keys = old.keys(), new.keys()
+    sizes = postgres_cells.sizes(old, old_keys)
+    return [
+        (
+            plan.pair_up(
+                here[table],
+                there[table],
+                found[there[table].table],
+                (old_keys.get(here[table].table), new_keys.get(there[table].table)),
+                method,
+                strict=strict,
+            ),
+            sizes[table],
+        )
+        for table in here.keys() & there.keys()
+    ]

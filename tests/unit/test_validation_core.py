@@ -1,0 +1,142 @@
+"""What equals means, and what is compared with what: without a database."""
+
+import json
+from itertools import pairwise
+
+import pytest
+
+from handlers.core.comparison import Column, Table
+from handlers.core.mapping import Relation
+from handlers.core.samples import Key
+from handlers.validation import plan
+from handlers.validation.cells import cells_query
+from handlers.validation.equality import Form, Method, common_method, digest_query, form
+from handlers.validation.plan import Cells, Chunk, Part, Size, bounds, chunks, pair_up
+
+ORDERS = Table("shop", "orders")
+COLUMNS = (Column("id", "int8"), Column("state", "shop.order_state"), Column("tags", "_text"))
+KEY = Key((("id", "bigint"),), 100)
+
+
+def orders(method: Method = Method.RECORD) -> plan.Pair:
+    relation = Relation(ORDERS, COLUMNS)
+    return pair_up(relation, relation, COLUMNS, (KEY, KEY), method)
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "wanted", "strict"),
+    [
+        ("text", "text", Form.VALUE, Form.VALUE),
+        ("text", "varchar", Form.VALUE, Form.VALUE),
+        ("text (nondeterministic)", "text (nondeterministic)", Form.TEXT, Form.TEXT),
+        ("bpchar", "text", Form.TEXT, Form.TEXT),
+        ("int4", "int2", Form.VALUE, Form.VALUE),
+        ("int4", "int8", Form.WIDE, Form.WIDE),
+        ("int4", "numeric", Form.TEXT, Form.TEXT),
+        ("numeric", "numeric", Form.VALUE, Form.TEXT),
+        ("float4", "float8", Form.VALUE, Form.TEXT),
+        ("jsonb", "jsonb", Form.VALUE, Form.TEXT),
+        ("uuid", "uuid", Form.VALUE, Form.VALUE),
+        ("_int4", "_int4", Form.ARRAY, Form.ARRAY),
+        ("_int8", "_int8", Form.TEXT, Form.TEXT),
+        ("_numeric", "_numeric", Form.ARRAY, Form.TEXT),
+        ("shop.text", "shop.text", Form.TEXT, Form.TEXT),
+        ("shop._mood", "shop._mood", Form.TEXT, Form.TEXT),
+        ("regclass", "regclass", Form.TEXT, Form.TEXT),
+        ("json", "json", Form.TEXT, Form.TEXT),
+        ("tstzrange", "tstzrange", Form.VALUE, Form.VALUE),
+        ("int8range", "int8range", Form.TEXT, Form.TEXT),
+    ],
+)
+def test_a_column_is_hashed_by_value_only_where_that_says_the_same_on_both_sides(
+    here: str, there: str, wanted: Form, strict: Form
+) -> None:
+    for a, b in ((here, there), (there, here)):
+        assert form(Column("c", a), Column("c", b)) is wanted
+        assert form(Column("c", a), Column("c", b), strict=True) is strict
+
+
+def test_the_digest_of_a_table_hashes_each_row_as_a_whole() -> None:
+    assert digest_query(ORDERS, COLUMNS, record_hash=True) == (
+        'SELECT count(*), coalesce(sum(hashint8extended(hash_record_extended(row("id", "id"::int8 >> 32, '
+        '"state"::text COLLATE "C", "tags", array_dims("tags")), 0), 0)), 0)::text FROM ONLY "shop"."orders"'
+    )
+    query = digest_query(Table("s", "t"), [Column("a", "int4")], record_hash=False)
+    assert 'hashtextextended(row("a"::text COLLATE "C")::text, 0)' in query
+
+
+def test_the_way_is_the_fastest_that_both_servers_agree_on() -> None:
+    here = {Method.RECORD: "1", Method.TEXT: "2", Method.MD5: "3"}
+    assert common_method(here, here) is Method.RECORD
+    assert common_method(here, {**here, Method.RECORD: None}) is Method.TEXT
+    assert common_method({**here, Method.RECORD: None}, {**here, Method.RECORD: None}) is Method.TEXT
+    assert common_method(here, {**here, Method.RECORD: "9", Method.TEXT: "9"}) is Method.MD5
+    with pytest.raises(ValueError, match="hash nothing alike"):
+        common_method(here, dict.fromkeys(here, "0"))
+
+
+def test_a_key_counts_only_where_both_sides_have_it() -> None:
+    relation = Relation(ORDERS, COLUMNS)
+    assert orders().old.by_number
+    without = pair_up(relation, relation, COLUMNS, (KEY, None), Method.RECORD)
+    assert not without.has_key
+    other = Key((("tags", "text[]"),), 1)
+    assert not pair_up(relation, relation, COLUMNS, (KEY, other), Method.RECORD).has_key
+    domain = Key((("id", "shop.number"),), 1)
+    assert not pair_up(relation, relation, COLUMNS, (KEY, domain), Method.RECORD).old.by_number
+    with pytest.raises(ValueError, match=r"shop.orders lacks state, tags"):
+        pair_up(relation, relation, COLUMNS[:1], (KEY, KEY), Method.RECORD)
+
+
+def test_chunks_are_plain_data() -> None:
+    size = Size(20_000_000, 400_000, 1.0, tuple(range(0, 20_000_001, 200_000)))
+    for one in chunks(orders(), size, size):
+        assert Chunk.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+
+
+def test_a_large_table_is_cut_by_ranges_of_an_ordered_key() -> None:
+    size = Size(20_000_000, 400_000, 0.99, tuple(range(0, 20_000_001, 200_000)))
+    found = chunks(orders(), size, size)
+    assert len(found) == 4
+    assert found[0].part.low is None
+    assert found[-1].part.high is None
+    assert all(a.part.high == b.part.low for a, b in pairwise(found))
+    assert all(one.sides == ("old", "new") for one in found)
+    assert all(4_000 <= len(one.cells.bounds) < plan.MOST_CELLS * 2 for one in found)
+
+
+def test_a_large_table_without_order_is_cut_by_blocks_of_each_side_into_the_same_cells() -> None:
+    old, new = Size(20_000_000, 400_000, 0.1), Size(19_000_000, 300_000, 0.1)
+    found = chunks(orders(), old, new)
+    for side, pages in (("old", 400_000), ("new", 300_000)):
+        parts = [one.part for one in found if one.sides == (side,)]
+        assert parts[0].first == 0
+        assert parts[-1].last is None
+        assert parts[-1].first is not None and parts[-1].first < pages
+        assert all(a.last == b.first for a, b in pairwise(parts))
+    assert {one.cells for one in found} == {Cells(modulus=plan.MOST_CELLS)}
+
+
+def test_a_small_table_is_one_cell() -> None:
+    [one] = chunks(orders(), Size(900, 10), Size(0, 0))
+    assert one.cells == Cells()
+    assert " width_bucket" not in cells_query(one.pair.old, Method.RECORD, one.part, one.cells)
+
+
+def test_bounds_follow_the_histogram_past_its_end_and_past_an_outlier() -> None:
+    histogram = (*range(0, 990_000, 10_000), 9_000_000_000_000_000_000)
+    found = bounds(histogram, 1_000_000)
+    assert found == sorted(set(found))
+    assert sum(one < 1_000_000 for one in found) > 900
+    assert all(float(one) == one and one < 1 << 63 for one in found)
+    assert len(found) <= 2_100
+
+
+@pytest.mark.parametrize("key", [0, 1_000, -5, 1 << 60, (1 << 62) + 12_345])
+def test_a_cell_s_range_has_every_row_that_servers_put_there(key: int) -> None:
+    base = [(key + number * 1_000) for number in range(1, 4)]
+    cells = Cells(bounds=tuple(sorted({int(float(one)) for one in base})))
+    for row in range(key - 600, key + 4_000, 7):
+        cell = sum(float(row) >= float(bound) for bound in cells.bounds)
+        part = cells.part_of(Part(), cell)
+        assert (part.low is None or part.low <= row) and (part.high is None or row < part.high)
