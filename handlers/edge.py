@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handlers import config
+from handlers.adapters import postgres_cells
 from handlers.adapters.cloud import Alarms, Endpoints, Machine, NameGroup, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
 from handlers.adapters.serverless import Serverless, is_serverless
@@ -42,6 +43,7 @@ def open_migration() -> Migration:
         notices=Notices(client("sns"), client("ssm"), found.topic_arn, found.state_parameter),
         secrets=Secrets(functools.partial(client, "secretsmanager")),
         clock=Clock(),
+        begin_comparison=postgres_cells.watch,
         connect=functools.partial(Database.connect, authority=AUTHORITY),
     )
 

@@ -13,9 +13,7 @@ from typing import Any
 
 from handlers.clock import DeadlineExceeded, wait_for
 from handlers.core import access, mapping, sequences
-from handlers.core.comparison import differences
 from handlers.core.direction import Direction
-from handlers.core.names import BLUE, GREEN
 from handlers.core.record import Record, Step
 from handlers.migration import Door, Migration
 from handlers.survey import Survey
@@ -23,7 +21,6 @@ from handlers.survey import Survey
 FENCE_SECONDS = 15.0
 """How long sessions may take to end, and how long any statement may behind the fence but for the comparison's."""
 POLL_SECONDS = 0.01
-CALLED = {BLUE: "source", GREEN: "target"}
 QUIET_POLLS = 2
 """A session that was connecting during the revoke appears late: so many polls in a row must find nobody."""
 
@@ -155,7 +152,7 @@ class FencedSection:
         return {"slot": slot, "position": self.new.database.make_slot(slot, self.record.token)}
 
     def compare(self) -> dict[str, Any]:
-        """Count and hash, on both sides at once, every table that may have changed since the survey found it equal.
+        """Compare, on both sides at once, what may have changed since the survey saw it.
 
         A batch that DMS is still applying gets until the deadline.
         """
@@ -164,23 +161,21 @@ class FencedSection:
         survey.forget_changed()
         self._limit(float(self.migration.config.limits.compare_seconds))
         again = [table for table in survey.tables if table not in survey.equal]
-        compared, rows = len(again), dict(survey.rows)
+        compared = len(again)
         while again:
-            found = survey.digests(again)
-            again = [table for table, (here, there) in found.items() if here != there]
-            rows |= {table: here.rows for table, (here, there) in found.items() if here is not None and here == there}
+            wrong = survey.differences(again)
+            again = list(wrong)
             if again and clock.now() >= until:
-                here, there = ({table: pair[side] for table, pair in found.items()} for side in (0, 1))
-                raise Mismatch("; ".join(differences(here, there, (CALLED[self.old.side], CALLED[self.new.side]))))
+                raise Mismatch("; ".join(wrong.values()))
             if again:
                 clock.sleep(POLL_SECONDS)
         self._limit(FENCE_SECONDS)
         return {
             "tables": len(survey.tables),
-            "rows": sum(rows.values()),
+            "rows": sum(survey.rows.values()),
             "mismatches": 0,
             "tables_in_fence": compared,
-            "hash": "record" if survey.record_hash else "text",
+            "hash": survey.comparison.method.value,
         }
 
     def flip(self) -> dict[str, Any]:

@@ -12,10 +12,14 @@ from handlers.clock import Clock
 from handlers.config import Config, Side
 from handlers.core import access
 from handlers.core import record as records
+from handlers.core.comparison import Table
 from handlers.core.direction import Direction
+from handlers.core.mapping import Relation
 from handlers.core.names import BLUE, GREEN
 from handlers.core.readiness import TaskState
 from handlers.core.record import Phase, Record, Refused, Step, Superseded
+from handlers.validation.changes import Verdict
+from handlers.validation.equality import Method
 
 LEASE_SECONDS = 900.0
 """How long an execution holds the lock without a sign of life: the longest a function can run."""
@@ -70,12 +74,36 @@ class Replication(Protocol):
         """Say whether it neither runs nor is about to start or stop."""
 
 
+class Comparison(Protocol):
+    """Tables of both sides, compared again and again, each time only as far as they have changed."""
+
+    @property
+    def method(self) -> Method:
+        """How rows are hashed."""
+
+    def round(self, tables: Iterable[Table]) -> int:
+        """Look at what has changed in these tables while writes go on; return how many rows may differ now."""
+
+    def equal_rows(self, table: Table) -> int | None:
+        """Return a table's rows if the last round compared it whole and found it equal, else None."""
+
+    def expected_rows(self, table: Table) -> int:
+        """Return how many rows a table may have, by statistics."""
+
+    def verdict(self, tables: Iterable[Table]) -> dict[Table, Verdict]:
+        """Compare what is left, where nothing is written any more."""
+
+
+Begin = Callable[[Database, Database, Mapping[Table, tuple[Relation, Relation]]], Comparison]
+"""Begins a comparison of the old side's tables with the new one's. Raises ValueError where a column is missing."""
+
+
 @dataclass(frozen=True)
 class Migration:
     """Everything a step needs.
 
     `endpoints` is None where DMS has nothing to test connections from. `connect` opens a database with credentials and
-    a limit per statement in seconds.
+    a limit per statement in seconds, `begin_comparison` compares two.
     """
 
     config: Config
@@ -90,6 +118,7 @@ class Migration:
     secrets: Secrets
     clock: Clock
     connect: Callable[[Side, Mapping[str, str], float], Database]
+    begin_comparison: Begin
 
     @contextmanager
     def database(self, side: str, statement_seconds: float) -> Iterator["Door"]:

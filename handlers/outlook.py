@@ -17,7 +17,7 @@ def begin(migration: Migration, direction: Direction, seconds: float, doors: Exi
     """Open both databases, until `doors` close, and read what tables there are. No statement takes over `seconds`."""
     rules = migration.stream(direction).mappings()
     old, new = (doors.enter_context(migration.database(side, seconds)) for side in (direction.old, direction.new))
-    return Survey.begin(old, new, rules)
+    return Survey.begin(old, new, rules, migration.begin_comparison)
 
 
 def forecast(migration: Migration, record: Record, survey: Survey, seconds: float) -> Forecast:
@@ -26,7 +26,7 @@ def forecast(migration: Migration, record: Record, survey: Survey, seconds: floa
     survey.look(migration.clock, until)
     # Reading every row has held the stream up.
     drain = caught_up(migration, record.token, survey.old, survey.new, until)
-    survey.forget_changed()
+    survey.keep_up(migration.clock, until)
     config = migration.config
     found = Forecast(
         compare_seconds=survey.busy_seconds(),

@@ -10,6 +10,7 @@ from handlers.core.comparison import Column, Table
 from handlers.core.samples import Doubt, Key
 from handlers.migration import Door
 from handlers.survey import Survey
+from handlers.validation.equality import Method
 
 ROWS = 1000
 """Rows drawn of each table on each side."""
@@ -105,5 +106,5 @@ class Samples:
         self.doubts[table] = samples.doubts(rows, here, there, self.doubts.get(table, {}), clock.now())
 
     def _hashes(self, side: Side, wanted: Sequence[tuple[str, ...]]) -> dict[int, str]:
-        record_hash = self.survey.record_hash
+        record_hash = self.survey.comparison.method is Method.RECORD
         return side.door.database.hashes(side.table, side.key, wanted, side.columns, record_hash=record_hash)

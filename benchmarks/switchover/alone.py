@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from benchmarks.switchover.stage import Stage
+from handlers.adapters import postgres_cells
 from handlers.clock import Clock
 from handlers.core import access, mapping, sequences
 from handlers.core.access import Access
@@ -34,10 +35,10 @@ def switch(stage: Stage, direction: Direction) -> dict[str, Any]:
     with ExitStack() as doors:
         old, new = (doors.enter_context(stage.database(side)) for side in (direction.old, direction.new))
         rules = stage.rules(stream)
-        survey = Survey.begin(old, new, rules)
+        survey = Survey.begin(old, new, rules, postgres_cells.watch)
         survey.look(Clock(), time.time() + LOOK_SECONDS)
         let_catch_up(old, new, token)
-        survey.forget_changed()
+        survey.keep_up(Clock(), time.time() + LOOK_SECONDS)
         before, closed = old.database.access(), new.database.access()
         spared = old.fenced_for(())
         times = Times()
@@ -64,7 +65,7 @@ def switch(stage: Stage, direction: Direction) -> dict[str, Any]:
 
                 survey.forget_changed()
                 again = [table for table in survey.tables if table not in survey.equal]
-                wait(lambda: all(here == there for here, there in survey.digests(again).values()))
+                wait(lambda: not survey.differences(again))
                 times.done("compare")
 
                 with taken_back(lambda: new.database.act(token, access.open_again(closed, new.database.access()))):

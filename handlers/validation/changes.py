@@ -17,6 +17,7 @@ from handlers.core import sql
 from handlers.core.comparison import Table
 from handlers.validation.cells import totals_query, versions_query
 from handlers.validation.compare import Both, Database, Key, Seen, Sides, agree, compare_chunk
+from handlers.validation.equality import Method
 from handlers.validation.plan import Half, Pair, Size, whole
 
 MOST_CHANGES = 50_000
@@ -46,6 +47,8 @@ class Watched:
     suspects: dict[Key, Both] = field(default_factory=dict)
     cut: bool = False
     rows: tuple[int, int] = (0, 0)
+    whole: bool = False
+    """Whether the last look was at all of it."""
 
     @property
     def unknown(self) -> bool:
@@ -65,6 +68,7 @@ class Verdict:
     differing: Mapping[Key, Both]
     cut: bool
     whole: bool
+    has_key: bool = True
 
     @property
     def equal(self) -> bool:
@@ -96,6 +100,21 @@ class Watch:
             for watched, boundary, shape in self._begin(self._named(tables))
         }
 
+    def equal_rows(self, table: Table) -> int | None:
+        """Return a table's rows if the last round compared it whole and found it equal, else None."""
+        watched = self.tables[table]
+        equal = watched.whole and not watched.suspects and not watched.cut and watched.rows[0] == watched.rows[1]
+        return watched.rows[0] if equal else None
+
+    def expected_rows(self, table: Table) -> int:
+        """Return how many rows a table may have, by statistics."""
+        return self.tables[table].size.rows
+
+    @property
+    def method(self) -> Method:
+        """How rows are hashed: the same for all tables."""
+        return next((watched.pair.method for watched in self.tables.values()), Method.RECORD)
+
     def _named(self, tables: Iterable[Table] | None) -> list[Watched]:
         return [self.tables[table] for table in (self.tables if tables is None else tables)]
 
@@ -110,7 +129,7 @@ class Watch:
     def _verdict(self, watched: Watched, boundary: Boundary, shape: Shape) -> Verdict:
         pair = watched.pair
         if self._look(watched, boundary, shape):
-            return Verdict(*watched.rows, watched.suspects, watched.cut, whole=True)
+            return Verdict(*watched.rows, watched.suspects, watched.cut, whole=True, has_key=pair.has_key)
         old, new = self.sides.ask(totals_query(pair.old, pair.method), totals_query(pair.new, pair.method))
         if old == new:
             return Verdict(int(old[0][0]), int(new[0][0]), watched.suspects, cut=False, whole=False)
@@ -121,7 +140,7 @@ class Watch:
     def _look(self, watched: Watched, boundary: Boundary, shape: Shape) -> bool:
         """Bring a table up to date and say whether it was compared as a whole."""
         versions = None if watched.unknown or shape != watched.shape else self._versions(watched, boundary)
-        watched.boundary, watched.shape = boundary, shape
+        watched.boundary, watched.shape, watched.whole = boundary, shape, versions is None
         if versions is not None:
             watched.suspects = self._compare(watched, *versions)
             return False

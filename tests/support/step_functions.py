@@ -122,23 +122,6 @@ class Invocation(Watcher):
         self._back.release()
 
 
-class Inline:
-    """A pool that works at once in the caller's thread, so that the order of calls is always the same."""
-
-    def __init__(self, max_workers: int) -> None: ...
-
-    def __enter__(self) -> "Inline":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def submit(self, work: Callable[..., Any], *args: Any) -> "Inline":
-        self.found = work(*args)
-        done = Inline(1)
-        done.result = lambda found=self.found: found  # type: ignore[attr-defined]
-        return done
-
-
 @dataclass
 class Execution:
     """One execution of the machine: where it is, what it holds, and the invocation it waits for."""

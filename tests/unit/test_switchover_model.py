@@ -5,7 +5,6 @@ how far, and what fails there. `MODEL_EXAMPLES=20000 pytest tests/unit/test_swit
 """
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,7 +13,6 @@ from hypothesis import Phase as Stage
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from handlers import survey
 from handlers.core.record import BUSY, Phase, Step
 from handlers.functions import observe
 from tests.support.fakes import World
@@ -26,7 +24,6 @@ from tests.support.step_functions import (
     FAIL_AFTER,
     PAUSE,
     Execution,
-    Inline,
     Invocation,
     Order,
     invoke,
@@ -56,13 +53,6 @@ ORDERS = st.one_of(
     st.tuples(st.integers(0, 120), st.none(), ENDS).map(lambda parts: Order(*parts)),
 )
 """To the end, to a change, to a change of one kind, to any call."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread_at_a_time() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(survey, "ThreadPoolExecutor", Inline)
-        yield
 
 
 class Switchovers(RuleBasedStateMachine):
