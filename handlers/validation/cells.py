@@ -15,15 +15,15 @@ def cells_query(half: Half, method: Method, part: Part, cells: Cells) -> str:
     Sums, not exclusive ors: there duplicates would cancel out; and sums over parts add up.
     """
     return (
-        f"SELECT {_cell(half, method, cells)} AS cell, count(*), sum({_row(half, method)})::text "  # noqa: S608
-        f"FROM ONLY {_from(half)}{_where(half, method, part)} GROUP BY 1"
+        f"SELECT {_cell(half, method, cells)} AS cell, count(*), sum({row(half, method)})::text "  # noqa: S608
+        f"FROM ONLY {table(half)}{_where(half, method, part)} GROUP BY 1"
     )
 
 
 def rows_query(half: Half, method: Method, parts: Sequence[Part]) -> str:
     """Return the query for (key as text, …, hash) of every row in these parts; without a key (hash, how many)."""
-    hashed = _row(half, method)
-    where = f"FROM ONLY {_from(half)}{_where(half, method, *parts)}"
+    hashed = row(half, method)
+    where = f"FROM ONLY {table(half)}{_where(half, method, *parts)}"
     if half.key:
         return f"SELECT {', '.join(_key_texts(half))}, {hashed} {where}"
     return f"SELECT {hashed}, count(*) {where} GROUP BY 1"
@@ -31,7 +31,7 @@ def rows_query(half: Half, method: Method, parts: Sequence[Part]) -> str:
 
 def totals_query(half: Half, method: Method) -> str:
     """Return the query for the number of rows and the sum of the hashes of their keys: cheap, and shows a deletion."""
-    return f"SELECT count(*), coalesce(sum({_key_sum(half, method)}), 0)::text FROM ONLY {_from(half)}"  # noqa: S608
+    return f"SELECT count(*), coalesce(sum({_key_sum(half, method)}), 0)::text FROM ONLY {table(half)}"  # noqa: S608
 
 
 def versions_query(half: Half, method: Method, boundary: int, most: int) -> str:
@@ -42,7 +42,7 @@ def versions_query(half: Half, method: Method, boundary: int, most: int) -> str:
     """
     since = f"(SELECT age('{boundary % (1 << 32)}'::xid))"
     return (
-        f"SELECT {', '.join(_key_texts(half))}, {_row(half, method)} FROM ONLY {_from(half)} "  # noqa: S608
+        f"SELECT {', '.join(_key_texts(half))}, {row(half, method)} FROM ONLY {table(half)} "  # noqa: S608
         f"WHERE age(xmin) <= {since} AND age(xmin) >= 0 LIMIT {most}"
     )
 
@@ -53,14 +53,19 @@ def seek_query(half: Half, method: Method) -> str:
     Its arguments are `key0`, `key1` and so on: for each column of the key, the wanted rows' values as text. A row's
     version changes with everything that is done to it.
     """
-    return _seek(half, f"{_row(half, method, ALIAS)}, {sql.name(ALIAS)}.xmin::text || {sql.name(ALIAS)}.ctid::text")
+    return _seek(half, f"{row(half, method, ALIAS)}, {sql.name(ALIAS)}.xmin::text || {sql.name(ALIAS)}.ctid::text")
 
 
 def columns_query(half: Half, method: Method) -> str:
-    """Return the query for (place among the keys wanted, hash of each column, each as text); arguments as above."""
+    """Return the query for (place among the keys wanted, the hash of each column); arguments as above."""
     hashes = ", ".join(row_hash([field], method, alias=ALIAS) for field in half.fields)
+    return _seek(half, f"ARRAY[{hashes}]::int8[]")
+
+
+def values_query(half: Half) -> str:
+    """Return the query for (place among the keys wanted, each column as text); arguments as above."""
     texts = ", ".join(f"{sql.name(ALIAS, field.name)}::text" for field in half.fields)
-    return _seek(half, f"ARRAY[{hashes}]::int8[], ARRAY[{texts}]::text[]")
+    return _seek(half, f"ARRAY[{texts}]::text[]")
 
 
 def _seek(half: Half, what: str) -> str:
@@ -73,7 +78,7 @@ def _seek(half: Half, what: str) -> str:
     return (
         f"SELECT wanted.place, {_literally(what)} "  # noqa: S608 - quoted names only
         f"FROM unnest({wanted}) WITH ORDINALITY AS wanted ({names}, place) "
-        f"JOIN ONLY {_literally(_from(half))} AS {sql.name(ALIAS)} ON {_literally(same)}"
+        f"JOIN ONLY {_literally(table(half))} AS {sql.name(ALIAS)} ON {_literally(same)}"
     )
 
 
@@ -106,7 +111,8 @@ def _in_part(half: Half, method: Method, part: Part) -> str:
     return " AND ".join(found)
 
 
-def _row(half: Half, method: Method, alias: str | None = None) -> str:
+def row(half: Half, method: Method, alias: str | None = None) -> str:
+    """Return the expression for the hash of a row, which its key is the seed of."""
     return row_hash(half.fields, method, _key_hash(half, method, alias) if half.key else None, alias)
 
 
@@ -149,7 +155,8 @@ def _key_name(half: Half, alias: str | None = None) -> str:
     return sql.name(name) if alias is None else sql.name(alias, name)
 
 
-def _from(half: Half) -> str:
+def table(half: Half) -> str:
+    """Return the table as SQL names it."""
     return sql.name(half.table.schema, half.table.name)
 
 

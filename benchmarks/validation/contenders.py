@@ -1,0 +1,141 @@
+"""Those who compare, each as a process of its own: seconds, peak memory, rows found."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import venv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.validation.stage import Stage
+from sandbox.databases import ServerInfo
+from sandbox.databases.server import SUPERUSER
+from sandbox.paths import cache_folder, locked
+
+RELADIFF = "reladiff[postgresql]==0.6.0"
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+MISSING = {
+    "pgcopydb": "Debian's package is 0.10, which can't compare data (0.12 and later can)",
+    "pg_comparator": "its fast way needs a C extension in the server, which RDS does not have",
+}
+_OURS = """
+import argparse, json, os
+from handlers.adapters.postgres import Database
+from handlers.config import Side
+from migrate import validate
+parser = argparse.ArgumentParser()
+validate.add_to(parser.add_subparsers())
+def opened(one):
+    side = Side(one["host"], one["port"], "postgres", "none", "", "")
+    return Database.connect(side, {"username": one["user"], "password": one["password"]}, 600)
+old, new = (opened(one) for one in json.loads(os.environ["SERVERS"]))
+asked = parser.parse_args(["validate", "--json", *json.loads(os.environ["WORDS"])])
+raise SystemExit(validate.run(asked, old, new))
+"""
+_RELADIFF = """
+import json, os
+import reladiff
+old, new = ({"driver": "postgresql", **{k: one[k] for k in ("host", "port", "user", "password")}, "dbname": "postgres"}
+    for one in json.loads(os.environ["SERVERS"]))
+asked = json.loads(os.environ["WORDS"])
+columns = tuple(asked["columns"])
+pair = [reladiff.connect_to_table(one, asked["table"], (asked["key"],), extra_columns=columns,
+    thread_count=asked["threads"]) for one in (old, new)]
+found = list(reladiff.diff_tables(*pair, threaded=asked["threads"] > 1, max_threadpool_size=asked["threads"]))
+print(json.dumps(len({row[0] for _, row in found})))
+"""
+_LIMIT = "SELECT count(*), sum(hash_record_extended(t, 0)) FROM {table} t"
+
+Measured = dict[str, Any]
+
+
+def ours(stage: Stage, table: str, *words: str) -> Measured:
+    """Validate a table with the product, from its start to its report."""
+    asked = ["--table", f"public.{table}", "--settle-seconds", "0", *words]
+    done = _measured([sys.executable, "-c", _OURS], stage, asked, {"PYTHONPATH": str(REPOSITORY)})
+    report = json.loads(done.pop("said"))
+    [found] = report["tables"]
+    return {
+        **done,
+        "verdict": found["verdict"],
+        "found": len(found["differences"]),
+        "unsettled": len(found["unsettled"]),
+        "method": found["method"],
+    }
+
+
+def reladiff(stage: Stage, table: str, key: str, columns: list[str], threads: int) -> Measured:
+    """Compare a table with reladiff, from its start to the last row it found."""
+    asked = {"table": table, "key": key, "columns": columns, "threads": threads}
+    done = _measured([str(reladiff_python()), "-c", _RELADIFF], stage, asked, {})
+    return {**done, "found": int(done.pop("said"))}
+
+
+def limit(stage: Stage, table: str) -> Measured:
+    """Hash all rows of both sides at once in one aggregate each: what servers need at least."""
+    began = time.perf_counter()
+    threads = [threading.Thread(target=_hash_all, args=(server, table)) for server in stage.both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"seconds": time.perf_counter() - began}
+
+
+def _hash_all(server: ServerInfo, table: str) -> None:
+    with server.superuser() as connection, connection.cursor() as cursor:
+        cursor.execute("SET jit = off; SET max_parallel_workers_per_gather = 0")
+        cursor.execute(_LIMIT.format(table=table))
+
+
+def _measured(command: list[str], stage: Stage, words: Any, more: Mapping[str, str]) -> Measured:
+    """Run a program and return its seconds, the most memory it held, in MB, and what it said."""
+    servers = [
+        {"host": one.address, "port": one.port, "user": SUPERUSER, "password": one.password} for one in stage.both
+    ]
+    env = {"PATH": os.defpath, "SERVERS": json.dumps(servers), "WORDS": json.dumps(words), **more}
+    began = time.perf_counter()
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        watch = _Memory(process.pid)
+        watch.start()
+        said, complaint = process.communicate()
+        watch.join()
+    if process.returncode not in {0, 4, 8}:
+        raise RuntimeError(f"{command[0]} ended with {process.returncode}: {complaint[-500:]}")
+    return {"seconds": time.perf_counter() - began, "memory_mb": watch.peak, "said": said}
+
+
+class _Memory(threading.Thread):
+    """Reads the high-water mark of a process until it ends."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self._status, self.peak = Path(f"/proc/{pid}/status"), 0.0
+
+    def run(self) -> None:
+        """Look ten times a second."""
+        while True:
+            try:
+                found = re.search(r"VmHWM:\s+(\d+) kB", self._status.read_text())
+            except OSError:
+                return
+            if not found:
+                return
+            self.peak = max(self.peak, int(found[1]) / 1024)
+            time.sleep(0.1)
+
+
+def reladiff_python() -> Path:
+    """Return the Python of an environment with reladiff in it, made once: before anything is measured."""
+    folder = cache_folder("benchmarks") / RELADIFF.replace("[postgresql]==", "-")
+    with locked(folder.parent):
+        if not (folder / "done").exists():
+            venv.create(folder, with_pip=True, clear=True)
+            subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", RELADIFF], check=True)
+            (folder / "done").touch()
+    return folder / "bin" / "python"
