@@ -13,14 +13,13 @@ from handlers.config import Side
 from handlers.core import sql
 from handlers.core.access import Access, Role
 from handlers.core.comparison import Column, Digest, Table
+from handlers.core.names import CONTROL_SCHEMA, DMS_CONTROL_SCHEMA, FOREIGN_SCHEMAS
 from handlers.core.record import Superseded
 from handlers.core.sequences import Sequence as NumberSequence
 from handlers.validation.equality import SELF_TEST, digest_query
 
-CONTROL_SCHEMA = "migration_control"
 TOKENS = sql.name(CONTROL_SCHEMA, "drain_token")
 FENCE = sql.name(CONTROL_SCHEMA, "fence")
-DMS_CONTROL_SCHEMA = "awsdms_control"
 OF_AWS = ("rdsadmin",)
 """Superusers that RDS itself works with: nobody else can end their sessions, and they write nothing of ours."""
 TURN = 0x6D6967
@@ -41,8 +40,6 @@ SESSION = {
     "jit": "off",
     "row_security": "off",  # an error rather than rows that are hidden from us
 }
-# Schemas that hold no data of the application.
-FOREIGN_SCHEMAS = ("information_schema", CONTROL_SCHEMA, DMS_CONTROL_SCHEMA)
 USER_SCHEMAS = "n.nspname !~ '^pg_' AND n.nspname <> ALL(%(foreign)s)"
 NOT_OF_AN_EXTENSION = "NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')"
 

@@ -8,6 +8,7 @@ import psycopg2
 from handlers.adapters.postgres import Database as Postgres
 from handlers.core.comparison import Table
 from handlers.core.mapping import Relation
+from handlers.core.names import FOREIGN_SCHEMAS
 from handlers.core.samples import Key
 from handlers.validation.changes import Watch
 from handlers.validation.equality import SELF_TESTS, Method, common_method
@@ -62,7 +63,8 @@ def sizes(database: Database, keys: Mapping[Table, Key]) -> dict[Table, Size]:
     found = database.rows(
         """SELECT n.nspname, c.relname, c.reltuples, pg_relation_size(c.oid) / current_setting('block_size')::int
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"""
+        WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> ALL(%(foreign)s)""",
+        {"foreign": list(FOREIGN_SCHEMAS)},
     )
     numbers = {
         table: key.columns[0][0] for table, key in keys.items() if [k in INTEGERS for _, k in key.columns] == [True]

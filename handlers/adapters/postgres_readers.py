@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handlers.core.comparison import Column, Table
+from handlers.core.names import FOREIGN_SCHEMAS
 from handlers.core.samples import Key, draw_query, hashes_query
 
 FEW = 5
@@ -59,15 +60,16 @@ class Readers(ABC):
         return len(found)
 
     def keys(self) -> dict[Table, Key]:
-        """Return every table's primary key, of those that have one."""
+        """Return the primary key of every table of the application that has one."""
         found = self.rows(
             """SELECT n.nspname, c.relname, pg_relation_size(c.oid) / current_setting('block_size')::int,
             a.attname, format_type(a.atttypid, a.atttypmod)
             FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
             CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
-            WHERE i.indisprimary AND k.place <= i.indnkeyatts AND n.nspname !~ '^pg_'
-            ORDER BY n.nspname, c.relname, k.place"""
+            WHERE i.indisprimary AND k.place <= i.indnkeyatts AND n.nspname !~ '^pg_' AND n.nspname <> ALL(%(foreign)s)
+            ORDER BY n.nspname, c.relname, k.place""",
+            {"foreign": list(FOREIGN_SCHEMAS)},
         )
         columns: dict[Table, list[tuple[str, str]]] = {}
         pages = {}

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+CONTROL_SCHEMA, DMS_CONTROL_SCHEMA = "migration_control", "awsdms_control"
+FOREIGN_SCHEMAS = ("information_schema", CONTROL_SCHEMA, DMS_CONTROL_SCHEMA)
+"""Schemas that hold no data of the application. The first of ours is the migration's, the other DMS's."""
 BLUE, GREEN = "blue", "green"
 RecordSet = Mapping[str, Any]
 
