@@ -111,7 +111,7 @@ _SEQUENCES = f"""SELECT 'sequence', '', {NAME},
     format('AS %%s INCREMENT %%s MINVALUE %%s MAXVALUE %%s START %%s CACHE %%s%%s',
     format_type(s.seqtypid, NULL), s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,
     CASE WHEN s.seqcycle THEN ' CYCLE' ELSE '' END)
-    || coalesce(format(' OWNED BY %%I.%%I.%%I', tn.nspname, t.relname, a.attname), ''),
+    || CASE WHEN t.oid IS NULL THEN '' ELSE format(' OWNED BY %%I.%%I.%%I', tn.nspname, t.relname, a.attname) END,
     tn.nspname, t.relname, 'pg_class'::regclass::oid, c.oid FROM {RELATIONS} JOIN pg_sequence s ON s.seqrelid = c.oid
     LEFT JOIN pg_depend o ON {_OWNED} LEFT JOIN pg_class t ON t.oid = o.refobjid
     LEFT JOIN pg_namespace tn ON tn.oid = t.relnamespace
