@@ -124,7 +124,7 @@ _VIEWS = f"""SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view'
 
 _PRIVILEGES = """string_agg(g.privilege_type || {column}
     || CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END,
-    ', ' ORDER BY g.privilege_type)"""
+    ', ' ORDER BY g.privilege_type, {column})"""
 _GRANTEE = "CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END"
 _KIND = "CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END"
 _TABLE = "CASE WHEN c.relkind IN ('r', 'p', 'f') THEN {} END"

@@ -137,6 +137,24 @@ _RARE = " UNION ALL ".join(
     )
 )
 
+_RARE_OWNERS = " UNION ALL ".join(
+    f"""SELECT 'owner', replace(upper(i.type), 'STATISTICS OBJECT', 'STATISTICS') || ' ' || i.identity, '',
+    quote_ident(pg_get_userbyid(o.{owner})), NULL, NULL, 0::oid, 0::oid FROM {catalog} o
+    CROSS JOIN LATERAL pg_identify_object('{catalog}'::regclass, o.oid, 0) i
+    WHERE o.oid >= {FIRST_OF_USERS} AND {_own(catalog, "o")} AND i.schema IS DISTINCT FROM 'information_schema'"""
+    for catalog, owner in {
+        "pg_operator": "oprowner",
+        "pg_collation": "collowner",
+        "pg_conversion": "conowner",
+        "pg_opclass": "opcowner",
+        "pg_opfamily": "opfowner",
+        "pg_ts_config": "cfgowner",
+        "pg_ts_dict": "dictowner",
+        "pg_statistic_ext": "stxowner",
+        "pg_foreign_server": "srvowner",
+    }.items()
+)
+
 _COMMENTS = f"""SELECT 'comment', CASE i.type WHEN 'table column' THEN 'COLUMN'
     WHEN 'table constraint' THEN 'CONSTRAINT'
     WHEN 'domain constraint' THEN 'CONSTRAINT' ELSE upper(i.type) END
@@ -151,6 +169,6 @@ _COMMENTS = f"""SELECT 'comment', CASE i.type WHEN 'table column' THEN 'COLUMN'
 
 REST = (
     *(_SCHEMAS, _EXTENSIONS, _TYPES, _FUNCTIONS, _DEFAULT_PRIVILEGES, _EVENT_TRIGGERS, _OPERATORS, _TEXT_SEARCH),
-    *(_RARE, _COMMENTS),
+    *(_RARE, _RARE_OWNERS, _COMMENTS),
 )
 """One query for each kind of what belongs to no table."""

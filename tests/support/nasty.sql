@@ -6,7 +6,7 @@ CREATE ROLE nasty_app LOGIN PASSWORD 'nasty_app''s password' CONNECTION LIMIT 7;
 CREATE ROLE nasty_reader LOGIN NOINHERIT VALID UNTIL '2037-01-02 03:04:05+00';
 GRANT nasty_owner TO "Quoted Role" WITH ADMIN OPTION;
 GRANT "Quoted Role" TO nasty_app;
-GRANT pg_read_all_settings TO nasty_reader;
+GRANT pg_monitor TO nasty_reader;
 ALTER ROLE nasty_app SET search_path TO app, "$user", public;
 ALTER ROLE nasty_app SET statement_timeout TO '30s';
 ALTER ROLE nasty_reader IN DATABASE nasty SET work_mem TO '12MB';
