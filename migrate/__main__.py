@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
         else:
             one.add_argument("--bin", type=Path, metavar="FOLDER", help="the folder of PostgreSQL's client programs")
             one.add_argument("--jobs", type=int, default=4, help="indexes that are built at once (4)")
+        if step == "before-load":
+            one.add_argument(
+                "--all",
+                action="store_true",
+                help="what after-load makes too: for secondaryIndexes beforeLoad",
+            )
     return parser
 
 
@@ -103,7 +109,7 @@ def _carry(asked: argparse.Namespace, both: Both) -> Result:
         return Readying(both, asked.seconds, _tell).before_switchover()
     newest = max(both.major(both.source), both.major(both.target))
     carrying = Carrying(both, find(asked.bin, newest), asked.jobs, _tell)
-    return carrying.before_load() if asked.step == "before-load" else carrying.after_load()
+    return carrying.before_load(everything=asked.all) if asked.step == "before-load" else carrying.after_load()
 
 
 def _show(result: Result, *, as_json: bool) -> None:

@@ -63,8 +63,11 @@ class Carrying:
 
     # The steps
 
-    def before_load(self) -> Result:
-        """Make roles, types, tables with their keys, functions and views on a target that has none of them."""
+    def before_load(self, *, everything: bool = False) -> Result:
+        """Make roles, types, tables with their keys, functions and views on a target that has none of them.
+
+        `everything` makes the rest as well, for a replication that does not stop after its load.
+        """
         self.refuse_unfit()
         here, there = self.both.described()
         self._roles(here, there)
@@ -77,10 +80,19 @@ class Carrying:
         self._rights()
         self._mend(ATTRIBUTES)
         self.result.done["entries"] = chosen.count("\n")
-        return self._judged(after=False)
+        if everything:
+            self._rest()
+        return self._judged(after=everything)
 
     def after_load(self) -> Result:
-        """Make the rest, while the replication is stopped or goes on: indexes, foreign keys, triggers; then ANALYZE."""
+        """Make the rest, once rows are loaded: indexes, foreign keys, triggers; then ANALYZE."""
+        self._rest()
+        self.tell("ANALYZE")
+        self._try(["ANALYZE"])
+        return self._judged(after=True)
+
+    def _rest(self) -> None:
+        """Make what is not there yet."""
         here, there = self.both.described()
         known = {one.key for one in there}
         with self._dump() as dump:
@@ -96,16 +108,7 @@ class Carrying:
         self._rights()
         self._mend(SAID)
         self._event_triggers()
-        self.tell("ANALYZE")
-        self._try(["ANALYZE"])
-        self.result.done["entries"] = chosen.count("\n")
-        return self._judged(after=True)
-
-    def compared(self) -> Result:
-        """Compare both databases."""
-        here, there = self.both.described()
-        self.result.differences = compare(here, there)
-        return self.result
+        self.result.done["entries"] = self.result.done.get("entries", 0) + chosen.count("\n")
 
     # What is looked at first
 

@@ -69,7 +69,7 @@ _INDEXES = f"""SELECT 'index', {NAME}, format('%%I.%%I', n.nspname, x.relname), 
 _TRIGGERS = f"""SELECT v.kind, {NAME}, quote_ident(t.tgname), v.text, n.nspname, c.relname,
     CASE v.kind WHEN 'trigger' THEN 'pg_trigger'::regclass::oid ELSE 0 END,
     CASE v.kind WHEN 'trigger' THEN t.oid ELSE 0 END
-    FROM {RELATIONS} JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal
+    FROM {RELATIONS} JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgname !~ '^awsdms_'
     CROSS JOIN LATERAL (VALUES ('trigger', pg_get_triggerdef(t.oid)), ('firing', CASE t.tgenabled
         WHEN 'O' THEN 'ENABLE' WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END)
     ) AS v (kind, text)"""
