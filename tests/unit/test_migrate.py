@@ -18,8 +18,6 @@ from migrate.stack import Login, Stack
 SIDE = Side("db.example.com", 5432, "shop", "require", "", "")
 SOURCE = Login(SIDE, "operator", "s:e\\cret", ("operator",))
 FOUND = Stack("shop-dev", SOURCE, Login(SIDE, "master", "other", ("master",)))
-    "shop-dev", Login(SIDE, "operator", "s:e\\cret", ("operator",)), Login(SIDE, "master", "other", ("master",))
-)
 
 
 def program(folder: Path, name: str, says: str) -> None:
