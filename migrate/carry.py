@@ -215,7 +215,7 @@ class Carrying:
         firing = [one for one in here if one.kind == "firing" and one.text in HELD_BACK]
         for one in sorted(firing, key=lambda one: one.on in parts):  # a partition gets its table's by itself
             there = self.both.target.rows(
-                "SELECT FROM pg_trigger WHERE tgrelid = to_regclass(%(on)s) AND quote_ident(tgname) = %(name)s",
+                "SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(%(on)s) AND quote_ident(tgname) = %(name)s",
                 {"on": one.on, "name": one.name},
             )
             made = [] if there else [t.text for t in here if t.kind == "trigger" and t.key[1:] == one.key[1:]]

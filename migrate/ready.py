@@ -69,7 +69,7 @@ class Readying:
     def _warm(self) -> None:
         """Read what the source uses most into the target's memory, for as long as it may take."""
         target = self.both.target
-        if not target.rows("SELECT FROM pg_available_extensions WHERE name = %(name)s", {"name": EXTENSION}):
+        if not target.rows("SELECT 1 FROM pg_available_extensions WHERE name = %(name)s", {"name": EXTENSION}):
             self.result.to_do.append(f"the target offers no {EXTENSION}: its first queries will read from disk")
             return
         [(buffers,)] = target.rows(

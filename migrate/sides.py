@@ -89,8 +89,9 @@ def _adopted(one: Thing, mighty: set[str], owner: str) -> Thing | None:
         return replace(one, text=owner)
     if one.kind in ("grant", "column grant") and one.name in {*mighty, owner}:
         return None
-    if one.kind == "default privileges" and one.on.removeprefix("FOR ROLE ").split(" IN SCHEMA ")[0] in mighty:
-        return None
+    if one.kind == "default privileges":
+        role, within, schema = one.on.removeprefix("FOR ROLE ").partition(" IN SCHEMA ")
+        return replace(one, on=f"FOR ROLE {owner}{within}{schema}") if role in mighty else one
     return one
 
 

@@ -31,6 +31,12 @@ WITH ADMIN OPTION;
 GRANT SET ON PARAMETER session_replication_role TO rds_superuser WITH GRANT OPTION;
 GRANT rds_superuser TO master WITH ADMIN OPTION;
 """
+# The servers have no pg_prewarm. One that only says how much there is to read shows what is asked of it.
+PREWARM = {
+    "pg_prewarm.control": "default_version = '1.2'\nrelocatable = true\ntrusted = true\n",
+    "pg_prewarm--1.2.sql": "CREATE FUNCTION pg_prewarm(regclass) RETURNS bigint LANGUAGE sql "
+    "AS 'SELECT pg_catalog.pg_relation_size($1)';",
+}
 PLANTED = {
     "ALTER TABLE app.people DROP COLUMN big": "column big on app.people is missing on the target",
     "ALTER TABLE app.people ADD COLUMN more int": "column more on app.people is on the target alone",
@@ -121,6 +127,8 @@ NO_STATEMENT = {
 def prepared(folder: Path) -> Iterator[tuple[ServerInfo, ServerInfo]]:
     """A source with everything, a target with nothing, and the migration's roles on both."""
     with two_servers(folder) as (source, target):
+        for name, text in PREWARM.items():
+            (folder / target.name / "share" / "extension" / name).write_text(text)
         with source.superuser() as connection, connection.cursor() as cursor:
             cursor.execute("CREATE DATABASE nasty")
             make_role(cursor, "operator", PASSWORD, "BYPASSRLS")
@@ -134,6 +142,9 @@ def prepared(folder: Path) -> Iterator[tuple[ServerInfo, ServerInfo]]:
             make_role(cursor, "dms", PASSWORD, "REPLICATION")
             cursor.execute("CREATE DATABASE nasty OWNER master")
             cursor.execute("ALTER DATABASE nasty SET default_transaction_read_only = on")
+        with target.superuser("nasty") as connection, connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = off")
+            cursor.execute("CREATE SCHEMA migration_control AUTHORIZATION master")
         yield source, target
 
 
@@ -253,6 +264,16 @@ def test_views_are_filled_in_the_order_in_which_they_need_one_another(
     both, _, results = carried
     assert results["ready"].done["refreshed"] == ["app.b_counts", "app.a_total"]
     assert both.target.rows("SELECT n FROM app.a_total") == [(50,)]
+
+
+def test_what_the_source_uses_is_read_into_memory_and_nothing_stays(
+    carried: tuple[Both, ServerInfo, dict[str, Result]],
+) -> None:
+    both, _, results = carried
+    assert results["ready"].done["bytes_in_memory"] > 0
+    assert both.target.rows("SELECT extname FROM pg_extension") == [("plpgsql",)]
+    read = Readying(both, 0.0, lambda _: None).before_switchover().done
+    assert read["bytes_in_memory"] == 0, "no time was given"
 
 
 def test_a_target_that_has_tables_is_refused(carried: tuple[Both, ServerInfo, dict[str, Result]]) -> None:
