@@ -26,7 +26,7 @@ RIGHTS = ("owner", "grant", "column grant", "default privileges")
 SAID = ("comment",)
 DUMP = (
     *("--format=custom", "--schema-only", "--no-owner", "--no-privileges", "--no-comments", "--no-publications"),
-    *("--no-subscriptions", "--no-security-labels", "--no-tablespaces"),
+    *("--no-subscriptions", "--no-security-labels", "--no-tablespaces", "--lock-wait-timeout=60s"),
     *("--exclude-schema=migration_control", "--exclude-schema=awsdms_control"),
 )
 RESTORE = ("--no-owner", "--no-privileges", "--exit-on-error")
