@@ -12,6 +12,7 @@ from handlers.config import Side
 from handlers.core.catalogue import without_maintain
 from handlers.core.fingerprint import changes
 from sandbox.databases import ServerInfo
+from sandbox.source import make_role
 from tests.support.servers import room, two_servers
 
 NASTY = Path(__file__).parent.parent / "support" / "nasty.sql"
@@ -130,3 +131,15 @@ def test_rows_temporary_tables_and_what_the_migration_makes_change_nothing(datab
     after = postgres_ddl.fingerprint(database, EVERYTHING, ours=("nasty_app",))
     database.rows("ROLLBACK")
     assert changes(before, after) == []
+
+
+def test_who_has_no_rights_sees_the_same(servers: tuple[ServerInfo, ServerInfo]) -> None:
+    for server in servers:
+        with server.superuser() as connection, connection.cursor() as cursor:
+            make_role(cursor, "stranger", "a stranger's password")
+        side = Side(server.address, server.port, "nasty", "none", "", "")
+        stranger = Database.connect(side, {"username": "stranger", "password": "a stranger's password"}, 60)
+        everybody = opened(server)
+        assert describe(stranger) == describe(everybody)
+        stranger.close()
+        everybody.close()
