@@ -90,6 +90,9 @@ class DmsPipelineArgs(TypedDict):
     """Weekly window, UTC. Default sun:06:00-sun:07:00."""
     lob_maximum_kb: NotRequired[int]
     """Largest large object in KB, 1 to 102400; a larger one fails the task. Default 1024."""
+    stop_after_load: NotRequired[bool]
+    """Stop the forward task when all rows are loaded, so that indexes can be built before it goes on. DMS Serverless
+    can't. Default false."""
     create_account_roles: NotRequired[bool]
     """Make the two roles DMS expects once per account. False where the account has them. Default true."""
     tags: NotRequired[dict[str, str]]
@@ -140,7 +143,9 @@ class DmsPipeline(pulumi.ComponentResource):
             if mode.startswith("verify") and not side.get("certificate_bundle"):
                 raise checks.ArgumentError(f"ssl_mode is {mode}, but no certificate_bundle is given: name the PEM file")
         mappings = table_mappings(args["tables"], args.get("transformations", []))
-        settings = task_settings(lob_maximum_kb=int(args.get("lob_maximum_kb", DEFAULT_LOB_MAXIMUM_KB)))
+        if args.get("serverless") and args.get("stop_after_load", False):
+            raise checks.ArgumentError("stop_after_load is true: leave it out, DMS Serverless does not stop there")
+        settings = self._settings(stop_after_load=args.get("stop_after_load", False))
 
         access = self._access_role()
         self._authorities = {side: self._authority(side) for side in ("source", "target")}
@@ -170,6 +175,10 @@ class DmsPipeline(pulumi.ComponentResource):
             }
         )
 
+    def _settings(self, *, stop_after_load: bool) -> str:
+        limit = int(self._args.get("lob_maximum_kb", DEFAULT_LOB_MAXIMUM_KB))
+        return task_settings(lob_maximum_kb=limit, stop_after_load=stop_after_load)
+
     def _way_back(self) -> str:
         """Return the fail-back task's mappings."""
         tables, transformations = self._args["tables"], self._args.get("transformations", [])
@@ -191,7 +200,8 @@ class DmsPipeline(pulumi.ComponentResource):
         back_source = self._endpoint("failback-source", "source", args["target"], access)
         back_target = self._endpoint("failback-target", "target", args["source"], access)
         forward = self._task("forward", "full-load-and-cdc", instance, source, target, mappings, settings)
-        failback = self._task("failback", "cdc", instance, back_source, back_target, self._way_back(), settings)
+        on = self._settings(stop_after_load=False)
+        failback = self._task("failback", "cdc", instance, back_source, back_target, self._way_back(), on)
         self.forward_arn, self.forward_id = forward.replication_task_arn, forward.replication_task_id
         self.replication_config_arn = None
         self.replication_instance_arn = pulumi.Output.from_input(instance["arn"])

@@ -59,16 +59,6 @@ def table_mappings(rules: Sequence[TableRule], transformations: Sequence[Transfo
 
 
 FIXED_SETTINGS = {
-    "FullLoadSettings": {
-        # The schema is carried by pg_dump before: DMS knows tables and primary keys only.
-        "TargetTablePrepMode": "DO_NOTHING",
-        "CreatePkAfterFullLoad": False,
-        "StopTaskCachedChangesApplied": False,
-        "StopTaskCachedChangesNotApplied": False,
-        "MaxFullLoadSubTasks": 8,
-        "TransactionConsistencyTimeout": 600,
-        "CommitRate": 10000,
-    },
     "Logging": {
         "EnableLogging": True,
         "EnableLogContext": False,
@@ -157,11 +147,14 @@ FIXED_SETTINGS = {
 """Sections of a task's settings that are the same for every task."""
 
 
-def task_settings(*, lob_maximum_kb: int = DEFAULT_LOB_MAXIMUM_KB, batch_apply: bool = True) -> str:
+def task_settings(
+    *, lob_maximum_kb: int = DEFAULT_LOB_MAXIMUM_KB, batch_apply: bool = True, stop_after_load: bool = False
+) -> str:
     """Return the settings of a replication task.
 
     `lob_maximum_kb` is the largest large object carried; the endpoints fail the task on a larger one, so that nothing
-    is cut silently. `batch_apply` groups changes per table, which needs limited LOB mode.
+    is cut silently. `batch_apply` groups changes per table, which needs limited LOB mode. `stop_after_load` stops the
+    task when all rows are loaded, before it applies what has changed meanwhile: whoever resumes it can build indexes.
     """
     checks.whole("lob_maximum_kb", lob_maximum_kb, 1, 102400)
     settings = {
@@ -183,6 +176,16 @@ def task_settings(*, lob_maximum_kb: int = DEFAULT_LOB_MAXIMUM_KB, batch_apply: 
             "BatchApplyEnabled": batch_apply,
             # Where to go on after a crash stands in the target itself, written with the rows.
             "TaskRecoveryTableEnabled": True,
+        },
+        "FullLoadSettings": {
+            # The operator's command carries the schema: DMS knows tables and primary keys only.
+            "TargetTablePrepMode": "DO_NOTHING",
+            "CreatePkAfterFullLoad": False,
+            "StopTaskCachedChangesApplied": False,
+            "StopTaskCachedChangesNotApplied": stop_after_load,
+            "MaxFullLoadSubTasks": 8,
+            "TransactionConsistencyTimeout": 600,
+            "CommitRate": 10000,
         },
         **FIXED_SETTINGS,
     }

@@ -118,6 +118,7 @@ def pipeline(
             "engine_version": wanted.engine_version,
             "maintenance_window": maintenance_window,
             "lob_maximum_kb": wanted.lob_maximum_kb,
+            "stop_after_load": wanted.secondary_indexes == "afterLoad",
             "failback_slot": failback_slot(config) if config.switchover.fail_back else None,
             "create_account_roles": wanted.create_account_roles,
             "tags": config.all_tags,

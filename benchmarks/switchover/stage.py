@@ -24,12 +24,12 @@ from sandbox import lifecycle, stack
 from sandbox.dms.server import FAULTS_PATH
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
-from sandbox.rehearsal import carry, shop
+from sandbox.rehearsal import shop
 from sandbox.rehearsal.application import Application, Source
+from sandbox.rehearsal.carry import Carry
 from sandbox.rehearsal.ledger import Ledger
 from sandbox.rehearsal.operator import Operator
 from sandbox.rehearsal.writes import SHOP, create_own_table
-from sandbox.source import OPERATOR, REPLICATION
 
 SEED = 7
 WINDOW_SECONDS = 86_400
@@ -67,7 +67,6 @@ class Stage:
     instance: Instance
     operator: Operator
     source: Source
-    master: carry.Login
     folder: Path
     seeded: int
 
@@ -123,7 +122,7 @@ class Stage:
     def replicate(self) -> None:
         """Load the target and let changes follow."""
         self.operator.load_fully()
-        carry.analyze(self.instance, self.source.database, self.master)
+        self.operator.carry("before-switchover")
 
     def renew(self) -> None:
         """After a fail-back: empty the target and begin anew, from the rows there were in the beginning."""
@@ -179,13 +178,12 @@ def _stage(instance: Instance, options: Options, rows: int, mode: str, folder: P
         cursor.execute(_GRANTS)
     lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
     lifecycle.deploy(instance)
-    operator = Patient(instance.client, stack.outputs(instance), lambda: None)
+    outputs = stack.outputs(instance)
+    operator = Patient(instance.client, outputs, lambda: None, Carry(instance, outputs))
     source = Source(shop.DATABASE, made, shop.APPLICATION, passwords[shop.APPLICATION], mode)
-    stage = Stage(instance, operator, source, carry.Login("", ""), folder, seeded)
-    found = stage.secret(operator.outputs["master_secret_arn"])
-    stage.master = carry.Login(found["username"], found["password"])
+    stage = Stage(instance, operator, source, folder, seeded)
     operator.prepare()
-    carry.carry(instance, shop.DATABASE, stage.master, (OPERATOR, REPLICATION), passwords=True)
+    operator.carry_definitions()
     stage.replicate()
     return stage
 

@@ -181,6 +181,11 @@ def serverless(
             "replication.serverless is given, but switchover.failBack is true: DMS Serverless starts at no position of "
             "the log, so nothing can be carried back; write switchover.failBack false, or leave serverless out"
         )
+    if found.secondary_indexes == "afterLoad":
+        yield (
+            "replication.secondaryIndexes is afterLoad, but replication.serverless gives its capacity back when it is "
+            "stopped: write beforeLoad"
+        )
     for name in ("instance_class", "storage_gb", "engine_version"):
         if name in found.model_fields_set:
             yield (
@@ -208,6 +213,11 @@ def transformations(
         {"schema": table.schema_name, "table": table.table, "action": table.action} for table in found.tables
     ]
     rules = [transformation.rule for transformation in found.transformations]
+    if rules and found.secondary_indexes == "afterLoad":
+        yield (
+            f"{where}.secondaryIndexes is afterLoad, but {where}.transformations change names that indexes are carried "
+            "by: write beforeLoad"
+        )
     for number, rule in enumerate(rules):
         key = f"{where}.transformations.{number}"
         names = locator(rule)

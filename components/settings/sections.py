@@ -300,6 +300,7 @@ class Replication(ReplicationInstance):
     tables: tuple[Table, ...] = Field(
         (Table(schema="public"),), min_length=1, description='a list of rules, for example [{"schema": "public"}]'
     )
+    secondary_indexes: Literal["beforeLoad", "afterLoad"] = Field("beforeLoad", description="beforeLoad or afterLoad")
     transformations: tuple[Transformation, ...] = Field(
         (), description='a list of changes, for example [{"schema": "app", "rename": "app_v2"}]'
     )

@@ -78,6 +78,12 @@ class Database(Readers):
         connection.seconds = statement_seconds + GRACE_SECONDS
         return cls(connection, side.database, credentials["username"])
 
+    @property
+    def address(self) -> str | None:
+        """The address that the connection was given beside the name of the host, if it was given one."""
+        found: str | None = self._connection.info.dsn_parameters.get("hostaddr")
+        return found
+
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
@@ -423,15 +429,27 @@ class Database(Readers):
         return {(row[0], row[1]) for row in self.rows("SELECT schemaname, sequencename FROM pg_sequences")}
 
     def refresh_materialized_views(self) -> list[str]:
-        """Refresh the application's materialized views and return their names."""
+        """Refresh the application's materialized views, each after those it reads from, and return their names.
+
+        One that is filled and has a unique index stays readable meanwhile.
+        """
         found = self.rows(
-            f"""SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.relkind = 'm' AND {USER_SCHEMAS} AND {NOT_OF_AN_EXTENSION} ORDER BY 1, 2""",  # noqa: S608
+            f"""WITH RECURSIVE needs AS (SELECT DISTINCT r.ev_class AS view, d.refobjid AS source FROM pg_rewrite r
+            JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+            AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> r.ev_class),
+            depth AS (SELECT oid, 0 AS level FROM pg_class WHERE relkind IN ('m', 'v')
+            UNION SELECT needs.view, level + 1 FROM depth JOIN needs ON needs.source = depth.oid)
+            SELECT n.nspname, c.relname, c.relispopulated AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid
+            AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL)
+            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind = 'm' AND {USER_SCHEMAS} AND {NOT_OF_AN_EXTENSION}
+            ORDER BY (SELECT max(level) FROM depth WHERE depth.oid = c.oid), 1, 2""",  # noqa: S608
             {"foreign": list(FOREIGN_SCHEMAS)},
         )
-        for schema, view in found:
-            self.rows(f"REFRESH MATERIALIZED VIEW {sql.name(schema, view)}")
-        return [f"{schema}.{view}" for schema, view in found]
+        for schema, view, keyed in found:
+            how = "CONCURRENTLY " if keyed else ""
+            self.rows(f"REFRESH MATERIALIZED VIEW {how}{sql.name(schema, view)}")
+        return [f"{schema}.{view}" for schema, view, _ in found]
 
     # Roles
 

@@ -19,10 +19,10 @@ from sandbox.faults.fault import End
 from sandbox.faults.interception import Interception
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options, Tell
-from sandbox.rehearsal import carry, probe, shop
+from sandbox.rehearsal import probe, shop
 from sandbox.rehearsal.application import Source
+from sandbox.rehearsal.carry import Carry
 from sandbox.rehearsal.operator import Operator
-from sandbox.source import OPERATOR, REPLICATION
 
 SHORT = {"drainSeconds": 3, "maximumLagSeconds": 8, "bakeSeconds": 3600}
 """A difference gets 3 s to go away; the way back outlasts the list of faults."""
@@ -54,12 +54,10 @@ def staged(name: str, rows: int, seed: int, folder: Path, tell: Tell) -> Iterato
             probe.create_table(connection, shop.APPLICATION)
         lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
         lifecycle.deploy(instance)
-        operator = Operator(instance.client, stack.outputs(instance), lambda: None)
+        outputs = stack.outputs(instance)
+        operator = Operator(instance.client, outputs, lambda: None, Carry(instance, outputs))
         operator.prepare()
-        secret = instance.client("secretsmanager").get_secret_value(SecretId=operator.outputs["master_secret_arn"])
-        login = json.loads(secret["SecretString"])
-        master = carry.Login(login["username"], login["password"])
-        carry.carry(instance, shop.DATABASE, master, (OPERATOR, REPLICATION), passwords=True)
+        operator.carry_definitions()
         operator.load_fully()
         source = Source(shop.DATABASE, count, shop.APPLICATION, passwords[shop.APPLICATION], "shop")
         yield Stage(instance, operator, source)

@@ -10,13 +10,12 @@ from typing import Any
 from sandbox import lifecycle, stack
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
-from sandbox.rehearsal import carry, fill
+from sandbox.rehearsal import fill
 from sandbox.rehearsal.application import Source
-from sandbox.rehearsal.carry import Login
+from sandbox.rehearsal.carry import Carry, Login
 from sandbox.rehearsal.console import Console
 from sandbox.rehearsal.operator import Operator
 from sandbox.rehearsal.request import Request
-from sandbox.source import OPERATOR, REPLICATION
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,10 @@ class Given:
 
 @dataclass(frozen=True)
 class Ready:
-    """What there is then. `master` is the target's administrator, `resources` counts what was deployed by type."""
+    """What there is then. `resources` counts what was deployed by type."""
 
     source: Source
     operator: Operator
-    master: Login
     resources: Mapping[str, int]
 
 
@@ -46,38 +44,37 @@ def source_first(given: Given) -> Ready:
     with given.phase("fill the source"):
         source = fill.own_database(instance.source, given.request, tell)
     operator, resources = _deploy(given, source.database, source.role)
-    master = _login(instance, operator.outputs["master_secret_arn"])
     with given.phase("prepare both sides"):
         operator.prepare()
-        carry.carry(instance, source.database, master, (OPERATOR, REPLICATION), passwords=True)
-    return Ready(source, operator, master, resources)
+        operator.carry_definitions()
+    return Ready(source, operator, resources)
 
 
 def stack_first(given: Given) -> Ready:
     """Deploy a stack that makes its source, and fill that: the prepare function makes the application's role there."""
     instance = given.instance
-    operator, resources = _deploy(given)
+    operator, resources = _deploy(given, passwords=False)
     outputs = operator.outputs
-    old_master, replication, application, new_master = (
-        _login(instance, outputs[f"{user}_secret_arn"])
-        for user in ("source_master", "source_replication", "source_application", "target_master")
+    master, application = (
+        _login(instance, outputs[f"{user}_secret_arn"]) for user in ("source_master", "source_application")
     )
     with given.phase("prepare both sides"):
         operator.prepare()
     with given.phase("fill the source"):
         database, tell = outputs["source_database_name"], given.console.tell
-        source = fill.made_database(instance.source, given.request, database, old_master, application, tell)
+        source = fill.made_database(instance.source, given.request, database, master, application, tell)
     with given.phase("carry the schema over"):
-        ours = (old_master.username, replication.username)
-        carry.carry(instance, database, new_master, ours, passwords=False)
-    return Ready(source, operator, new_master, resources)
+        operator.carry_definitions()
+    return Ready(source, operator, resources)
 
 
 BEGINNINGS: Mapping[str, Callable[[Given], Ready]] = {"application": stack_first, "migration": source_first}
 """Compositions that can be rehearsed, and how."""
 
 
-def _deploy(given: Given, database: str = "", role: str = "") -> tuple[Operator, Mapping[str, int]]:
+def _deploy(
+    given: Given, database: str = "", role: str = "", *, passwords: bool = True
+) -> tuple[Operator, Mapping[str, int]]:
     """Deploy the stack and return who works with it, in the region where its state machine is."""
     instance = given.instance
     with given.phase("deploy"):
@@ -86,7 +83,8 @@ def _deploy(given: Given, database: str = "", role: str = "") -> tuple[Operator,
         outputs, resources = stack.outputs(instance), stack.resources(instance)
         given.console.tell(f"{sum(resources.values())} resources")
     client = partial(instance.client, region=_region(outputs["state_machine_arn"]))
-    return Operator(client, outputs, given.console.beat), resources
+    carry = Carry(instance, outputs, passwords)
+    return Operator(client, outputs, given.console.beat, carry), resources
 
 
 def _login(instance: Instance, secret_arn: str) -> Login:

@@ -8,22 +8,27 @@ from typing import Any
 
 from sandbox.errors import SandboxError
 from sandbox.rehearsal import replication
-from sandbox.rehearsal.replication import Replication
+from sandbox.rehearsal.replication import Progress, Replication
 
 POLL_SECONDS = 0.1
 WAIT_SECONDS = 300.0
 
 Client = Callable[[str], Any]
+Carry = Callable[..., Any]
 Beat = Callable[[], None]
 
 
 @dataclass(frozen=True)
 class Operator:
-    """Somebody with the stack's `outputs` and clients. `beat` is called while waiting; what it raises ends the wait."""
+    """Somebody with the stack's `outputs`, clients and the operator's command.
+
+    `beat` is called while waiting; what it raises ends the wait. `carry` runs a step of the carry.
+    """
 
     client: Client
     outputs: Mapping[str, Any]
     beat: Beat
+    carry: Carry
 
     def prepare(self) -> None:
         """Call the prepare function."""
@@ -34,18 +39,32 @@ class Operator:
         """What replicates forward."""
         return replication.of(self.outputs, self.client)
 
+    def carry_definitions(self) -> None:
+        """Carry what has to be there before rows are loaded: everything, unless the replication stops for the rest."""
+        self.carry("before-load", *([] if self.replication.stops_after_load() else ["--all"]))
+
     def load_fully(self) -> None:
-        """Start the replication and wait until its full load is done and changes flow."""
+        """Start the replication and wait until its full load is done and changes flow.
+
+        Where it stops after its load, the rest of the definitions is carried and it goes on.
+        """
         moving = self.replication
         moving.start()
+        if moving.stops_after_load():
+            self.wait(lambda: self._progress().waits_for_indexes, "the stop after the full load")
+            self.carry("after-load")
+            moving.resume()
+        self.wait(self._loaded, "the full load")
 
-        def loaded() -> bool:
-            found = moving.progress()
-            if found.status == "failed":
-                raise SandboxError(f"the replication failed: {found.failure or 'no reason given'}")
-            return found.status == "running" and found.full_load_percent >= 100
+    def _loaded(self) -> bool:
+        found = self._progress()
+        return found.status == "running" and found.full_load_percent >= 100
 
-        self.wait(loaded, "the full load")
+    def _progress(self) -> Progress:
+        found = self.replication.progress()
+        if found.status == "failed":
+            raise SandboxError(f"the replication failed: {found.failure or 'no reason given'}")
+        return found
 
     def switch_over(self, execution: str) -> dict[str, Any]:
         """Start the state machine under this name and wait until it has settled or ended.

@@ -1,10 +1,13 @@
 """What replicates forward, by a stack's outputs: a task on an instance, or a serverless replication."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-START = "start-replication"
+START, RESUME = "start-replication", "resume-processing"
+AFTER_LOAD = "STOPPED_AFTER_FULL_LOAD"
+"""Why a task has stopped that is set to stop before it applies what has changed during its load."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,7 @@ class Progress:
     status: str
     full_load_percent: int
     failure: str
+    waits_for_indexes: bool = False
 
 
 class Replication(Protocol):
@@ -21,6 +25,12 @@ class Replication(Protocol):
 
     def start(self) -> None:
         """Start it for the first time."""
+
+    def resume(self) -> None:
+        """Let it go on after a stop."""
+
+    def stops_after_load(self) -> bool:
+        """Say whether it stops once all rows are loaded."""
 
     def progress(self) -> Progress:
         """Return how far it is."""
@@ -41,12 +51,27 @@ class Task:
         """Start it for the first time."""
         self.dms.start_replication_task(ReplicationTaskArn=self.arn, StartReplicationTaskType=START)
 
+    def resume(self) -> None:
+        """Let it go on after a stop."""
+        self.dms.start_replication_task(ReplicationTaskArn=self.arn, StartReplicationTaskType=RESUME)
+
+    def stops_after_load(self) -> bool:
+        """Say whether it stops once all rows are loaded."""
+        settings = json.loads(self._shown()["ReplicationTaskSettings"])
+        return bool(settings["FullLoadSettings"]["StopTaskCachedChangesNotApplied"])
+
     def progress(self) -> Progress:
         """Return how far it is."""
+        found = self._shown()
+        percent = found.get("ReplicationTaskStats", {}).get("FullLoadProgressPercent", 0)
+        waits = found["Status"] == "stopped" and AFTER_LOAD in found.get("StopReason", "")
+        return Progress(found["Status"], percent, found.get("LastFailureMessage", ""), waits)
+
+    def _shown(self) -> dict[str, Any]:
         by_arn = [{"Name": "replication-task-arn", "Values": [self.arn]}]
         [found] = self.dms.describe_replication_tasks(Filters=by_arn)["ReplicationTasks"]
-        percent = found.get("ReplicationTaskStats", {}).get("FullLoadProgressPercent", 0)
-        return Progress(found["Status"], percent, found.get("LastFailureMessage", ""))
+        shown: dict[str, Any] = found
+        return shown
 
     def dimensions(self) -> dict[str, str]:
         """Return the dimensions of its metrics."""
@@ -68,6 +93,14 @@ class Serverless:
     def start(self) -> None:
         """Start it for the first time."""
         self.dms.start_replication(ReplicationConfigArn=self.arn, StartReplicationType=START)
+
+    def resume(self) -> None:
+        """Let it go on after a stop."""
+        self.dms.start_replication(ReplicationConfigArn=self.arn, StartReplicationType=RESUME)
+
+    def stops_after_load(self) -> bool:
+        """Say whether it stops once all rows are loaded: the settings let no serverless one do so."""
+        return False
 
     def progress(self) -> Progress:
         """Return how far it is."""

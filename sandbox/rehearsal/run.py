@@ -16,7 +16,7 @@ from sandbox.errors import SandboxError
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.paths import claimed
-from sandbox.rehearsal import carry, dump, outcome
+from sandbox.rehearsal import dump, outcome
 from sandbox.rehearsal.application import Application, Source
 from sandbox.rehearsal.beginning import BEGINNINGS, Given, Ready
 from sandbox.rehearsal.console import Console
@@ -201,7 +201,7 @@ class Rehearsal:
         guarded = replace(ready.operator, beat=beat)
         with self._phase("full load"):
             guarded.load_fully()
-            carry.analyze(instance, ready.source.database, ready.master)
+            guarded.carry("before-switchover")
         with self._phase("changes under load"):
             guarded.pause(seconds * SHARES["before"])
         attempts = [self._attempt("switchover", partial(guarded.switch_over, f"{instance.name}-1"))]

@@ -18,9 +18,9 @@ from sandbox import lifecycle, stack
 from sandbox.databases import ServerInfo
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
-from sandbox.rehearsal import carry, shop
+from sandbox.rehearsal import shop
+from sandbox.rehearsal.carry import Carry
 from sandbox.rehearsal.operator import Operator
-from sandbox.source import OPERATOR, REPLICATION
 
 TTL = 3
 FIRST = "migration-dev-1"
@@ -142,12 +142,10 @@ def migration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
         shop.create(instance.source, 3_000, 7, passwords)
         lifecycle.declare(instance, options, "shop", shop.APPLICATION)
         lifecycle.deploy(instance)
-        operator = Operator(instance.client, stack.outputs(instance), lambda: None)
+        outputs = stack.outputs(instance)
+        operator = Operator(instance.client, outputs, lambda: None, Carry(instance, outputs))
         operator.prepare()
-        secret = instance.client("secretsmanager").get_secret_value(SecretId=operator.outputs["master_secret_arn"])
-        login = json.loads(secret["SecretString"])
-        master = carry.Login(login["username"], login["password"])
-        carry.carry(instance, "shop", master, (OPERATOR, REPLICATION), passwords=True)
+        operator.carry_definitions()
         sqs = instance.client("sqs")
         queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
         arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

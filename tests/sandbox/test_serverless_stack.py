@@ -16,9 +16,9 @@ from sandbox.databases import ServerInfo
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.paths import REPOSITORY
-from sandbox.rehearsal import carry, shop
+from sandbox.rehearsal import shop
+from sandbox.rehearsal.carry import Carry
 from sandbox.rehearsal.operator import Operator
-from sandbox.source import OPERATOR, REPLICATION
 from tests.support.cloud import left_over
 
 PREFIX = "database-migration:"
@@ -40,7 +40,8 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         shop.create(instance.source, 2_000, 7, shop.new_passwords())
         lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
         lifecycle.deploy(instance)
-        yield Operator(instance.client, stack.outputs(instance), lambda: None)
+        outputs = stack.outputs(instance)
+        yield Operator(instance.client, outputs, lambda: None, Carry(instance, outputs))
     finally:
         instances.stop(options.name)
 
@@ -82,10 +83,7 @@ def test_prepare_says_that_dms_tests_nothing_yet(operator: Operator, instance: I
     said = operator.invoke(operator.outputs["prepare_function_name"], {})
     assert said["outcome"] == "prepared"
     assert said["connections"].startswith("not tested")
-    secret = instance.client("secretsmanager").get_secret_value(SecretId=operator.outputs["master_secret_arn"])
-    login = json.loads(secret["SecretString"])
-    master = carry.Login(login["username"], login["password"])
-    carry.carry(instance, shop.DATABASE, master, (OPERATOR, REPLICATION), passwords=True)
+    operator.carry_definitions()
 
 
 def test_the_gate_refuses_before_it_runs(operator: Operator) -> None:

@@ -22,9 +22,9 @@ from sandbox.databases import ServerInfo
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
-from sandbox.rehearsal import carry, shop
+from sandbox.rehearsal import shop
+from sandbox.rehearsal.carry import Carry
 from sandbox.rehearsal.operator import Operator
-from sandbox.source import OPERATOR, REPLICATION
 from tests.support.pulumi_mocks import REPOSITORY
 
 TTL = 3
@@ -161,12 +161,10 @@ def migration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
         shop.create(instance.source, 3_000, 7, passwords)
         lifecycle.declare(instance, options, "shop", shop.APPLICATION)
         lifecycle.deploy(instance)
-        operator = Operator(instance.client, stack.outputs(instance), lambda: None)
+        outputs = stack.outputs(instance)
+        operator = Operator(instance.client, outputs, lambda: None, Carry(instance, outputs))
         operator.prepare()
-        secret = instance.client("secretsmanager").get_secret_value(SecretId=operator.outputs["master_secret_arn"])
-        login = json.loads(secret["SecretString"])
-        master = carry.Login(login["username"], login["password"])
-        carry.carry(instance, "shop", master, (OPERATOR, REPLICATION), passwords=True)
+        operator.carry_definitions()
         yield Migration(instance, operator, passwords[shop.APPLICATION])
     finally:
         instances.stop(options.name)

@@ -177,7 +177,16 @@ def test_settings_stop_rather_than_lose_a_row() -> None:
     assert {settings["ErrorBehavior"][key] for key in ("DataErrorPolicy", "TableErrorPolicy")} == {"SUSPEND_TABLE"}
 
 
+def test_a_task_stops_after_its_load_where_indexes_are_to_come_then() -> None:
+    assert json.loads(task_settings())["FullLoadSettings"]["StopTaskCachedChangesNotApplied"] is False
+    stopping = json.loads(task_settings(stop_after_load=True))["FullLoadSettings"]
+    assert stopping["StopTaskCachedChangesNotApplied"] is True
+    assert stopping["StopTaskCachedChangesApplied"] is False
+
+
 def test_bad_arguments() -> None:
+    with pytest.raises(ArgumentError, match="stop_after_load is true: leave it out, DMS Serverless does not stop"):
+        pipeline(serverless={"minimum_capacity_units": 1, "maximum_capacity_units": 8}, stop_after_load=True)
     with pytest.raises(ArgumentError, match="lob_maximum_kb is 0: write a number from 1 to 102400"):
         task_settings(lob_maximum_kb=0)
     with pytest.raises(ArgumentError, match="engine_name is 'oracle': write one of aurora-postgresql, postgres"):

@@ -172,6 +172,19 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
             "replication.serverless is given, but switchover.failBack is true: DMS Serverless starts at no position",
         ),
         (
+            {**SERVERLESS, "replication": {"serverless": {"maximumCapacityUnits": 8}, "secondaryIndexes": "afterLoad"}},
+            "replication.secondaryIndexes is afterLoad, but replication.serverless gives its capacity back",
+        ),
+        (
+            {
+                "replication": {
+                    "secondaryIndexes": "afterLoad",
+                    "transformations": [{"schema": "public", "rename": "app"}],
+                }
+            },
+            "replication.secondaryIndexes is afterLoad, but replication.transformations change names",
+        ),
+        (
             {**SERVERLESS, "network": {}},
             "replication.serverless is given, but network.interfaceEndpoints lacks secretsmanager, which DMS Serverles",
         ),

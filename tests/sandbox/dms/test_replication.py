@@ -140,11 +140,18 @@ def test_a_reload_empties_the_tables_and_loads_them_again(ready: Migration) -> N
     ready.same("customer")
 
 
-def test_a_task_can_stop_after_its_load(ready: Migration) -> None:
-    task = ready.task(settings={"FullLoadSettings": {"StopTaskCachedChangesApplied": True}})
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("StopTaskCachedChangesApplied", "STOPPED_AFTER_CACHED_EVENTS"),
+        ("StopTaskCachedChangesNotApplied", "STOPPED_AFTER_FULL_LOAD"),
+    ],
+)
+def test_a_task_can_stop_after_its_load(ready: Migration, setting: str, reason: str) -> None:
+    task = ready.task(settings={"FullLoadSettings": {setting: True}})
     ready.start(task)
     shown = ready.await_status(task, "stopped")
-    assert shown["StopReason"] == "Stop Reason STOPPED_AFTER_CACHED_EVENTS"
+    assert shown["StopReason"] == f"Stop Reason {reason}"
     ready.on_source("INSERT INTO customer VALUES (1000, 'later')")
     ready.start(task, "resume-processing")
     ready.same("customer")

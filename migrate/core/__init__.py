@@ -1,0 +1,1 @@
+"""What the operator's command decides, apart from databases and programs."""
