@@ -36,7 +36,7 @@ def declare(config: Migration) -> dict[str, Any]:
         monitoring,
         source=blue,
         target=green,
-        application_roles=config.source.application_roles,
+        application_roles=_application_roles(config),
     )
     moving.tell_sizes(config)
     return {
@@ -79,6 +79,15 @@ def _source(config: Migration) -> moving.Database:
         operator_secret_arn=source.operator_secret_arn,
         replication_secret_arn=source.replication_secret_arn,
     )
+
+
+def _application_roles(config: Migration) -> tuple[str, ...]:
+    """Return whom a fence shuts out, nobody where it shuts out all: on the way back that is who writes to the target.
+
+    The users who take turns for a role are known by its name.
+    """
+    listed = config.source.application_roles
+    return tuple(dict.fromkeys((*listed, config.target.application_username))) if listed else ()
 
 
 def _dns(config: Migration, network: MigrationNetwork, target: TargetDatabase) -> BlueGreenDns:
