@@ -44,7 +44,9 @@ class Accounts:
     def change_own(self, credentials: Mapping[str, Any], password: str) -> None:
         """Have a user give itself another password. Raises LoginFailed."""
         with self._opened(credentials) as cursor:
-            cursor.execute("ALTER USER CURRENT_USER() IDENTIFIED BY %s", (password,))
+            # MariaDB's ALTER USER wants the right to make users, be it for oneself; its SET PASSWORD wants a hash.
+            how = "PASSWORD(%s)" if _is_mariadb(cursor) else "%s"
+            cursor.execute(f"SET PASSWORD = {how}", (password,))
 
     def take_turns(self, name: str, leaving: str, coming: Mapping[str, Any]) -> None:
         """Make ready who comes: an account of its own, locked until it has every right. The password is last.
