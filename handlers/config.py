@@ -146,7 +146,8 @@ class Rotation:
     """What the function that rotates one secret knows of it and of its database.
 
     `username` is whose secret it is, `users` alternating or single, `administrator_secret_arn` of who may change other
-    users, empty where none is needed. `tracking_table` is empty where nothing is moved.
+    users, empty where none is needed. `tracking_table` is empty where nothing is moved. DMS's user has besides what
+    connects as it: `replication_arns`, and the endpoints and the instance to test them from, empty where there is none.
     """
 
     secret_arn: str
@@ -160,6 +161,9 @@ class Rotation:
     ssl_mode: str
     migration_id: str
     tracking_table: str
+    instance_arn: str
+    endpoint_arns: tuple[str, ...]
+    replication_arns: tuple[str, ...]
 
 
 def parse(text: str) -> Config:

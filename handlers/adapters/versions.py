@@ -44,6 +44,11 @@ class Versions:
             raise Refused(f"the {label} version of the secret is no JSON object: set it back to what the stack wrote")
         return fields
 
+    def made(self, version: str) -> float:
+        """Return when a version's value was made, in seconds since the epoch."""
+        found = self._client.get_secret_value(SecretId=self._arn, VersionId=version)
+        return float(found["CreatedDate"].timestamp())
+
     def propose(self, token: str, fields: dict[str, Any]) -> None:
         """Store what the pending version `token` holds."""
         text = json.dumps(fields, sort_keys=True)

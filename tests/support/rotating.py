@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -12,6 +13,8 @@ from handlers.core.rotation import CURRENT, PENDING, PREVIOUS, Call
 from handlers.rotation import Rotation
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:shop/application-AbCdEf"
+MADE = datetime(2026, 1, 2, tzinfo=UTC)
+"""When every version is made."""
 
 
 class FakeSecret:
@@ -48,11 +51,15 @@ class FakeSecret:
         shown = {version: sorted(labels) for version, labels in self.labels.items() if labels}
         return {"ARN": ARN, "RotationEnabled": self.enabled, "VersionIdsToStages": shown}
 
-    def get_secret_value(self, SecretId: str, VersionStage: str, VersionId: str | None = None) -> dict[str, Any]:
+    def get_secret_value(
+        self, SecretId: str, VersionStage: str | None = None, VersionId: str | None = None
+    ) -> dict[str, Any]:
         self._mine(SecretId)
         for version, labels in list(self.labels.items()):
-            if VersionStage in labels and VersionId in (None, version) and self.values[version] is not None:
-                return {"ARN": ARN, "VersionId": version, "SecretString": self.values[version]}
+            wanted = (VersionStage is None or VersionStage in labels) and VersionId in (None, version)
+            if wanted and self.values[version] is not None:
+                text = self.values[version]
+                return {"ARN": ARN, "VersionId": version, "SecretString": text, "CreatedDate": MADE}
         raise _error("ResourceNotFoundException", "GetSecretValue")
 
     def put_secret_value(

@@ -13,7 +13,7 @@ from handlers.core.rotation import CURRENT, PENDING, Call, LoginFailed, Subject,
 from handlers.core.users import Strategy, families, family, following
 from handlers.rotation import PASSWORD_LENGTH, SPECIALS, Rotation, new_password
 from tests.support.fakes import Killed, Watcher
-from tests.support.rotating import ARN, FakeSecret, rotate
+from tests.support.rotating import ARN, MADE, FakeSecret, rotate
 
 PLACE = {"engine": "postgres", "host": "db.example.com", "port": 5432, "dbname": "shop"}
 FIRST = {**PLACE, "username": "app", "password": "first"}
@@ -164,7 +164,7 @@ def test_a_token_that_was_overtaken_comes_too_late(secret: FakeSecret, accounts:
 
 def test_steps_out_of_order_change_nothing(secret: FakeSecret, accounts: FakeAccounts) -> None:
     token = secret.begin()
-    for call in (Call.SET, Call.TEST, Call.FINISH):
+    for call in (Call.SET, Call.FINISH):
         with pytest.raises(Refused, match="holds nothing yet"):
             rotation(secret, accounts).act(call, token)
     assert secret.fields() == FIRST, "an empty version is never made current"
@@ -175,6 +175,15 @@ def test_a_secret_without_a_value_is_refused(accounts: FakeAccounts) -> None:
     with pytest.raises(Refused, match="no value yet"):
         rotation(secret, accounts).act(Call.CREATE, secret.begin())
     assert secret.fields(PENDING) is None
+
+
+def test_the_trial_of_a_schedule_tests_nothing_and_is_no_error(secret: FakeSecret) -> None:
+    accounts = FakeAccounts()
+    accounts.passwords = {}
+    token = secret.begin()
+    for held in (None, json.dumps(FIRST)):
+        secret.values[token] = held
+        assert rotation(secret, accounts).act(Call.TEST, token) == {"outcome": "nothing to test"}
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -276,7 +285,8 @@ def test_rotation_waits_for_the_end_of_an_attempt(record: Record, free: bool) ->
 def test_what_has_to_be_seen_to_is_done_again_with_every_finish(secret: FakeSecret, accounts: FakeAccounts) -> None:
     seen: list[int] = []
 
-    def see_to_it() -> dict[str, Any]:
+    def see_to_it(since: float) -> dict[str, Any]:
+        assert since == MADE.timestamp()
         seen.append(1)
         if len(seen) == 1:
             raise TimeoutError("DMS does not answer")
