@@ -149,7 +149,7 @@ class SecretRotation(pulumi.ComponentResource):
             f"{self._name}-{purpose}",
             self._around,
             module="rotate",
-            description=f"Changes the password of the database's {purpose} user",
+            description=f"Rotates the secret of the database's {purpose} user",
             seconds=SECONDS,
             code=function_archives.code_archive(args.get("certificate_bundle")),
             layers=[layer.arn],

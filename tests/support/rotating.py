@@ -59,7 +59,8 @@ class FakeSecret:
             wanted = (VersionStage is None or VersionStage in labels) and VersionId in (None, version)
             if wanted and self.values[version] is not None:
                 text = self.values[version]
-                return {"ARN": ARN, "VersionId": version, "SecretString": text, "CreatedDate": MADE}
+                shown = {"VersionStages": sorted(labels), "CreatedDate": MADE}
+                return {"ARN": ARN, "VersionId": version, "SecretString": text, **shown}
         raise _error("ResourceNotFoundException", "GetSecretValue")
 
     def put_secret_value(

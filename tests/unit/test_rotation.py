@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from handlers.adapters.cloud import Secrets
 from handlers.adapters.versions import Versions
 from handlers.core.record import Phase, Record, Refused, Step
 from handlers.core.rotation import CURRENT, PENDING, Call, LoginFailed, Subject, paused
 from handlers.core.users import Strategy, families, family, following
+from handlers.functions import rotate as rotate_function
 from handlers.rotation import PASSWORD_LENGTH, SPECIALS, Rotation, new_password
 from tests.support.fakes import Killed, Watcher
 from tests.support.rotating import ARN, MADE, FakeSecret, rotate
@@ -296,6 +298,35 @@ def test_what_has_to_be_seen_to_is_done_again_with_every_finish(secret: FakeSecr
     with pytest.raises(TimeoutError):
         rotate(made, secret, token)
     assert made.act(Call.FINISH, token) == {"outcome": "rotated", "connections": "tested by DMS"}
+
+
+def test_only_a_value_that_is_not_current_is_half_a_rotation(secret: FakeSecret, accounts: FakeAccounts) -> None:
+    secrets, made = Secrets(lambda region: secret if region == "us-east-1" else None), rotation(secret, accounts)
+    seen = []
+    for act in (
+        lambda: None,
+        lambda: secret.begin("token"),
+        lambda: made.act(Call.CREATE, "token"),
+        lambda: made.act(Call.SET, "token"),
+        lambda: secret.update_secret_version_stage(ARN, CURRENT, "token", "first"),
+        lambda: made.act(Call.FINISH, "token"),
+    ):
+        act()
+        seen.append(secrets.half_rotated(ARN))
+    assert seen == [False, False, True, True, False, False]
+
+
+def test_a_function_rotates_no_secret_but_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {
+        **{"secret_arn": ARN, "username": "app", "users": "alternating", "administrator_secret_arn": "arn:master"},
+        **{"engine": "postgres", "host": "db.example.com", "port": 5432, "database": "shop", "ssl_mode": "require"},
+        **{"migration_id": "unit", "tracking_table": "tracking"},
+        **{"instance_arn": "", "endpoint_arns": [], "replication_arns": []},
+    }
+    monkeypatch.setenv("ROTATION", json.dumps(known))
+    event = {"SecretId": f"{ARN}-other", "ClientRequestToken": "token", "Step": "createSecret"}
+    with pytest.raises(Refused, match="this function rotates .*, not .*-other"):
+        rotate_function.handler(event, None)
 
 
 def test_a_password_has_every_kind_of_character() -> None:
