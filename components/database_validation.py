@@ -113,7 +113,7 @@ class DatabaseValidation(pulumi.ComponentResource):
             description="Checks the database: reachable, version, character set, replication status",
             seconds=TIMEOUT_SECONDS,
             memory_mb=MEMORY_MB,
-            code=function_archives.code_archive(*filter(None, [args.get("certificate_bundle")])),
+            code=function_archives.code_archive(args.get("certificate_bundle")),
             layers=[vpc_function.driver_layer(f"{name}-driver", around, kind).arn],
             rights=[
                 allow("secretsmanager:GetSecretValue", on=args["secret_arn"]),

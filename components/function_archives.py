@@ -30,7 +30,7 @@ def code_files() -> dict[str, Path]:
     return {f"handlers/{path.relative_to(HANDLERS).as_posix()}": path for path in sorted(HANDLERS.rglob("*.py"))}
 
 
-def code_archive(*authorities: str) -> pulumi.Archive:
+def code_archive(*authorities: str | None) -> pulumi.Archive:
     """Return the functions' code, with the certificates of the files `authorities` beside it, where there are any.
 
     Only source files: what Python leaves beside them would change the archive's hash. Raises ArchiveError where there
@@ -39,8 +39,9 @@ def code_archive(*authorities: str) -> pulumi.Archive:
     files: dict[str, pulumi.Asset | pulumi.Archive] = {
         where: pulumi.FileAsset(str(path)) for where, path in code_files().items()
     }
-    if authorities:
-        files[AUTHORITY] = pulumi.StringAsset("\n".join(authority(path) for path in dict.fromkeys(authorities)))
+    given = [path for path in dict.fromkeys(authorities) if path is not None]
+    if given:
+        files[AUTHORITY] = pulumi.StringAsset("\n".join(map(authority, given)))
     return pulumi.AssetArchive(files)
 
 

@@ -36,6 +36,7 @@ MIGRATION = {
     "config_parameter_name": "Parameter the functions read",
     "state_parameter_name": "Parameter that shows where the migration stands",
     "prepare_function_name": "Function that makes both databases ready, called once before the replication starts",
+    "rotation_function_names": "Functions that change the passwords of the target's users, by what those are for",
 }
 
 FLEET = {
@@ -81,6 +82,7 @@ DATABASE = {
     "validation_rule_name": "Rule that calls it after events of the database",
     "topic_arn": "Topic of alarms and failed checks",
     "alarm_names": "Alarms on the database",
+    "rotation_function_names": "Functions that change passwords: the administrator's, where RDS does not manage it",
 }
 
 _ENVIRONMENT = {

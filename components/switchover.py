@@ -76,6 +76,8 @@ class Switchover(pulumi.ComponentResource):
     """ARN of the state machine: one execution is one attempt."""
     tracking_table_name: pulumi.Output[str]
     """Name of the table that holds state, lock and history."""
+    tracking_table_arn: pulumi.Output[str]
+    """ARN of the same."""
     config_parameter_name: pulumi.Output[str]
     """Name of the parameter the functions read."""
     state_parameter_name: pulumi.Output[str]
@@ -124,6 +126,7 @@ class Switchover(pulumi.ComponentResource):
 
         self.state_machine_arn = machine.arn
         self.tracking_table_name = table.name
+        self.tracking_table_arn = table.arn
         self.config_parameter_name = parameter.name
         self.state_parameter_name = state.name
         self.function_names = pulumi.Output.all(**{purpose: f.name for purpose, f in functions.items()})
@@ -131,6 +134,7 @@ class Switchover(pulumi.ComponentResource):
             {
                 "state_machine_arn": self.state_machine_arn,
                 "tracking_table_name": self.tracking_table_name,
+                "tracking_table_arn": self.tracking_table_arn,
                 "config_parameter_name": self.config_parameter_name,
                 "state_parameter_name": self.state_parameter_name,
                 "function_names": self.function_names,

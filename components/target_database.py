@@ -21,6 +21,8 @@ DEFAULT_SECRET_RECOVERY_DAYS = 7
 DEFAULT_MASTER_ROTATION_DAYS = 30
 BACKUP_SCHEDULE = "cron(0 5 * * ? *)"
 BACKUP_POLICY = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
+FIRST_LABEL = "DEPLOYED"
+"""Label of the version that a deployment made, which it keeps when it is neither current nor previous."""
 PASSWORD_LENGTH = 32
 PASSWORD_SPECIALS = "!#$%&*()-_=+[]{}<>:?"  # noqa: S105 - the characters RDS, DMS and connection strings all take
 
@@ -78,7 +80,7 @@ class TargetDatabaseArgs(TypedDict):
     master_rotation_days: NotRequired[int]
     """Days after which RDS changes the administrator's password, 1 to 1000. Default 30.
 
-    Not for an instance with read replicas: RDS does not manage its password.
+    It does not for an instance with read replicas: its secret is made here, and rotated by who uses this component.
     """
     backup_retention_days: NotRequired[int]
     """Days of point-in-time recovery and of daily backups, 1 to 35. Default 7."""
@@ -98,6 +100,8 @@ class TargetDatabaseArgs(TypedDict):
     """Days a deleted secret can be restored, 0 or 7 to 30. With 0 its name is free at once. Default 7."""
     secret_replicas: NotRequired[list[SecretReplicaArgs]]
     """Regions to keep copies of the users' secrets in, under the same name. Default none."""
+    users_rotate: NotRequired[bool]
+    """The users' secrets rotate: what a deployment gave them first, no later one gives them again. Default false."""
     tags: NotRequired[dict[str, str]]
     """Tags for every resource."""
 
@@ -129,6 +133,10 @@ class TargetDatabase(pulumi.ComponentResource):
     """Name of the database."""
     master_secret_arn: pulumi.Output[str]
     """Secret of the administrator, managed and rotated by RDS unless the instance has read replicas."""
+    master_is_managed: bool
+    """Whether RDS makes, keeps and rotates the administrator's password. Not registered."""
+    master_username: str
+    """Name of the administrator. Not registered."""
     application_password: pulumi.Output[str]
     """Password of the application's role, a secret: for another database the application moves to. Not registered."""
     application_secret_arn: pulumi.Output[str]
@@ -171,6 +179,8 @@ class TargetDatabase(pulumi.ComponentResource):
         self.port = server.port
         self.database_name = server.database_name
         self.master_secret_arn = master
+        self.master_is_managed = password is None
+        self.master_username = args.get("master_username", DEFAULT_MASTER_USERNAME)
         self.application_secret_arn = application
         self.replication_secret_arn = replication
         self.backup_vault_name = vault
@@ -234,7 +244,7 @@ class TargetDatabase(pulumi.ComponentResource):
         """Return the administrator's secret: RDS's own, whose password RDS changes by itself, or one made here."""
         if password is not None:
             username = self._args.get("master_username", DEFAULT_MASTER_USERNAME)
-            return self._secret("master", username, password, engine, endpoint)
+            return self._secret("master", username, password, engine, endpoint, rotates=True)
         days = int(self._args.get("master_rotation_days", DEFAULT_MASTER_ROTATION_DAYS))
         aws.secretsmanager.SecretRotation(
             f"{self._name}-master-rotation",
@@ -270,7 +280,8 @@ class TargetDatabase(pulumi.ComponentResource):
         if username is None:
             return pulumi.Output.from_input(""), pulumi.Output.from_input("")
         password = password if password is not None else self._password(purpose)
-        return self._secret(purpose, username, password, engine, endpoint), password
+        rotates = self._args.get("users_rotate", False)
+        return self._secret(purpose, username, password, engine, endpoint, rotates=rotates), password
 
     def _secret(
         self,
@@ -279,6 +290,8 @@ class TargetDatabase(pulumi.ComponentResource):
         password: pulumi.Output[str],
         engine: Engine,
         endpoint: pulumi.Output[dict[str, Any]],
+        *,
+        rotates: bool,
     ) -> pulumi.Output[str]:
         """Make a secret in the shape that DMS, rotation and applications all read.
 
@@ -314,7 +327,11 @@ class TargetDatabase(pulumi.ComponentResource):
             f"{name}-{purpose}-secret-value",
             secret_id=secret.id,
             secret_string=text,  # secret, as the password in it is
-            opts=self._child,
+            # A version without a label is forgotten one day, and would then be made anew, with a password long changed.
+            version_stages=["AWSCURRENT", FIRST_LABEL] if rotates else None,
+            opts=pulumi.ResourceOptions(
+                parent=self, ignore_changes=["secretString", "versionStages"] if rotates else None
+            ),
         )
         return pulumi.Output.all(secret.arn, version.id).apply(lambda both: str(both[0]))
 

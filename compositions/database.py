@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pulumi
+
 from components import DatabaseMonitoring, DatabaseValidation, EncryptionKey, MigrationNetwork, TargetDatabase
 from components.database_engines import ENGINES
 from components.settings import Database
@@ -37,6 +39,7 @@ def declare(config: Database) -> dict[str, Any]:
         "validation_rule_name": validation.rule_name,
         "topic_arn": monitoring.topic_arn,
         "alarm_names": monitoring.alarm_names,
+        "rotation_function_names": _rotation(config, place, key, network, target, monitoring),
     }
 
 
@@ -56,6 +59,30 @@ def _monitoring(config: Database, place: Place, key: EncryptionKey, target: Targ
             "tags": config.all_tags,
         },
     )
+
+
+def _rotation(
+    config: Database,
+    place: Place,
+    key: EncryptionKey,
+    network: MigrationNetwork,
+    target: TargetDatabase,
+    monitoring: DatabaseMonitoring,
+) -> pulumi.Input[dict[str, str]]:
+    """Declare what changes the administrator's password where RDS does not, and return the functions' names."""
+    if target.master_is_managed:
+        return {}
+    return parts.rotation(
+        config,
+        place,
+        key,
+        network,
+        target,
+        config.target,
+        config.validation,
+        users={},
+        topic_arn=monitoring.topic_arn,
+    ).function_names
 
 
 def _validation(

@@ -2,10 +2,20 @@
 
 from typing import Any
 
-from components import BlueGreenDns, MigrationNetwork, TargetDatabase
+from components import (
+    BlueGreenDns,
+    DmsPipeline,
+    EncryptionKey,
+    MigrationNetwork,
+    MonitoringSuite,
+    SecretRotation,
+    Switchover,
+    TargetDatabase,
+)
 from components.settings import Migration
 from compositions import moving, parts
 from compositions import place as places
+from compositions.place import Place
 
 
 def declare(config: Migration) -> dict[str, Any]:
@@ -13,7 +23,7 @@ def declare(config: Migration) -> dict[str, Any]:
     place = places.find(config.network.zones)
     key = parts.encryption_key(config, place)
     network = parts.network(config, place, key, database_port=config.target.port, source_port=config.source.port)
-    target = parts.target(config, config.target, network, key, database=config.database)
+    target = parts.target(config, config.target, network, key, database=config.database, users_rotate=True)
     blue, green = _source(config), moving.database(target, config.target)
     pipeline = moving.pipeline(
         config,
@@ -36,8 +46,9 @@ def declare(config: Migration) -> dict[str, Any]:
         monitoring,
         source=blue,
         target=green,
-        application_roles=config.source.application_roles,
+        application_roles=_application_roles(config),
     )
+    rotation = _rotation(config, place, key, network, target, pipeline, monitoring, switchover)
     moving.tell_sizes(config)
     return {
         "kms_key_arn": key.arn,
@@ -64,6 +75,7 @@ def declare(config: Migration) -> dict[str, Any]:
         "config_parameter_name": switchover.config_parameter_name,
         "state_parameter_name": switchover.state_parameter_name,
         "prepare_function_name": switchover.function_names["prepare"],
+        "rotation_function_names": rotation.function_names,
     }
 
 
@@ -79,6 +91,64 @@ def _source(config: Migration) -> moving.Database:
         certificate_bundle=source.certificate_bundle,
         operator_secret_arn=source.operator_secret_arn,
         replication_secret_arn=source.replication_secret_arn,
+    )
+
+
+def _application_roles(config: Migration) -> tuple[str, ...]:
+    """Return whom a fence shuts out, nobody where it shuts out all: on the way back that is who writes to the target.
+
+    The users who take turns for a role are known by its name.
+    """
+    listed = config.source.application_roles
+    return tuple(dict.fromkeys((*listed, config.target.application_username))) if listed else ()
+
+
+def _rotation(
+    config: Migration,
+    place: Place,
+    key: EncryptionKey,
+    network: MigrationNetwork,
+    target: TargetDatabase,
+    pipeline: DmsPipeline,
+    monitoring: MonitoringSuite,
+    switchover: Switchover,
+) -> SecretRotation:
+    """Declare what changes the passwords of the target's users. The source's are somebody else's."""
+    endpoints = (pipeline.target_endpoint_arn, pipeline.failback_source_endpoint_arn)
+    return parts.rotation(
+        config,
+        place,
+        key,
+        network,
+        target,
+        config.target,
+        config.switchover,
+        users={
+            "application": {
+                "secret_arn": target.application_secret_arn,
+                "username": config.target.application_username,
+                "days": config.rotation.application.days,
+                "users": config.rotation.application.users,
+                "administrator_secret_arn": target.master_secret_arn,
+            },
+            "replication": {
+                "secret_arn": target.replication_secret_arn,
+                "username": config.target.replication_username,
+                "days": config.rotation.replication.days,
+                "users": "single",  # the fence spares DMS by its user's name, and what runs has sessions of that name
+                "dms": {
+                    "arns": [arn for arn in (pipeline.forward_arn, pipeline.failback_task_arn) if arn is not None],
+                    "endpoint_arns": [arn for arn in endpoints if arn is not None],
+                    "instance_arn": pipeline.replication_instance_arn,
+                },
+            },
+        },
+        topic_arn=monitoring.topic_arn,
+        paused_by={
+            "migration_id": config.prefix,
+            "table_name": switchover.tracking_table_name,
+            "table_arn": switchover.tracking_table_arn,
+        },
     )
 
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import pulumi
 
-from components import EncryptionKey, MigrationNetwork, TargetDatabase
+from components import EncryptionKey, MigrationNetwork, SecretRotation, TargetDatabase
 from components.alerting import WatchedDatabase
 from components.dms_settings import TableRule
 from components.dms_transformations import TransformationRule
+from components.secret_rotation import PausedByArgs, RotatedSecretArgs
 from components.settings import Site, Target
-from components.settings.sections import Table, Transformation
+from components.settings.sections import Functions, Table, Transformation
 from components.site_to_site_vpn import VpnArgs
 from components.target_database import SecretReplicaArgs
 from compositions.place import Place
@@ -86,11 +87,13 @@ def target(
     role: str = "target",
     secret_replicas: Sequence[SecretReplicaArgs] = (),
     application_password: pulumi.Input[str] | None = None,
+    users_rotate: bool = False,
     options: pulumi.ResourceOptions | None = None,
 ) -> TargetDatabase:
     """Declare the database the settings want, in the network's database subnets. `role` ends its name.
 
-    `with_users` makes the secrets of the application's and of DMS's user, which a migration then creates.
+    `with_users` makes the secrets of the application's and of DMS's user, which a migration then creates, and which
+    `rotation` then changes if `users_rotate`.
     """
     return TargetDatabase(
         f"{config.prefix}-{role}",
@@ -120,9 +123,60 @@ def target(
             "log_retention_days": config.monitoring.log_retention_days,
             "secret_recovery_days": wanted.secret_recovery_days,
             "secret_replicas": list(secret_replicas),
+            "users_rotate": users_rotate,
             "tags": config.all_tags,
         },
         opts=options,
+    )
+
+
+def rotation(
+    config: Site,
+    place: Place,
+    key: EncryptionKey,
+    network: MigrationNetwork,
+    made: TargetDatabase,
+    wanted: Target,
+    functions: Functions,
+    *,
+    users: dict[str, RotatedSecretArgs],
+    topic_arn: pulumi.Input[str],
+    paused_by: PausedByArgs | None = None,
+) -> SecretRotation:
+    """Declare what changes the passwords of these users, and the administrator's where RDS does not.
+
+    `functions` says what functions run on.
+    """
+    secrets = dict(users)
+    if not made.master_is_managed:
+        secrets["master"] = {
+            "secret_arn": made.master_secret_arn,
+            "username": made.master_username,
+            "days": wanted.master_rotation_days,
+            "users": "single",
+        }
+    return SecretRotation(
+        f"{config.prefix}-rotation",
+        {
+            "secrets": secrets,
+            "engine": made.engine,
+            "host": made.endpoint,
+            "port": made.port,
+            "database_name": made.database_name,
+            "ssl_mode": wanted.ssl_mode,
+            "certificate_bundle": wanted.certificate_bundle,
+            "paused_by": paused_by,
+            "topic_arn": topic_arn,
+            "account_id": place.account,
+            "kms_key_arn": key.arn,
+            "subnet_ids": network.application_subnet_ids,
+            "security_group_id": network.function_security_group_id,
+            "runtime": functions.runtime,
+            "architecture": functions.architecture,
+            "log_retention_days": config.monitoring.log_retention_days,
+            "tags": config.all_tags,
+        },
+        opts=place.options,
     )
 
 

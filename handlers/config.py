@@ -113,6 +113,14 @@ class Config:
     topic_arn: str
     state_machine_arn: str
 
+    @property
+    def secret_arns(self) -> tuple[str, ...]:
+        """Every secret that the migration reads."""
+        sides = (self.source, self.target)
+        ours = [arn for side in sides for arn in (side.operator_secret_arn, side.replication_secret_arn)]
+        given = [*ours, self.application_secret_arn, self.source_application_secret_arn]
+        return tuple(dict.fromkeys(arn for arn in given if arn))
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -133,6 +141,31 @@ class Validation:
     lag_seconds: int
 
 
+@dataclass(frozen=True)
+class Rotation:
+    """What the function that rotates one secret knows of it and of its database.
+
+    `username` is whose secret it is, `users` alternating or single, `administrator_secret_arn` of who may change other
+    users, empty where none is needed. `tracking_table` is empty where nothing is moved. DMS's user has besides what
+    connects as it: `replication_arns`, and the endpoints and the instance to test them from, empty where there is none.
+    """
+
+    secret_arn: str
+    username: str
+    users: str
+    administrator_secret_arn: str
+    engine: str
+    host: str
+    port: int
+    database: str
+    ssl_mode: str
+    migration_id: str
+    tracking_table: str
+    instance_arn: str
+    endpoint_arns: tuple[str, ...]
+    replication_arns: tuple[str, ...]
+
+
 def parse(text: str) -> Config:
     """Return the config in `text`, JSON. Raises ConfigError naming a missing, unknown or mistyped field."""
     config = _build(Config, _loaded(text, "the config parameter"), "config")
@@ -144,6 +177,13 @@ def parse_validation(text: str) -> Validation:
     """Return what the validation function knows, JSON in `text`. Raises ConfigError as `parse` does."""
     config = _build(Validation, _loaded(text, "the function's VALIDATION"), "validation")
     assert isinstance(config, Validation)  # noqa: S101 - for the type checker
+    return config
+
+
+def parse_rotation(text: str) -> Rotation:
+    """Return what the rotating function knows, JSON in `text`. Raises ConfigError as `parse` does."""
+    config = _build(Rotation, _loaded(text, "the function's ROTATION"), "rotation")
+    assert isinstance(config, Rotation)  # noqa: S101 - for the type checker
     return config
 
 

@@ -205,9 +205,9 @@ class FencedSection:
 
     def _as_on_the_old_side(self) -> access.Access:
         before = access.Access.from_dict(self.record.saved[access_key(self.old)])
-        there = {role.name for role in self.new.database.login_roles()} | {access.PUBLIC}
-        grantees = tuple(sorted((set(before.grantees) & there) | set(self.new.ours)))
-        return access.Access(self.new.database.name, grantees, before.read_only)
+        new = self.new.database
+        there = {who for who in before.grantees if who == access.PUBLIC or new.has_role(who)}  # groups as well
+        return access.Access(new.name, tuple(sorted(there | set(self.new.ours))), before.read_only)
 
 
 def access_key(door: Door) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import psycopg2
 
-from handlers.adapters.postgres import CONTROL_SCHEMA
+from handlers.core.names import CONTROL_SCHEMA
 from migrate.carry import Result, Tell
 from migrate.core import warming
 from migrate.core.difference import compare

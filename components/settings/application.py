@@ -97,6 +97,7 @@ class Application(Root):
             environment: Environment = getattr(self, name)
             yield from consistency.network(environment.network, f"{name}.network")
             yield from consistency.target(environment.database, f"{name}.database")
+            yield from consistency.rotated_by_nobody(environment.database, f"{name}.database")
             yield from consistency.postgres_alone(environment.database, f"{name}.database")
             yield from consistency.authority(environment.database, f"{name}.database")
             yield from _environment(environment, name)

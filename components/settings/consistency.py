@@ -11,6 +11,8 @@ from components.settings import sections, windows
 
 AURORA_MYSQL = ".mysql_aurora."
 """What parts MySQL's version from Aurora's release of it."""
+LONGEST_ALTERNATING = 61
+"""Characters of a role's name that can have two more: PostgreSQL knows 63."""
 BEFORE_SERVERLESS = ("3.00", "3.01")
 """Releases of Aurora MySQL 3 without Serverless v2."""
 
@@ -41,11 +43,6 @@ def target(found: sections.Target, where: str = "target") -> Iterator[str]:
         if section in found.model_fields_set and found.engine not in engines:
             known = " or ".join(engines)
             yield f"{where}.{section} is given, but {where}.engine is {found.engine}: leave it out, or write {known}"
-    if found.instance.read_replicas and "master_rotation_days" in found.model_fields_set:
-        yield (
-            f"{where}.masterRotationDays is given, but RDS manages no master password of an instance with read "
-            "replicas: leave it out, and change the password by hand"
-        )
     yield from _version(found, where)
     yield from _aurora(found, where)
     if 0 < found.secret_recovery_days < 7:
@@ -91,6 +88,30 @@ def _aurora(found: sections.Target, where: str) -> Iterator[str]:
                 f"{where}.aurora.{alias} is given, but {where}.aurora.instanceClass is {aurora.instance_class}, which "
                 "does not scale: leave one out"
             )
+
+
+def rotated_by_nobody(found: sections.Target, where: str) -> Iterator[str]:
+    """Yield that a password is to change which neither RDS nor a function of the stack changes."""
+    if found.instance.read_replicas and "master_rotation_days" in found.model_fields_set:
+        yield (
+            f"{where}.masterRotationDays is given, but RDS manages no master password of an instance with read "
+            "replicas: leave it out, and change the password by hand"
+        )
+
+
+def rotation(found: sections.Rotation, users: sections.Target, where: str = "rotation") -> Iterator[str]:
+    """Yield what keeps users from taking turns."""
+    name = users.application_username
+    if found.application.users == "alternating" and len(name) > LONGEST_ALTERNATING:
+        yield (
+            f"target.applicationUsername {name} is longer than {LONGEST_ALTERNATING} characters, which leaves no room "
+            f"for the names of the users that take turns: shorten it, or write {where}.application.users single"
+        )
+    if users.replication_username in (name, f"{name}_a", f"{name}_b"):
+        yield (
+            f"target.replicationUsername {users.replication_username} is one that logs in for "
+            f"target.applicationUsername {name}: choose another"
+        )
 
 
 def postgres_alone(found: sections.Target, where: str = "target") -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from components.settings import consistency
-from components.settings.sections import Dns, Replication, Source, Switchover, Target
+from components.settings.sections import Dns, Replication, Rotation, Source, Switchover, Target
 from components.settings.stack import Stack
 
 SERVICES = ("dms", "monitoring", "route53", "secretsmanager", "sns", "ssm", "states")
@@ -22,6 +22,7 @@ class Migration(Stack):
     replication: Replication = Field(default_factory=Replication)
     dns: Dns
     switchover: Switchover = Field(default_factory=Switchover)
+    rotation: Rotation = Field(default_factory=Rotation)
 
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong though every key alone is right."""
@@ -29,6 +30,7 @@ class Migration(Stack):
         yield from consistency.reach(self.network, SERVICES)
         yield from consistency.target(self.target)
         yield from consistency.postgres_alone(self.target)
+        yield from consistency.rotation(self.rotation, self.target)
         yield from consistency.authority(self.source, "source")
         yield from consistency.authority(self.target, "target")
         yield from consistency.dns(self.dns)

@@ -348,6 +348,27 @@ class Validation(Functions):
     )
 
 
+class UserRotation(Section):
+    """When the password of a user that changes its own does so."""
+
+    days: int = Field(30, ge=1, le=1000, description="days from 1 to 1000")
+
+
+class TurnsRotation(UserRotation):
+    """When a password changes that applications use, and how."""
+
+    users: Literal["alternating", "single"] = Field(
+        "alternating", description="alternating (the password before still works) or single"
+    )
+
+
+class Rotation(Section):
+    """The passwords that are changed by a function. The administrator's is RDS's: see target.masterRotationDays."""
+
+    application: TurnsRotation = Field(default_factory=TurnsRotation)
+    replication: UserRotation = Field(default_factory=UserRotation)
+
+
 class Canary(Section):
     """Readers that read from the target ahead of the switchover."""
 

@@ -315,6 +315,18 @@ class Secrets:
         hide_secret(fields)
         return fields
 
+    def half_rotated(self, arn: str) -> bool:
+        """Say whether a rotation has made another value for a secret that has not become the current one."""
+        client = self._client(arn.split(":")[3])
+        try:
+            pending = client.get_secret_value(SecretId=arn, VersionStage="AWSPENDING")
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return False
+            raise
+        # One that holds nothing was begun and refused: nobody has acted on it.
+        return bool(pending.get("SecretString")) and "AWSCURRENT" not in pending["VersionStages"]
+
 
 class Alarms:
     """The stack's alarms, and the composite one that is in ALARM while nothing speaks against a switchover."""

@@ -9,7 +9,7 @@ import pymysql
 from pymysql.constants import CR, ER
 from pymysql.cursors import DictCursor
 
-from handlers.config import Validation
+from handlers.config import Side, Validation
 from handlers.core.validation import Observation, Reason, Replication, Unreachable
 
 CONNECT_SECONDS = 10
@@ -21,7 +21,7 @@ _REFUSED |= {ER.BAD_DB_ERROR: Reason.DATABASE, SECURE_TRANSPORT_REQUIRED: Reason
 
 def observe(config: Validation, credentials: Mapping[str, str], authority: Path) -> Observation:
     """Connect and look. `authority` holds the certificates that verify-full trusts. Raises Unreachable."""
-    connection = _connect(config, credentials, authority)
+    connection = connect(config, credentials, authority)
     try:
         with connection.cursor() as cursor:
             return _look(cursor, config.database)
@@ -31,21 +31,22 @@ def observe(config: Validation, credentials: Mapping[str, str], authority: Path)
         connection.close()
 
 
-def _connect(config: Validation, credentials: Mapping[str, str], authority: Path) -> Any:
+def connect(where: Validation | Side, credentials: Mapping[str, str], authority: Path) -> Any:
+    """Return a connection that commits each statement. `authority` as in `observe`. Raises Unreachable."""
     try:
         return pymysql.connect(
-            host=config.host,
-            port=config.port,
+            host=where.host,
+            port=where.port,
             user=credentials["username"],
             password=credentials["password"],
-            database=config.database,
+            database=where.database,
             charset="utf8mb4",
             connect_timeout=CONNECT_SECONDS,
             read_timeout=STATEMENT_SECONDS,
             write_timeout=STATEMENT_SECONDS,
             cursorclass=DictCursor,
             autocommit=True,
-            **_tls(config.ssl_mode, authority),
+            **_tls(where.ssl_mode, authority),
         )
     except pymysql.err.MySQLError as error:
         raise Unreachable(_reason(error), _text(error)) from error

@@ -454,15 +454,21 @@ class Database(Readers):
     # Roles
 
     def make_role(self, role: str, password: str) -> None:
-        """Make a login role, or give it the password. What is sent is a SCRAM verifier: no log holds a password."""
-        verifier = psycopg2.extensions.encrypt_password(password, role, self._connection, "scram-sha-256")
-        exists = self.rows("SELECT 1 FROM pg_roles WHERE rolname = %(role)s", {"role": role})
-        verb = "ALTER" if exists else "CREATE"
-        self.rows(f"{verb} ROLE {sql.name(role)} LOGIN PASSWORD {sql.literal(verifier)}")
+        """Make a login role, or give it the password."""
+        verb = "ALTER" if self.has_role(role) else "CREATE"
+        self.rows(f"{verb} ROLE {sql.name(role)} LOGIN PASSWORD {self.verifier(role, password)}")
+
+    def verifier(self, role: str, password: str) -> str:
+        """Return a password as the server keeps it, a literal: what is sent is SCRAM's, and no log holds a password."""
+        return sql.literal(psycopg2.extensions.encrypt_password(password, role, self._connection, "scram-sha-256"))
+
+    def has_role(self, role: str) -> bool:
+        """Say whether there is such a role, one that logs in or another."""
+        return bool(self.rows("SELECT 1 FROM pg_roles WHERE rolname = %(role)s", {"role": role}))
 
     def grant_role(self, group: str, member: str) -> None:
         """Make `member` a member of `group`, where there is such a group."""
-        if self.rows("SELECT 1 FROM pg_roles WHERE rolname = %(group)s", {"group": group}):
+        if self.has_role(group):
             self.rows(f"GRANT {sql.name(group)} TO {sql.name(member)}")
 
     def allow_schemas(self, role: str) -> None:

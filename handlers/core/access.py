@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from handlers.core import sql
+from handlers.core.users import families
 
 PUBLIC = ""
 """How PUBLIC is written among grantees: no role can have an empty name."""
@@ -43,10 +44,14 @@ class Role:
 
 
 def keepers(roles: Iterable[Role], ours: Iterable[str], application: Sequence[str]) -> tuple[str, ...]:
-    """Return the roles a fence spares: ours and, where the application's roles are listed, all others as well."""
+    """Return the roles a fence spares: ours and, where the application's roles are listed, all others as well.
+
+    The users that take turns for a listed role are that role.
+    """
     spared = set(ours)
     if application:
-        spared |= {role.name for role in roles if role.can_connect and role.name not in application}
+        shut_out = families(application)
+        spared |= {role.name for role in roles if role.can_connect and role.name not in shut_out}
     return tuple(sorted(spared))
 
 

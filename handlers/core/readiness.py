@@ -37,6 +37,7 @@ class Observation:
     unset_sequences: tuple[str, ...] = ()
     no_way_back: tuple[str, ...] = ()
     canary: tuple[str, ...] = ()
+    half_rotated: tuple[str, ...] = ()
 
 
 def replicating(task: TaskState) -> list[str]:
@@ -81,6 +82,7 @@ def reasons_against(seen: Observation, limits: Limits) -> list[str]:
         (seen.missing_roles, "roles of the open side missing on the closed one: create"),
         (seen.unset_sequences, "the closed side's sequences could not be set:"),
         (seen.canary, "there could be no canary (or leave switchover.canary out):"),
+        (seen.half_rotated, "secrets whose rotation is half done: let it end, or take the AWSPENDING label away from"),
         (seen.no_way_back, "there would be no way back (or set switchover.failBack to false):"),
     ):
         if found:

@@ -99,6 +99,8 @@ def observe(migration: Migration, record: Record) -> Observation:
             canary=tuple(new.database.lacks_to_only_read(config.canary.roles))
             if direction is Direction.FORWARD and config.canary.roles
             else (),
+            # Looked for with the migration claimed: a rotation that begins from here on sees that, and waits.
+            half_rotated=tuple(arn for arn in config.secret_arns if migration.secrets.half_rotated(arn)),
         )
 
 

@@ -1,14 +1,12 @@
 """What MiniStack lacks for the sandbox, repaired in its own process. Each repair says what AWS does instead."""
 
-import asyncio
 import json
 import threading
 from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
-import boto3
-from ministack.services import backup, cloudwatch, eventbridge, route53, s3, secretsmanager, stepfunctions
+from ministack.services import backup, cloudwatch, eventbridge, route53, s3, stepfunctions
 
 ENCRYPTION = "x-amz-server-side-encryption"
 KEY = "x-amz-server-side-encryption-aws-kms-key-id"
@@ -21,10 +19,8 @@ def repair() -> None:
     _alarms_send_events()
     _questions_may_fail()
     _dms_may_tell()
-    _secrets_rotate()
     _health_checks_say_true()
     _replicas_have_keys_of_their_own()
-    _secrets_stop_being_replicated()
 
 
 def _rules_have_windows() -> None:
@@ -116,58 +112,6 @@ def _questions_may_fail() -> None:
     stepfunctions._invoke_with_callback, stepfunctions._call_lambda = invoke, call
 
 
-def _secrets_rotate() -> None:
-    """AWS has RDS rotate what RDS manages, rotates at once only if told so, and can stop; MiniStack does none of it."""
-    handled, rotated = secretsmanager.handle_request, secretsmanager._rotate_secret
-
-    def rotate(data: Any) -> Any:
-        """Take note of the rules; a new version made of the old one's value would be no rotation."""
-        _, secret = secretsmanager._resolve(data.get("SecretId"))
-        if secret is None or secret.get("DeletedDate"):
-            return rotated(data)
-        managed = secret["Name"].startswith("rds!")
-        function = data.get("RotationLambdaARN") or secret.get("RotationLambdaARN")
-        if not managed and not function:
-            reason = "No Lambda rotation function ARN is associated with this secret."
-            return secretsmanager.error_response_json("InvalidRequestException", reason, 400)
-        given = {"RotationLambdaARN": function, "RotationRules": data.get("RotationRules")}
-        secret |= {key: value for key, value in given.items() if value} | {"RotationEnabled": True}
-        return secretsmanager.json_response({"ARN": secret["ARN"], "Name": secret["Name"]})
-
-    def cancel(data: Any) -> Any:
-        _, secret = secretsmanager._resolve(data.get("SecretId"))
-        if secret is None:
-            return rotated(data)  # which says that there is none
-        secret["RotationEnabled"] = False
-        return secretsmanager.json_response({"ARN": secret["ARN"], "Name": secret["Name"]})
-
-    async def handle(method: str, path: str, headers: Any, body: Any, query_params: Any) -> Any:
-        action = headers.get("x-amz-target", "").split(".")[-1]
-        if action == "CancelRotateSecret":
-            return cancel(json.loads(body))
-        answer = await handled(method, path, headers, body, query_params)
-        if action == "RotateSecret" and answer[0] == 200 and json.loads(body).get("RotateImmediately", True):
-            _, secret = secretsmanager._resolve(json.loads(body)["SecretId"])
-            if secret["Name"].startswith("rds!"):
-                await asyncio.to_thread(_rotate_by_rds, secret)  # it calls back here
-        return answer
-
-    secretsmanager._rotate_secret = rotate
-    secretsmanager.handle_request = handle
-
-
-def _rotate_by_rds(secret: Any) -> None:
-    """Have RDS change the password of the secret's cluster or instance."""
-    owner = next(tag["Value"] for tag in secret["Tags"] if tag["Key"].startswith("aws:rds:primary"))
-    *_, kind, name = owner.split(":")
-    at_once = {"RotateMasterUserPassword": True, "ApplyImmediately": True}
-    client = boto3.client("rds")
-    if kind == "cluster":
-        client.modify_db_cluster(DBClusterIdentifier=name, **at_once)
-    else:
-        client.modify_db_instance(DBInstanceIdentifier=name, **at_once)
-
-
 def _health_checks_say_true() -> None:
     """AWS writes truth in small letters, which is all that SDKs read; MiniStack as Python does."""
     built = route53._build_health_check_el
@@ -195,27 +139,6 @@ def _replicas_have_keys_of_their_own() -> None:
         obj["preserved_headers"] = headers
 
     s3._maybe_replicate = replicate
-
-
-def _secrets_stop_being_replicated() -> None:
-    """AWS takes a secret's replicas away by a call of its own; MiniStack lacks it."""
-    handled = secretsmanager.handle_request
-
-    async def handle(method: str, path: str, headers: Any, body: Any, query_params: Any) -> Any:
-        if not headers.get("x-amz-target", "").endswith(".RemoveRegionsFromReplication"):
-            return await handled(method, path, headers, body, query_params)
-        asked = json.loads(body)
-        _, secret = secretsmanager._resolve(asked["SecretId"])
-        if secret is None:
-            return secretsmanager.error_response_json("ResourceNotFoundException", "There is no such secret.", 400)
-        known = secret.get("ReplicationStatus", [])
-        gone = [one for one in known if one["Region"] in asked["RemoveReplicaRegions"]]
-        secretsmanager._delete_replicas({**secret, "ReplicationStatus": gone})
-        secret["ReplicationStatus"] = [one for one in known if one not in gone]
-        answer = {"ARN": secret["ARN"], "ReplicationStatus": secret["ReplicationStatus"]}
-        return secretsmanager.json_response(answer)
-
-    secretsmanager.handle_request = handle
 
 
 def _from_form(params: Any) -> dict[str, Any]:

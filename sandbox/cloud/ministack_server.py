@@ -11,10 +11,11 @@ def main(port: int) -> None:
     # MiniStack reads the environment when it is imported.
     import ministack_repairs  # noqa: PLC0415
     import route53_repairs  # noqa: PLC0415
+    import secret_repairs  # noqa: PLC0415
     from interception import Intercepted  # noqa: PLC0415
     from ministack import app  # noqa: PLC0415
 
-    for repairs in (ministack_repairs, route53_repairs):
+    for repairs in (ministack_repairs, route53_repairs, secret_repairs):
         repairs.repair()
     app.app = Intercepted(app.app)
     sys.argv = ["ministack"]

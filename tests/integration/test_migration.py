@@ -30,6 +30,18 @@ def test_the_key_rotates_and_answers_to_its_alias(outputs: Outputs, aws: Aws) ->
     assert kms.get_key_rotation_status(KeyId=key["KeyId"])["KeyRotationEnabled"]
 
 
+@pytest.mark.parametrize("user", ["application", "replication"])
+def test_the_target_s_secrets_rotate_by_functions_of_their_own(outputs: Outputs, aws: Aws, user: str) -> None:
+    secret = aws("secretsmanager").describe_secret(SecretId=outputs[f"{user}_secret_arn"])
+    assert secret["RotationEnabled"]
+    assert 1 <= secret["RotationRules"]["AutomaticallyAfterDays"] <= 90
+    name = outputs["rotation_function_names"][user]
+    assert secret["RotationLambdaARN"].endswith(f":function:{name}")
+    [statement] = json.loads(aws("lambda").get_policy(FunctionName=name)["Policy"])["Statement"]
+    assert statement["Principal"] == {"Service": "secretsmanager.amazonaws.com"}
+    assert secret["ARN"] in json.dumps(statement["Condition"])
+
+
 @pytest.mark.parametrize("tier", ["application", "database"])
 def test_subnets_lie_in_zones_of_their_own(outputs: Outputs, aws: Aws, tier: str) -> None:
     ids = outputs[f"{tier}_subnet_ids"]

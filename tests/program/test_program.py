@@ -92,8 +92,8 @@ def test_every_promised_output_is_exported_and_known(stack: str) -> None:
     assert all(name == name.lower() and " " not in name for name in exports)
 
 
-def test_a_migration_has_33_outputs() -> None:
-    assert len(OUTPUTS["migration"]) == 33
+def test_a_migration_has_34_outputs() -> None:
+    assert len(OUTPUTS["migration"]) == 34
 
 
 def test_outputs_tell_the_composition() -> None:
@@ -138,6 +138,50 @@ def test_the_functions_can_read_the_config_they_are_given(stack: str) -> None:
     assert config.target.port == 5432
     assert config.dns.writer_name.startswith("writer.db.")
     assert config.replication.instance_id == f"{name}-dms-instance"
+
+
+@pytest.mark.parametrize("stack", of("migration"))
+def test_the_rotating_functions_can_read_what_they_are_given(stack: str) -> None:
+    recorder, name = program(stack), f"migration-{suffix(stack)}"
+    switchover = handlers_config.parse(recorder.named(f"{name}-switchover-config").inputs["value"])
+    for user, users in (("application", "alternating"), ("replication", "single")):
+        variables = recorder.named(f"{name}-rotation-{user}").inputs["environment"]["variables"]
+        known = handlers_config.parse_rotation(variables["ROTATION"])
+        held = json.loads(recorder.named(f"{name}-target-{user}-secret-value").inputs["secretString"])
+        assert known.users == users
+        assert (known.engine, known.host, known.port, known.database, known.username) == tuple(
+            held[key] for key in ("engine", "host", "port", "dbname", "username")
+        )
+        assert (known.migration_id, known.tracking_table) == (switchover.migration_id, switchover.tracking_table)
+        assert bool(known.replication_arns) is (user == "replication")
+        assert set(known.endpoint_arns) <= set(switchover.replication.endpoint_arns)
+
+
+def test_a_listed_role_s_fence_shuts_out_who_writes_to_the_target() -> None:
+    """On the way back that is whom the target's own secret lets in."""
+    config = stack_config("dev")
+    key = "database-migration:source"
+    recorder = deploy(run_program, {**config, key: {**config[key], "applicationRoles": ["shop"]}}, "dev")
+    known = handlers_config.parse(recorder.named("migration-dev-switchover-config").inputs["value"])
+    assert known.application_roles == ("shop", "application")
+    every = handlers_config.parse(program("dev").named("migration-dev-switchover-config").inputs["value"])
+    assert every.application_roles == ()
+
+
+def test_the_password_that_rds_does_not_manage_is_rotated_by_its_own_user() -> None:
+    config = stack_config("rds-mysql")
+    key = "database-migration:target"
+    instance = {**config[key]["instance"], "readReplicas": 1}
+    recorder = deploy(run_program, {**config, key: {**config[key], "instance": instance}}, "rds-mysql")
+    known = handlers_config.parse_rotation(
+        recorder.named("migration-mysql-rotation-master").inputs["environment"]["variables"]["ROTATION"]
+    )
+    assert (known.engine, known.users, known.username) == ("mysql", "single", "migration_admin")
+    assert (known.administrator_secret_arn, known.tracking_table) == ("", "")
+    schedule = recorder.named("migration-mysql-rotation-master-schedule").inputs
+    assert schedule["rotationRules"] == {"automaticallyAfterDays": 30}
+    assert recorder.exports["rotation_function_names"] == {"master": "migration-mysql-rotation-master"}
+    assert program("rds-mysql").exports["rotation_function_names"] == {}
 
 
 @pytest.mark.parametrize("stack", STACKS)

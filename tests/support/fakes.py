@@ -154,6 +154,7 @@ class FakeDatabase:
     grantees: set[str] = field(default_factory=lambda: {PUBLIC})
     read_only: str | None = None
     roles: dict[str, bool] = field(default_factory=lambda: {APPLICATION: False, OPERATOR: False, DMS: False})
+    groups: set[str] = field(default_factory=set)
     sessions_of: list[str] = field(default_factory=list)
     stubborn: set[str] = field(default_factory=set)
     prepared: list[str] = field(default_factory=list)
@@ -248,6 +249,9 @@ class FakeDatabase:
             Role(name, superuser or PUBLIC in self.grantees or name in self.grantees, superuser)
             for name, superuser in sorted(self.roles.items())
         ]
+
+    def has_role(self, role: str) -> bool:
+        return role in self.roles or role in self.groups
 
     def sessions(self, spared: Sequence[str], *, superusers_only: bool = False) -> list[str]:
         return [s for s in self.sessions_of if s not in spared and (self.roles.get(s) or not superusers_only)]
@@ -614,11 +618,17 @@ class FakeNotices:
         self.shown.append(dict(state))
 
 
+@dataclass
 class FakeSecrets:
-    """Credentials by ARN: in tests the ARN is the user's name."""
+    """Credentials by ARN: in tests the ARN is the user's name. `rotating` are those with a rotation half done."""
+
+    rotating: set[str] = field(default_factory=set)
 
     def read(self, arn: str) -> dict[str, str]:
         return {"username": arn, "password": f"{arn}'s password"}
+
+    def half_rotated(self, arn: str) -> bool:
+        return arn in self.rotating
 
 
 @dataclass
@@ -646,6 +656,7 @@ class World:
     notices: FakeNotices = field(default_factory=FakeNotices)
     machine: FakeMachine = field(default_factory=FakeMachine)
     alarms: FakeAlarms = field(default_factory=FakeAlarms)
+    secrets: FakeSecrets = field(default_factory=FakeSecrets)
     clock: Ticks = field(default_factory=Ticks)
     watcher: Watcher = field(default_factory=Watcher)
     meanwhile: Callable[[], None] = lambda: None
@@ -694,7 +705,7 @@ class World:
             machine=wrap(self.machine, "machine"),
             alarms=wrap(self.alarms, "alarms"),
             notices=wrap(self.notices, "notices"),
-            secrets=FakeSecrets(),  # type: ignore[arg-type]
+            secrets=self.secrets,  # type: ignore[arg-type]
             clock=self.clock,
             connect=lambda side, credentials, seconds: sides[side.host],
             begin_comparison=FakeWatch,

@@ -179,6 +179,18 @@ def test_secrets_have_the_shape_dms_and_rotation_read_and_stay_secret() -> None:
     assert recorder.named("db-application-password").inputs["length"] == 32
 
 
+def test_what_rotates_is_given_once_and_its_first_version_is_never_forgotten() -> None:
+    """A later deployment must neither put the first password back nor make its version anew."""
+    value = target(users_rotate=True).named("db-application-secret-value")
+    assert value.ignore_changes == ("secretString", "versionStages")
+    assert value.inputs["versionStages"] == ["AWSCURRENT", "DEPLOYED"]
+    kept = target().named("db-application-secret-value")
+    assert kept.ignore_changes == ()
+    assert "versionStages" not in kept.inputs
+    master = target(**{**MYSQL, "instance": {"read_replicas": 1}}).named("db-master-secret-value")
+    assert master.ignore_changes == ("secretString", "versionStages")
+
+
 def test_backups_run_daily_at_five_and_this_database_alone_is_chosen_by_tag() -> None:
     recorder = target(backup_retention_days=14)
     [rule] = recorder.one("aws:backup/plan:Plan")["rules"]

@@ -57,3 +57,10 @@ def test_intruders_are_roles_that_can_connect_though_fenced() -> None:
 
 def test_access_survives_the_record() -> None:
     assert Access.from_dict(SHOP.to_dict()) == SHOP
+
+
+def test_a_fence_shuts_out_every_user_that_stands_for_a_listed_role() -> None:
+    turns = [*ROLES, Role("shop_app_a", True, False), Role("shop_app_b", True, False)]
+    spared = access.keepers(turns, OURS, ["shop_app"])
+    assert spared == ("dms", "operator", "postgres", "report")
+    assert access.intruders(turns, spared) == ["shop_app", "shop_app_a", "shop_app_b"]

@@ -127,6 +127,7 @@ def test_the_gate_claims_and_measures_and_touches_nothing_the_application_sees()
             "the closed side's sequences could not be set: operator may not set ids",
         ),
         (lambda w: setattr(w.target, "slots_left", False), "all 10 replication slots are taken"),
+        (lambda w: w.secrets.rotating.add("dms"), "whose rotation is half done: let it end, or take"),
     ],
 )
 def test_the_gate_refuses_with_the_reason_and_frees_the_lock(spoil: Any, said: str) -> None:
@@ -388,6 +389,15 @@ def test_an_intruder_during_the_section_stops_the_opening() -> None:
     answer = call(world, switch)
     assert answer["outcome"] == "undone"
     assert "roles that can still connect to the side that is left: app" in answer["reason"]
+
+
+def test_a_group_that_held_connect_on_the_old_side_holds_it_on_the_new_one() -> None:
+    world = World()
+    world.source.grantees = {"members", "elsewhere", APPLICATION, OPERATOR, DMS}
+    world.source.groups, world.target.groups = {"members", "elsewhere"}, {"members"}
+    until(world, gate, announce)
+    assert call(world, switch)["outcome"] == "open"
+    assert world.target.access().grantees == (APPLICATION, DMS, "members", OPERATOR)
 
 
 def test_a_superseded_execution_stops_and_undoes_nothing() -> None:

@@ -138,8 +138,12 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
             "dns.switchoverTtlSeconds 10 is above dns.ttlSeconds 5",
         ),
         (
-            {"target": {"engine": "postgres", "instance": {"readReplicas": 1}, "masterRotationDays": 14}},
-            "target.masterRotationDays is given, but RDS manages no master password of an instance with read replicas",
+            {"target": {"applicationUsername": "a" * 62}},
+            "is longer than 61 characters, which leaves no room for the names of the users that take turns",
+        ),
+        (
+            {"target": {"applicationUsername": "app", "replicationUsername": "app_b"}},
+            "target.replicationUsername app_b is one that logs in for target.applicationUsername app",
         ),
         ({"target": {"engine": "mysql"}}, "target.engine is mysql, but a migration's functions and DMS settings know"),
         ({"target": {"engine": "aurora-mysql"}}, "target.engine is aurora-mysql, but a migration's functions and DMS"),

@@ -57,6 +57,11 @@ def test_a_side_has_names_and_tags_of_its_own() -> None:
         ("target.database.engine", "mysql", "target.database.engine is mysql, but a migration's functions and DMS"),
         ("source.database.sslMode", "verify-full", "source.database.sslMode is verify-full, but"),
         ("target.database.sslMode", "verify-full", "target.database.sslMode is verify-full, but"),
+        (
+            "source.database",
+            {"engine": "postgres", "database": "payments", "instance": {"readReplicas": 1}, "masterRotationDays": 14},
+            "source.database.masterRotationDays is given, but RDS manages no master password",
+        ),
         ("application.name", "writer", "application.name is writer, which is a name of the database in this zone"),
         ("application.name", "reader", "application.name is reader, which is a name of the database in this zone"),
         ("source.database.database", None, "source.database.database is missing: write the name of the database"),

@@ -156,7 +156,10 @@ ENTRIES = (
         type="aws:secretsmanager/secretVersion:SecretVersion",
         service="secretsmanager",
         create=Call("put_secret_value"),
-        read=Reading(Call("get_secret_value", {"SecretId": "$secretId"}), gone=("InvalidRequestException",)),
+        read=Reading(
+            Call("get_secret_value", {"SecretId": "$secretId", "VersionId": "$versionId"}),
+            gone=("InvalidRequestException",),
+        ),
         delete=None,  # it goes with its secret
         id="join('|', [ARN, VersionId])",
         outputs={"arn": "ARN", "versionId": "VersionId"},
@@ -178,7 +181,7 @@ ENTRIES = (
         replace=frozenset({"secretId"}),
         local=frozenset({"rotateImmediately"}),
         prepare=_rotation,
-        truth="nothing rotates by the clock, a secret that RDS manages only when asked to; a function is not called",
+        truth="nothing rotates by the clock; asked to, RDS or the function does, and fails once where AWS tries again",
     ),
     Entry(
         type="aws:ssm/parameter:Parameter",
