@@ -228,26 +228,24 @@ class ServerMigration(pulumi.ComponentResource):
     def _rights(self) -> list[Statement]:
         """Return what applying the settings needs: the service's calls, and what it does in the caller's name."""
         account, region = self._args["account_id"], self._args["region"]
-        templates = [
+        replication, launch = (
             pulumi.Output.concat("arn:aws:mgn:", region, ":", account, f":{kind}-configuration-template/*")
             for kind in ("replication", "launch")
-        ]
+        )
         profiles = pulumi.Output.concat("arn:aws:iam::", account, ":instance-profile/*AWSApplicationMigration*")
         linked = pulumi.Output.concat("arn:aws:iam::", account, ":role/aws-service-role/", SERVICE_ROLE)
         return [
-            # These calls know no resource: nothing exists before them, or they list.
-            allow(
+            policies.allow_everywhere(
                 *("mgn:InitializeService", "mgn:ListTagsForResource"),
                 *("mgn:CreateReplicationConfigurationTemplate", "mgn:CreateLaunchConfigurationTemplate"),
                 *("mgn:DescribeReplicationConfigurationTemplates", "mgn:DescribeLaunchConfigurationTemplates"),
-                on="*",
             ),
-            allow("mgn:UpdateReplicationConfigurationTemplate", "mgn:UpdateLaunchConfigurationTemplate", on=templates),
-            # The service checks the staging area in the caller's name; EC2 describes know no resource.
-            allow(
+            allow("mgn:UpdateReplicationConfigurationTemplate", on=replication),
+            allow("mgn:UpdateLaunchConfigurationTemplate", on=launch),
+            # The service checks the staging area in the caller's name.
+            policies.allow_everywhere(
                 *("ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes", "ec2:DescribeSecurityGroups"),
                 *("ec2:DescribeSubnets", "ec2:GetEbsDefaultKmsKeyId", "ec2:GetEbsEncryptionByDefault"),
-                on="*",
             ),
             allow(
                 "iam:CreateServiceLinkedRole",
