@@ -75,7 +75,9 @@ class ServerMigrationArgs(TypedDict):
     function_security_group_id: pulumi.Input[str]
     """Security group of the function."""
     kms_key_arn: pulumi.Input[str]
-    """Key that encrypts environment and logs."""
+    """Key that encrypts environment, logs and topic."""
+    topic_arn: pulumi.Input[str]
+    """Topic that is told of a call the function could not take."""
     instance_type: NotRequired[str]
     """Type of the replication servers. Default t3.small."""
     bandwidth_mbps: NotRequired[int]
@@ -221,8 +223,13 @@ class ServerMigration(pulumi.ComponentResource):
             around,
             module="servers",
             seconds=SECONDS,
-            rights=[allow("ssm:GetParameter", on=parameter.arn), *self._rights()],
+            rights=[
+                allow("ssm:GetParameter", on=parameter.arn),
+                allow("sns:Publish", on=args["topic_arn"]),
+                *self._rights(),
+            ],
             environment={SETTINGS_PARAMETER: parameter.name},
+            dead_letters=args["topic_arn"],
         )
 
     def _rights(self) -> list[Statement]:

@@ -234,6 +234,7 @@ def migrated_servers(**changes: Any) -> Recorder:
         "vpc_id": "vpc-1",
         "source_cidr_blocks": ["192.168.0.0/16"],
         "function_security_group_id": "sg-1",
+        "topic_arn": "arn:topic",
         "bandwidth_mbps": 50,
         "tags": TAGS,
         **changes,
