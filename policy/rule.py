@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from pulumi_policy.proxy import UnknownValueError
+
 
 class Level(StrEnum):
     """How bad a violation is. What is low or medium is only advised in development, and mandatory elsewhere."""
@@ -78,7 +80,12 @@ def wants(key: str, good: Callable[[Any], bool], remedy: str) -> Judge:
     """Return a judgement of one property, named as the provider does, with dots where it lies deeper."""
 
     def judge(resource: Resource) -> Iterator[str]:
-        value = read(resource.props, key)
+        try:
+            value = read(resource.props, key)
+        except UnknownValueError:
+            if good is given:
+                return  # nobody knows yet what it will be, but it is there
+            raise
         if not good(value):
             shown = "not given" if value is None else json.dumps(plain(value))
             yield f"{key} is {shown}: {remedy}"
