@@ -93,7 +93,7 @@ def main(scenarios: Sequence[str]) -> int:
     verdicts: dict[str, Verdict] = {}
     for scenario in asked:
         found = check(python, scenario, state(scenario))
-        verdicts[scenario], used = excuses.judge(found["results"], listed)
+        verdicts[scenario], used = excuses.judge(found, listed)
         needed |= used
         verdict = verdicts[scenario]
         print(

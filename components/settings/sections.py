@@ -317,7 +317,7 @@ class Monitoring(Section):
     connections: int = Field(800, ge=1, description="a number of connections")
     free_storage_gb: int = Field(10, ge=1, le=65536, description="GB from 1 to 65536")
     emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = Field((), description="mail addresses")
-    log_retention_days: Retention = Field(30, description=f"one of {', '.join(map(str, LOG_RETENTION))}")
+    log_retention_days: Retention = Field(365, description=f"one of {', '.join(map(str, LOG_RETENTION))}")
 
 
 class PolicyException(Section):

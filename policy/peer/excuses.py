@@ -42,10 +42,10 @@ def load(path: Path = FILE) -> list[Excuse]:
     return found
 
 
-def judge(results: Mapping[str, Any], excuses: Sequence[Excuse]) -> tuple[Verdict, set[Excuse]]:
-    """Return the verdict on checkov's results, and the excuses that were needed."""
-    verdict, needed = Verdict(passed=len(results["passed_checks"])), set()
-    for failure in results["failed_checks"]:
+def judge(said: Mapping[str, Any], excuses: Sequence[Excuse]) -> tuple[Verdict, set[Excuse]]:
+    """Return the verdict on what checkov said, and the excuses that were needed."""
+    verdict, needed = Verdict(passed=said["summary"]["passed"]), set()
+    for failure in said["results"]["failed_checks"]:
         check, resource = failure["check_id"], failure["resource"]
         covering = [one for one in excuses if one.covers(check, resource)]
         if covering:

@@ -10,6 +10,7 @@ BUCKET = "aws:s3/bucket:Bucket"
 TOPIC, TOPIC_POLICY = "aws:sns/topic:Topic", "aws:sns/topicPolicy:TopicPolicy"
 KEY, QUEUE = "aws:kms/key:Key", "aws:sqs/queue:Queue"
 LOG = "aws:cloudwatch/logGroup:LogGroup"
+LEAST_LOG_DAYS = 365
 BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 Part = Callable[[Resource], bool]
 
@@ -105,8 +106,12 @@ RULES = (
         wants_("kmsMasterKeyId", given, "name the stack's key"),
     ),
     Rule(
-        *("CloudWatch.16", "retention", "Logs are kept for a time, not for ever", Level.MEDIUM, (LOG,)),
-        wants_("retentionInDays", given, "write monitoring.logRetentionDays"),
+        *("CloudWatch.16", "retention", "Logs are kept for a year, and not for ever", Level.MEDIUM, (LOG,)),
+        wants_(
+            "retentionInDays",
+            lambda days: days is not None and days >= LEAST_LOG_DAYS,
+            f"write monitoring.logRetentionDays {LEAST_LOG_DAYS}, or leave it out",
+        ),
     ),
     Rule(
         *("CloudWatch.18", "own-key", "Logs are encrypted under the stack's own key", Level.HIGH, (LOG,)),

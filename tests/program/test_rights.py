@@ -211,7 +211,9 @@ def test_every_function_may_do_what_it_calls_and_nothing_else(variant: str, lamb
     for module, function in functions(recorder).items():
         grants, managed = rights.granted(recorder, function)
         assert not managed, f"{module} has policies that are AWS's to change: {managed}"
-        wrong[module] = rights.differences(grants, needs.of(function, calls[module]))
+        needed = needs.of(function, calls[module])
+        wrong[module] = rights.differences(grants, needed)
+        print(f"{variant}: {module}: {len(calls[module])} calls need {len(needed)} rights, {len(grants)} are granted")
     assert {module: lines for module, lines in wrong.items() if lines} == {}
 
 

@@ -1,5 +1,6 @@
 """The policy pack run by the real engine: on staging as it is written, on broken variants of it, on a running task."""
 
+import json
 import os
 import re
 import subprocess
@@ -15,8 +16,9 @@ from sandbox import lifecycle, stack
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.paths import REPOSITORY
-from sandbox.rehearsal import shop
+from sandbox.rehearsal import carry, shop
 from sandbox.rehearsal.operator import Operator
+from sandbox.source import OPERATOR, REPLICATION
 from tests.unit.test_policies import AWAITED
 
 VIOLATION = re.compile(r"\[(mandatory|advisory)\] \[severity: \w+\]\s+([\w-]+)")
@@ -71,12 +73,17 @@ def written(tmp: Path, **sections: dict[str, Any]) -> Path:
 
 @pytest.fixture
 def fresh(own: Instance) -> Iterator[str]:
-    """A stack in which nothing is deployed."""
-    name = "organization/database-migration/as-written"
-    for command in (["stack", "init", name, "--no-select"], ["stack", "rm", name, "--yes", "--preserve-config"]):
-        if command[1] == "rm":
-            yield name
-        subprocess.run(["pulumi", *command, "--non-interactive"], cwd=REPOSITORY, env=own.environment(), check=True)
+    """A stack in which nothing is deployed. Its configuration goes with it."""
+    name = f"organization/{stack.PROJECT}/{own.name}-as-written"
+
+    def pulumi(*command: str) -> None:
+        subprocess.run(["pulumi", "stack", *command], cwd=REPOSITORY, env=own.environment(), check=True)
+
+    pulumi("init", name, "--no-select", "--non-interactive")
+    try:
+        yield name
+    finally:
+        pulumi("rm", name, "--yes", "--non-interactive")
 
 
 def test_staging_as_it_is_written_violates_nothing(own: Instance, fresh: str, tmp_path: Path) -> None:
@@ -112,6 +119,10 @@ def test_an_exception_of_a_sandbox_is_heard_and_what_is_medium_is_only_advised(o
 def test_a_change_to_a_running_task_is_refused(own: Instance) -> None:
     operator = Operator(own.client, stack.outputs(own), lambda: None)
     operator.prepare()
+    secret = own.client("secretsmanager").get_secret_value(SecretId=operator.outputs["master_secret_arn"])
+    master = json.loads(secret["SecretString"])
+    login = carry.Login(master["username"], master["password"])
+    carry.carry(own, shop.DATABASE, login, (OPERATOR, REPLICATION), passwords=True)
     operator.load_fully()
     assert preview(own)[0] == 0
     before = own.stack_config.read_text()
