@@ -30,6 +30,7 @@ from policy.rules.replication import ENDPOINT, TASK
 from policy.rules.replication import INSTANCE as DMS_INSTANCE
 from policy.rules.storage import BUCKET, KEY, LOG, QUEUE, TOPIC, TOPIC_POLICY
 from tests.program.programs import STACKS, program, without_layer
+from tests.support.pulumi_mocks import stack_config
 
 AWAITED = {"secretsmanager-1-rotated"}
 """What the stacks do not keep to yet: the users' secrets get their rotation from a component that is being made."""
@@ -211,7 +212,7 @@ def test_what_nobody_knows_at_a_preview_is_no_violation(name: str) -> None:
 def test_a_rule_about_a_stack_tells_what_is_missing_beside_a_resource(name: str) -> None:
     kind, beside = TAKEN[name]
     judge = rule(name).judge
-    [resources] = [found] if (found := next((r for r in map(declared, STACKS) if fits(r, kind, judge)), None)) else [[]]
+    resources = next(found for found in map(declared, STACKS) if fits(found, kind, judge))
     if name == "mission-managed-passwords":
         resources = [r if r.type != kind else with_password(r) for r in resources]
     if name == "secretsmanager-1-rotated":
@@ -236,7 +237,7 @@ def with_password(resource: Resource) -> Resource:
 @pytest.mark.parametrize("stack", STACKS)
 def test_no_stack_violates_what_is_mandatory_in_its_environment(stack: str) -> None:
     pack = Pack([r for r in RULES if r.full_name != "mission-running-task"])
-    pack.configure({f"{k}": json.dumps(v) for k, v in _config(stack).items() if k.endswith(":policy")})
+    pack.configure({key: json.dumps(value) for key, value in stack_config(stack).items() if key.endswith(":policy")})
     found: list[str] = []
     for resource in declared(stack):
         args = ResourceValidationArgs(
@@ -250,12 +251,6 @@ def test_no_stack_violates_what_is_mandatory_in_its_environment(stack: str) -> N
         if mandatory and not isinstance(policy, ResourceValidationPolicy):
             policy.validate(whole(stack), lambda line, _, p=policy: found.append(f"{p.name} {line}"))
     assert found == []
-
-
-def _config(stack: str) -> dict[str, Any]:
-    from tests.support.pulumi_mocks import stack_config
-
-    return stack_config(stack)
 
 
 def whole(stack: str) -> StackValidationArgs:
