@@ -4,12 +4,14 @@ BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
 
-.PHONY: help setup rehearse faults scenarios gallery dashboards test unit check clean
+.PHONY: help setup rehearse faults scenarios policy checkov gallery dashboards test unit check clean
 
 help:
 	@echo "make rehearse   deploy, migrate and switch over a real database on this machine (ARGS=... passes options)"
 	@echo "make faults     have everything go wrong, one after the other, and count writes (ARGS='--fault NAME' for one)"
 	@echo "make scenarios  deploy every example in a sandbox, check it by its outputs, preview, destroy"
+	@echo "make policy     the policy pack: every rule, every function's rights, and staging judged by the real engine"
+	@echo "make checkov    every scenario's state judged by checkov; what fails is mended, or excused by name"
 	@echo "make dashboards the docs' pictures and tables: resources, dashboards, costs of every scenario, deployed anew"
 	@echo "make test       every check and test, WORKERS=2 at a time"
 	@echo "make unit       the tests that need no sandbox, in seconds"
@@ -39,6 +41,14 @@ faults: $(READY)
 scenarios: $(READY)
 	@$(BIN)/python -m sandbox setup
 	$(BIN)/python -m pytest tests/scenarios --every-scenario --durations=0 $(ARGS)
+
+policy: $(READY)
+	@$(BIN)/python -m sandbox setup
+	$(BIN)/python -m pytest -rP tests/program/test_rights.py tests/unit/test_policies.py tests/sandbox/test_policy_pack.py $(ARGS)
+
+checkov: $(READY)
+	@$(BIN)/python -m sandbox setup
+	@$(BIN)/python -m sandbox.peer $(ARGS)
 
 gallery dashboards: $(READY)
 	@$(BIN)/python -m sandbox setup

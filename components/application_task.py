@@ -150,7 +150,7 @@ def _execution_rights(plan: TaskPlan, logs: aws.cloudwatch.LogGroup) -> list[Sta
     if found:
         account, region, repository = found.groups()
         rights.append(allow(*PULL, on=f"arn:aws:ecr:{region}:{account}:repository/{repository}"))
-        rights.append(allow("ecr:GetAuthorizationToken", on="*"))  # a login knows no resource
+        rights.append(policies.allow_everywhere("ecr:GetAuthorizationToken"))
     return rights
 
 

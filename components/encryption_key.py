@@ -1,5 +1,6 @@
 """The customer-managed key that encrypts a migration's data, with the services that may use it."""
 
+from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -11,6 +12,8 @@ DEFAULT_DELETION_WINDOW_DAYS = 30
 
 STORAGE_SERVICES = ("rds", "dms", "secretsmanager", "dynamodb", "backup", "lambda", "ssm")
 """Services that use the key on behalf of a caller of this account; the condition keeps others out."""
+GRANTED_SERVICES = ("rds", "dms", "dynamodb", "backup", "lambda")
+"""Those of them that keep it by a grant, for what they do when nobody calls."""
 
 
 class EncryptionKeyArgs(TypedDict):
@@ -65,7 +68,10 @@ class EncryptionKey(pulumi.ComponentResource):
 
 def _policy(account: pulumi.Input[str], region: pulumi.Input[str]) -> pulumi.Output[str]:
     use = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
-    called_by = [pulumi.Output.concat(service, ".", region, ".amazonaws.com") for service in STORAGE_SERVICES]
+
+    def called_by(services: Sequence[str]) -> list[pulumi.Output[str]]:
+        return [pulumi.Output.concat(service, ".", region, ".amazonaws.com") for service in services]
+
     return policies.document(
         [
             {
@@ -79,9 +85,22 @@ def _policy(account: pulumi.Input[str], region: pulumi.Input[str]) -> pulumi.Out
                 "Sid": "ServicesOnBehalfOfTheAccount",
                 "Effect": "Allow",
                 "Principal": {"AWS": "*"},
-                "Action": [*use, "kms:CreateGrant"],
+                "Action": use,
                 "Resource": "*",
-                "Condition": {"StringEquals": {"kms:CallerAccount": account, "kms:ViaService": called_by}},
+                "Condition": {
+                    "StringEquals": {"kms:CallerAccount": account, "kms:ViaService": called_by(STORAGE_SERVICES)}
+                },
+            },
+            {
+                "Sid": "GrantsToServicesAlone",
+                "Effect": "Allow",
+                "Principal": {"AWS": "*"},
+                "Action": "kms:CreateGrant",
+                "Resource": "*",
+                "Condition": {
+                    "StringEquals": {"kms:CallerAccount": account, "kms:ViaService": called_by(GRANTED_SERVICES)},
+                    "Bool": {"kms:GrantIsForAWSResource": "true"},
+                },
             },
             {
                 "Sid": "Logs",

@@ -180,6 +180,7 @@ class FleetControl(pulumi.ComponentResource):
                 seconds=seconds,
                 rights=rights,
                 environment={CONFIG_PARAMETER: parameter.name},
+                dead_letters=topic.arn,
             )
             for purpose, seconds in FUNCTIONS.items()
         }

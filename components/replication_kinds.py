@@ -7,10 +7,11 @@ import pulumi
 
 @dataclass(frozen=True)
 class Kind:
-    """One way to replicate. `describe` are calls that know no resource; the others take the replication's ARN."""
+    """One way to replicate. `status` and `mappings` know no resource; the other calls take the replication's ARN."""
 
     detail_type: str
-    describe: tuple[str, ...]
+    status: str
+    mappings: str
     statistics: str
     start: str
     stop: str
@@ -18,14 +19,16 @@ class Kind:
 
 TASK = Kind(
     detail_type="DMS Replication Task State Change",
-    describe=("dms:DescribeReplicationTasks",),
+    status="dms:DescribeReplicationTasks",
+    mappings="dms:DescribeReplicationTasks",
     statistics="dms:DescribeTableStatistics",
     start="dms:StartReplicationTask",
     stop="dms:StopReplicationTask",
 )
 SERVERLESS = Kind(
     detail_type="DMS Replication State Change",
-    describe=("dms:DescribeReplicationConfigs", "dms:DescribeReplications"),
+    status="dms:DescribeReplications",
+    mappings="dms:DescribeReplicationConfigs",
     statistics="dms:DescribeReplicationTableStatistics",
     start="dms:StartReplication",
     stop="dms:StopReplication",

@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from components import alerting, checks, function_archives, replication_kinds, vpc_function
 from components.database_engines import ENGINES
-from components.policies import Statement, allow
+from components.policies import Statement, allow, allow_everywhere
 
 DEFAULT_DAYS = 30
 DEFAULT_SSL_MODE = "require"
@@ -179,8 +179,7 @@ class SecretRotation(pulumi.ComponentResource):
         if dms:
             instance = dms.get("instance_arn")
             kind = replication_kinds.kind(instance)
-            # DMS knows no resource where it describes.
-            rights.append(allow(*kind.describe, *(["dms:DescribeConnections"] if instance else []), on="*"))
+            rights.append(allow_everywhere(kind.status, *(["dms:DescribeConnections"] if instance else [])))
             rights.append(allow(kind.start, on=dms["arns"]))
             if instance:
                 rights.append(allow("dms:TestConnection", on=[*dms["endpoint_arns"], instance]))

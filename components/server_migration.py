@@ -75,7 +75,9 @@ class ServerMigrationArgs(TypedDict):
     function_security_group_id: pulumi.Input[str]
     """Security group of the function."""
     kms_key_arn: pulumi.Input[str]
-    """Key that encrypts environment and logs."""
+    """Key that encrypts environment, logs and topic."""
+    topic_arn: pulumi.Input[str]
+    """Topic that is told of a call the function could not take."""
     instance_type: NotRequired[str]
     """Type of the replication servers. Default t3.small."""
     bandwidth_mbps: NotRequired[int]
@@ -221,33 +223,36 @@ class ServerMigration(pulumi.ComponentResource):
             around,
             module="servers",
             seconds=SECONDS,
-            rights=[allow("ssm:GetParameter", on=parameter.arn), *self._rights()],
+            rights=[
+                allow("ssm:GetParameter", on=parameter.arn),
+                allow("sns:Publish", on=args["topic_arn"]),
+                *self._rights(),
+            ],
             environment={SETTINGS_PARAMETER: parameter.name},
+            dead_letters=args["topic_arn"],
         )
 
     def _rights(self) -> list[Statement]:
         """Return what applying the settings needs: the service's calls, and what it does in the caller's name."""
         account, region = self._args["account_id"], self._args["region"]
-        templates = [
+        replication, launch = (
             pulumi.Output.concat("arn:aws:mgn:", region, ":", account, f":{kind}-configuration-template/*")
             for kind in ("replication", "launch")
-        ]
+        )
         profiles = pulumi.Output.concat("arn:aws:iam::", account, ":instance-profile/*AWSApplicationMigration*")
         linked = pulumi.Output.concat("arn:aws:iam::", account, ":role/aws-service-role/", SERVICE_ROLE)
         return [
-            # These calls know no resource: nothing exists before them, or they list.
-            allow(
+            policies.allow_everywhere(
                 *("mgn:InitializeService", "mgn:ListTagsForResource"),
                 *("mgn:CreateReplicationConfigurationTemplate", "mgn:CreateLaunchConfigurationTemplate"),
                 *("mgn:DescribeReplicationConfigurationTemplates", "mgn:DescribeLaunchConfigurationTemplates"),
-                on="*",
             ),
-            allow("mgn:UpdateReplicationConfigurationTemplate", "mgn:UpdateLaunchConfigurationTemplate", on=templates),
-            # The service checks the staging area in the caller's name; EC2 describes know no resource.
-            allow(
+            allow("mgn:UpdateReplicationConfigurationTemplate", on=replication),
+            allow("mgn:UpdateLaunchConfigurationTemplate", on=launch),
+            # The service checks the staging area in the caller's name.
+            policies.allow_everywhere(
                 *("ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes", "ec2:DescribeSecurityGroups"),
                 *("ec2:DescribeSubnets", "ec2:GetEbsDefaultKmsKeyId", "ec2:GetEbsEncryptionByDefault"),
-                on="*",
             ),
             allow(
                 "iam:CreateServiceLinkedRole",

@@ -1,19 +1,31 @@
 """What carries the migration out: the functions, the machine that orders them, their rights, state and config."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from components import alerting, checks, function_archives, policies, replication_kinds, switchover_events, vpc_function
-from components.policies import Statement, allow
+from components import (
+    alerting,
+    checks,
+    function_archives,
+    policies,
+    replication_kinds,
+    switchover_events,
+    switchover_rights,
+    vpc_function,
+)
+from components.policies import allow
 from components.switchover_machine import SECONDS, STEPS, definition
+from components.switchover_rights import Reach
 
 FUNCTIONS = {**SECONDS, "prepare": 600, "observe": 60}
 """Every function there can be and its timeout in seconds."""
 CONFIG_PARAMETER = "CONFIG_PARAMETER"
+AUTOMATIC = "automatic"
+"""Mode in which the observer starts the switchover."""
 
 
 class SwitchoverArgs(TypedDict):
@@ -41,16 +53,22 @@ class SwitchoverArgs(TypedDict):
     """Zone whose records the functions change."""
     token_name: pulumi.Input[str]
     """Name in it of a record for the functions' own use: the token of who moved the names last."""
-    task_arns: list[pulumi.Input[str]]
-    """Replication tasks, or serverless replications, that the functions read and stop."""
+    task_arn: pulumi.Input[str]
+    """Replication task, or serverless replication, that carries changes to the target."""
+    failback_task_arn: NotRequired[pulumi.Input[str] | None]
+    """Replication task that carries changes back. Leave it out where there is no way back."""
     replication_instance_arn: NotRequired[pulumi.Input[str] | None]
     """Replication instance whose connections are tested. Leave it out where the replication is serverless."""
     endpoint_arns: list[pulumi.Input[str]]
     """Endpoints of both directions."""
-    secret_arns: list[pulumi.Input[str]]
-    """Secrets the functions read."""
+    source_secret_arns: list[pulumi.Input[str]]
+    """Secrets of the operator's and of DMS's role on the source."""
+    target_secret_arns: list[pulumi.Input[str]]
+    """Secrets of the operator's and of DMS's role on the target."""
+    application_secret_arns: list[pulumi.Input[str]]
+    """Secrets of the application's roles that the stack makes: only what prepares the databases reads them."""
     secret_key_arns: NotRequired[list[pulumi.Input[str]]]
-    """Keys that encrypt those of them that `kms_key_arn` does not. Default none."""
+    """Keys that encrypt those on the source that `kms_key_arn` does not. Default none."""
     safe_to_switch_alarm: pulumi.Input[str]
     """Name of the composite alarm that is in ALARM while nothing speaks against a switchover."""
     canary_percents: NotRequired[list[int]]
@@ -119,7 +137,7 @@ class Switchover(pulumi.ComponentResource):
             dead_letters=dead_letters,
             machine_arn=machine.arn,
             topic_arn=args["topic_arn"],
-            task_arns=args["task_arns"],
+            task_arns=[arn for arn in (args["task_arn"], args.get("failback_task_arn")) if arn],
             task_events=replication_kinds.kind(args.get("replication_instance_arn")).detail_type,
             safe_to_switch_alarm=args["safe_to_switch_alarm"],
         )
@@ -215,15 +233,14 @@ class Switchover(pulumi.ComponentResource):
     ) -> dict[str, aws.lambda_.Function]:
         layer = vpc_function.driver_layer(f"{self._name}-psycopg2", self._around, "postgres")
         code = function_archives.code_archive(*self._args.get("certificate_bundles", []))
-        rights = self._rights(config_name, table, state)
-        tell = allow("sqs:SendMessage", on=dead_letters.arn)
+        rights = switchover_rights.of_functions(self._reach(config_name, table, state, dead_letters))
         return {
             purpose: vpc_function.declare(
                 f"{self._name}-{purpose}",
                 self._around,
                 module=purpose,
                 seconds=seconds,
-                rights=[*rights[purpose], tell],
+                rights=rights[purpose],
                 environment={CONFIG_PARAMETER: config_name},
                 code=code,
                 layers=[layer.arn],
@@ -243,82 +260,34 @@ class Switchover(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _rights(
-        self, config_name: str, table: aws.dynamodb.Table, state: aws.ssm.Parameter
-    ) -> dict[str, list[Statement]]:
-        """Return what each function may do, beside what all may: no more than its code calls."""
+    def _reach(
+        self,
+        config_name: str,
+        table: aws.dynamodb.Table,
+        state: aws.ssm.Parameter,
+        dead_letters: aws.sqs.Queue,
+    ) -> Reach:
+        """Return what the functions act on. The config parameter and the machine are made after them."""
         args = self._args
-        config_arn = pulumi.Output.concat(
-            "arn:aws:ssm:", args["region"], ":", args["account_id"], ":parameter", config_name
+        here = (args["region"], ":", args["account_id"])
+        return Reach(
+            config=pulumi.Output.concat("arn:aws:ssm:", *here, ":parameter", config_name),
+            state=state.arn,
+            table=table.arn,
+            dead_letters=dead_letters.arn,
+            topic=args["topic_arn"],
+            zone=pulumi.Output.concat("arn:aws:route53:::hostedzone/", args["zone_id"]),
+            machine=pulumi.Output.concat("arn:aws:states:", *here, f":stateMachine:{self._name}"),
+            task=args["task_arn"],
+            failback_task=args.get("failback_task_arn"),
+            instance=args.get("replication_instance_arn"),
+            endpoints=args["endpoint_arns"],
+            source_secrets=args["source_secret_arns"],
+            target_secrets=args["target_secret_arns"],
+            application_secrets=args["application_secret_arns"],
+            source_keys=args.get("secret_key_arns", []),
+            automatic=args["config"].get("mode") == AUTOMATIC,
         )
-        read = [allow("ssm:GetParameter", on=config_arn), allow("dynamodb:GetItem", on=table.arn)]
-        write = [allow("dynamodb:PutItem", on=table.arn), allow("ssm:PutParameter", on=state.arn)]
-        databases = [
-            allow("secretsmanager:GetSecretValue", on=args["secret_arns"]),
-            *(allow("kms:Decrypt", on=key) for key in args.get("secret_key_arns", [])),
-        ]
-        zone = pulumi.Output.concat("arn:aws:route53:::hostedzone/", args["zone_id"])
-        look_up = allow("route53:ListResourceRecordSets", on=zone)
-        names = [look_up, allow("route53:ChangeResourceRecordSets", on=zone)]
-        tell = [allow("sns:Publish", on=args["topic_arn"])]
-        synced = allow("route53:GetChange", on="arn:aws:route53:::change/*")
-        # DMS, CloudWatch and Route 53 changes know no resource in these calls.
-        instance_arn = args.get("replication_instance_arn")
-        kind = replication_kinds.kind(instance_arn)
-        describe_task = allow(*kind.describe, on="*")
-        tables = allow(kind.statistics, on=args["task_arns"])
-        metrics = allow("cloudwatch:GetMetricData", on="*")
-        alarms = allow("cloudwatch:DescribeAlarms", on="*")  # a narrower right shows no composite alarm
-        machine = pulumi.Output.concat(
-            "arn:aws:states:", args["region"], ":", args["account_id"], f":stateMachine:{self._name}"
-        )
-        return {
-            "prepare": [
-                *read,
-                *write,
-                *databases,
-                look_up,
-                *_connection_tests(instance_arn, args["endpoint_arns"]),
-                describe_task,
-            ],
-            "gate": [*read, *write, *databases, describe_task, tables, metrics],
-            "announce": [*read, *write, *names, synced],
-            "canary": [*read, *write, *databases, *names, synced, describe_task, tables, metrics, alarms],
-            "ask": [*read, *write, *databases, *tell, describe_task],
-            "switch": [*read, *write, *databases, *names, describe_task],
-            "undo": [*read, *write, *databases, *names, *tell],
-            "settle": [
-                *read,
-                *write,
-                *databases,
-                *names,
-                *tell,
-                synced,
-                # What runs serverless has no way back to start.
-                allow(kind.stop, *(["dms:StartReplicationTask"] if instance_arn else []), on=args["task_arns"]),
-                describe_task,
-            ],
-            "finish": [
-                *read,
-                *write,
-                *databases,
-                *names,
-                *tell,
-                synced,
-                allow(kind.stop, on=args["task_arns"]),
-                describe_task,
-                tables,
-            ],
-            "observe": [
-                *read,
-                allow("ssm:PutParameter", on=state.arn),
-                allow("states:StartExecution", on=machine),
-                describe_task,
-                tables,
-                metrics,
-                alarms,
-            ],
-        }
 
     def _machine(self, functions: Mapping[str, aws.lambda_.Function]) -> aws.sfn.StateMachine:
         name = self._name
@@ -331,7 +300,11 @@ class Switchover(pulumi.ComponentResource):
             opts=self._child,
         )
         arns = [function.arn for function in functions.values()]
-        delivery = ["Create", "Delete", "Get", "List", "Update"]
+        delivery = (
+            *("logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:GetLogDelivery"),
+            *("logs:DescribeResourcePolicies", "logs:ListLogDeliveries", "logs:PutResourcePolicy"),
+            "logs:UpdateLogDelivery",
+        )
         policy = aws.iam.RolePolicy(
             f"{name}-machine-policy",
             name="what-it-calls",
@@ -339,16 +312,8 @@ class Switchover(pulumi.ComponentResource):
             policy=policies.document(
                 [
                     allow("lambda:InvokeFunction", on=[*arns, *(pulumi.Output.concat(arn, ":*") for arn in arns)]),
-                    # Log delivery and tracing know no resource.
-                    allow(
-                        *(f"logs:{verb}LogDelivery" for verb in delivery if verb != "List"),
-                        "logs:DescribeLogGroups",
-                        "logs:DescribeResourcePolicies",
-                        "logs:ListLogDeliveries",
-                        "logs:PutResourcePolicy",
-                        on="*",
-                    ),
-                    allow("xray:PutTelemetryRecords", "xray:PutTraceSegments", on="*"),
+                    policies.allow_everywhere(*delivery),
+                    policies.allow_everywhere("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
                     allow("kms:Decrypt", "kms:GenerateDataKey", on=self._args["kms_key_arn"]),
                 ]
             ),
@@ -371,15 +336,3 @@ class Switchover(pulumi.ComponentResource):
             tags=checks.tags_for(self._tags, name),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
-
-
-def _connection_tests(
-    instance_arn: pulumi.Input[str] | None, endpoint_arns: Sequence[pulumi.Input[str]]
-) -> list[Statement]:
-    """Return the right to test connections. Without an instance there is nothing to test them from."""
-    if instance_arn is None:
-        return []
-    return [
-        allow("dms:TestConnection", on=[*endpoint_arns, instance_arn]),
-        allow("dms:DescribeConnections", on="*"),
-    ]

@@ -43,8 +43,7 @@ def declare(
         role=role.name,
         policy=policies.document(
             [
-                # DMS knows no resource in this call.
-                allow("dms:DescribeReplicationTasks", on="*"),
+                policies.allow_everywhere("dms:DescribeReplicationTasks"),
                 allow("dms:DescribeTableStatistics", on=list(task_arns)),
                 allow(
                     "rds:DescribeDBInstances", on=pulumi.Output.concat("arn:aws:rds:", region, ":", account_id, ":db:*")

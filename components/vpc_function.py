@@ -14,7 +14,18 @@ DEFAULT_RUNTIME = "python3.13"
 DEFAULT_ARCHITECTURE = "x86_64"
 DEFAULT_LOG_RETENTION_DAYS = 30
 MEMORY_MB = 512
-VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
+IN_THE_VPC = (
+    *("ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
+    *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses"),
+)
+"""What Lambda does in a function's name to put it into the VPC."""
+BY_KEY = {
+    "dynamodb": ("kms:Decrypt",),
+    "secretsmanager": ("kms:Decrypt",),
+    "sns": ("kms:Decrypt", "kms:GenerateDataKey"),
+    "sqs": ("kms:Decrypt", "kms:GenerateDataKey"),
+}
+"""What services do with the key in the name of who calls them; Lambda itself decrypts the environment."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +91,9 @@ def declare(
 ) -> aws.lambda_.Function:
     """Make the function of `handlers/functions/<module>.py`, its log and its role.
 
-    `rights` are added to those every function has: to write its log, to be in the VPC, to use the key. Among them must
-    be to send to `dead_letters`, the ARN of a queue or topic. `code` is given where it is more than the handlers.
+    `rights` are what its code calls. To write its log, to be in the VPC, and to use the key through the services it
+    calls is added to them. Among them must be to send to `dead_letters`, the ARN of a queue or topic. `code` is given
+    where it is more than the handlers.
     """
     child = pulumi.ResourceOptions(parent=around.parent)
     logs = aws.cloudwatch.LogGroup(
@@ -99,13 +111,11 @@ def declare(
         tags=checks.tags_for(around.tags, name),
         opts=child,
     )
-    vpc = aws.iam.RolePolicyAttachment(f"{name}-vpc", role=role.name, policy_arn=VPC_POLICY, opts=child)
-    key = allow("kms:Decrypt", "kms:GenerateDataKey", on=around.kms_key_arn)
     policy = aws.iam.RolePolicy(
         f"{name}-policy",
         name="what-it-calls",
         role=role.name,
-        policy=policies.document([*rights, key]),
+        policy=policies.document([*rights, *_of_every_function(name, logs, around.kms_key_arn, rights)]),
         opts=child,
     )
     return aws.lambda_.Function(
@@ -126,5 +136,24 @@ def declare(
         tracing_config={"mode": "PassThrough"},
         vpc_config={"subnet_ids": around.subnet_ids, "security_group_ids": [around.security_group_id]},
         tags=checks.tags_for(around.tags, name),
-        opts=pulumi.ResourceOptions(parent=around.parent, depends_on=[vpc, policy, logs]),
+        opts=pulumi.ResourceOptions(parent=around.parent, depends_on=[policy, logs]),
     )
+
+
+def _of_every_function(
+    name: str, logs: aws.cloudwatch.LogGroup, key_arn: pulumi.Input[str], rights: Sequence[Statement]
+) -> list[Statement]:
+    """Return what Lambda and the services that `rights` call do in the function's name. Its code may not do as Lambda.
+
+    See https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html.
+    """
+    called = {action.split(":")[0] for right in rights for action in right["Action"]} & BY_KEY.keys()
+    both = {service for service in called if len(BY_KEY[service]) > 1}
+    own = {"ArnLike": {"lambda:SourceFunctionArn": f"arn:aws*:lambda:*:*:function:{name}"}}
+    return [
+        allow("logs:CreateLogStream", "logs:PutLogEvents", on=pulumi.Output.concat(logs.arn, ":*")),
+        policies.allow_everywhere(*IN_THE_VPC),
+        {**policies.allow_everywhere(*IN_THE_VPC), "Effect": "Deny", "Condition": own},
+        policies.allow_key(key_arn, {"lambda", *called}, "kms:Decrypt"),
+        *([policies.allow_key(key_arn, both, "kms:GenerateDataKey")] if both else []),
+    ]

@@ -38,7 +38,7 @@ def declare(config: Fleet) -> dict[str, Any]:
     pipelines = {one.name: _pipeline(config, place, key, instance, one) for one in config.databases}
     names = {one.name: _names(config, zone, one) for one in config.databases}
     control = _control(config, place, key, network, zone, pipelines)
-    servers = _servers(config, place, key, network)
+    servers = _servers(config, place, key, network, control)
     monitoring = _monitoring(config, place, key, network, instance, pipelines, control, servers)
     return {
         "kms_key_arn": key.arn,
@@ -193,7 +193,9 @@ def _control(
     )
 
 
-def _servers(config: Fleet, place: Place, key: EncryptionKey, network: MigrationNetwork) -> ServerMigration:
+def _servers(
+    config: Fleet, place: Place, key: EncryptionKey, network: MigrationNetwork, control: FleetControl
+) -> ServerMigration:
     """Declare what servers that move beside the databases need."""
     return ServerMigration(
         f"{config.prefix}-servers",
@@ -206,6 +208,7 @@ def _servers(config: Fleet, place: Place, key: EncryptionKey, network: Migration
             "source_cidr_blocks": list(config.network.on_premises_cidrs),
             "function_security_group_id": network.function_security_group_id,
             "kms_key_arn": key.arn,
+            "topic_arn": control.topic_arn,
             "instance_type": config.servers.instance_type,
             "bandwidth_mbps": config.servers.bandwidth_mbps,
             "create_account_roles": config.servers.create_account_roles,

@@ -197,12 +197,8 @@ def switchover(
         )
         if arn is not None
     ]
-    secrets: list[pulumi.Input[str]] = [
-        source.operator_secret_arn,
-        source.replication_secret_arn,
-        target.operator_secret_arn,
-        target.replication_secret_arn,
-        *(side.application_secret_arn for side in (source, target) if side.application_secret_arn is not None),
+    application_secrets: list[pulumi.Input[str]] = [
+        side.application_secret_arn for side in (source, target) if side.application_secret_arn is not None
     ]
     canary = config.switchover.canary
     token_name = pulumi.Output.concat("_switchover.", dns.writer_name)
@@ -260,10 +256,13 @@ def switchover(
             "topic_arn": monitoring.topic_arn,
             "zone_id": dns.zone_id,
             "token_name": token_name,
-            "task_arns": [pipeline.forward_arn, *([pipeline.failback_task_arn] if pipeline.failback_task_arn else [])],
+            "task_arn": pipeline.forward_arn,
+            "failback_task_arn": pipeline.failback_task_arn if config.switchover.fail_back else None,
             "replication_instance_arn": pipeline.replication_instance_arn,
             "endpoint_arns": endpoints,
-            "secret_arns": secrets,
+            "source_secret_arns": [source.operator_secret_arn, source.replication_secret_arn],
+            "target_secret_arns": [target.operator_secret_arn, target.replication_secret_arn],
+            "application_secret_arns": application_secrets,
             "secret_key_arns": list(secret_key_arns),
             "safe_to_switch_alarm": monitoring.safe_to_switch_alarm,
             "canary_percents": list(canary.percents) if canary else [],

@@ -36,7 +36,7 @@ class World:
 
 def values(composition: str, world: World) -> Values:
     """Return the keys to replace, by section. Raises KeyError for a composition nobody knows."""
-    return _VALUES[composition](world)
+    return {**_VALUES[composition](world), "policy": POLICY}
 
 
 def _migration(world: World) -> Values:
@@ -115,6 +115,14 @@ def _tables(world: World) -> list[Mapping[str, str]]:
     return [*({"schema": schema} for schema in schemas), *world.excluded]
 
 
+POLICY = {
+    "environment": "development",  # what is thrown away is not protected, and has one of each
+    "exceptions": [
+        {"rule": rule, "resource": "*", "reason": "the sandbox's database servers have no TLS"}
+        for rule in ("dms-9-tls", "rds-38-tls")
+    ],
+}
+"""What the policy pack may find in a sandbox."""
 DISPOSABLE = {"deletionProtection": False, "finalSnapshot": False, "secretRecoveryDays": 0}
 """What lets a target go with its sandbox."""
 

@@ -49,34 +49,32 @@ def prepare(tell: Callable[[str], None], *, mariadb: bool = False) -> Ready:
 
 
 def _emulators(tell: Callable[[str], None]) -> Path:
-    """Return the Python of the emulators' own environment, keyed by what is in it and by the Python it is made of."""
-    key = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
+    """Return the Python of the emulators' own environment."""
+    return environment("cloud", REQUIREMENTS, "the emulators", tell)
+
+
+def environment(name: str, requirements: Path, what: str, tell: Callable[[str], None]) -> Path:
+    """Return the Python of an environment of its own, keyed by what is in it and by the Python it is made of.
+
+    Raises SandboxError where it can't be made.
+    """
+    key = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
     version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    home = cache_folder("cloud")
+    home = cache_folder(name)
     folder = home / f"python{version}-{key}"
+    python = folder / "bin" / "python"
     with locked(home):
-        if (folder / ".ready").exists() and (folder / "bin" / "python").exists():
-            return folder / "bin" / "python"
-        tell("installing the emulators")
+        if (folder / ".ready").exists() and python.exists():
+            return python
+        tell(f"installing {what}")
         shutil.rmtree(folder, ignore_errors=True)
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         with tempfile.TemporaryFile("w+") as output:
-            for command in (
-                [sys.executable, "-m", "venv", str(folder)],
-                [
-                    str(folder / "bin" / "python"),
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                    "-r",
-                    str(REQUIREMENTS),
-                ],
-            ):
+            for command in ([sys.executable, "-m", "venv", str(folder)], [*install, "-r", str(requirements)]):
                 done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
                 if done.returncode:
                     output.seek(0)
                     reason = " ".join(output.read().split())[-400:]
-                    raise SandboxError(f"the emulators can't be installed: {reason}. Is the package index reachable?")
+                    raise SandboxError(f"{what} can't be installed: {reason}. Is the package index reachable?")
         (folder / ".ready").touch()
-    return folder / "bin" / "python"
+    return python

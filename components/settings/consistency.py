@@ -17,6 +17,15 @@ BEFORE_SERVERLESS = ("3.00", "3.01")
 """Releases of Aurora MySQL 3 without Serverless v2."""
 
 
+def policy(found: sections.Policy, where: str = "policy") -> Iterator[str]:
+    """Yield that exceptions are made where there may be none."""
+    if found.exceptions and found.environment != "development":
+        yield (
+            f"{where}.exceptions are given, but {where}.environment is {found.environment}: mend what they except "
+            f"from, or write {where}.environment development"
+        )
+
+
 def network(found: sections.Network, where: str = "network") -> Iterator[str]:
     """Yield a network's contradictions."""
     block = ipaddress.IPv4Network(found.cidr)

@@ -325,7 +325,24 @@ class Monitoring(Section):
     connections: int = Field(800, ge=1, description="a number of connections")
     free_storage_gb: int = Field(10, ge=1, le=65536, description="GB from 1 to 65536")
     emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = Field((), description="mail addresses")
-    log_retention_days: Retention = Field(30, description=f"one of {', '.join(map(str, LOG_RETENTION))}")
+    log_retention_days: Retention = Field(365, description=f"one of {', '.join(map(str, LOG_RETENTION))}")
+
+
+class PolicyException(Section):
+    """A rule of the policy pack that a resource need not keep to, and why."""
+
+    rule: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)+$", description="a rule, as docs/policies.md names it")
+    resource: str = Field(min_length=1, description="a resource's name, in which * stands for any text")
+    reason: str = Field(min_length=10, description="why, in a sentence")
+
+
+class Policy(Section):
+    """How strictly the policy pack judges the stack."""
+
+    environment: Literal["development", "staging", "production"] = Field(
+        "production", description="development, staging or production"
+    )
+    exceptions: tuple[PolicyException, ...] = Field((), description="a list of maps with rule, resource and reason")
 
 
 class Functions(Section):

@@ -6,7 +6,7 @@ from typing import Protocol, Self
 from pydantic import Field, model_validator
 
 from components.settings import consistency
-from components.settings.sections import Monitoring, Network, Section
+from components.settings.sections import Monitoring, Network, Policy, Section
 
 NAME = r"^[a-z](-?[a-z0-9])+$"
 
@@ -43,6 +43,7 @@ class Root(Section):
     )
     tags: dict[str, str] = Field(default_factory=dict, description="a map of tag names to values")
     monitoring: Monitoring = Field(default_factory=Monitoring)
+    policy: Policy = Field(default_factory=Policy)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -53,7 +54,7 @@ class Root(Section):
 
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong though every key alone is right."""
-        yield from ()
+        yield from consistency.policy(self.policy)
 
     @property
     def prefix(self) -> str:

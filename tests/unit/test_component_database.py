@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from components import DatabaseMonitoring, DatabaseMonitoringArgs, DatabaseValidation, DatabaseValidationArgs
+from components import (
+    DatabaseMonitoring,
+    DatabaseMonitoringArgs,
+    DatabaseValidation,
+    DatabaseValidationArgs,
+    vpc_function,
+)
 from components.checks import ArgumentError
 from components.function_archives import ArchiveError
 from tests.program.programs import without_layer
@@ -89,7 +95,6 @@ def test_validation_is_made_of_these_children() -> None:
     recorder = validation()
     assert recorder.kinds() == {
         "val-check-role": "aws:iam/role:Role",
-        "val-check-vpc": "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         "val-check-policy": "aws:iam/rolePolicy:RolePolicy",
         "val-check-log": "aws:cloudwatch/logGroup:LogGroup",
         "val-driver": "aws:lambda/layerVersion:LayerVersion",
@@ -121,7 +126,7 @@ def test_the_function_knows_the_database_and_no_password() -> None:
         "character_set": "utf8mb4",
         "lag_seconds": 10,
     }
-    assert {"val-check-vpc", "val-check-policy", "val-check-log"} <= recorder.named("val-check").depends_on
+    assert {"val-check-policy", "val-check-log"} <= recorder.named("val-check").depends_on
 
 
 def test_the_role_may_read_one_secret_and_tell_one_topic() -> None:
@@ -129,8 +134,18 @@ def test_the_role_may_read_one_secret_and_tell_one_topic() -> None:
     assert [(s["Action"], s["Resource"]) for s in document["Statement"]] == [
         (["secretsmanager:GetSecretValue"], "arn:secret"),
         (["sns:Publish"], "arn:topic"),
-        (["kms:Decrypt", "kms:GenerateDataKey"], "arn:key"),
+        (["logs:CreateLogStream", "logs:PutLogEvents"], "arn:aws:mock:us-east-1:123456789012:val-check-log:*"),
+        (list(vpc_function.IN_THE_VPC), "*"),
+        (list(vpc_function.IN_THE_VPC), "*"),
+        (["kms:Decrypt"], "arn:key"),
+        (["kms:GenerateDataKey"], "arn:key"),
     ]
+
+
+def test_the_code_may_not_do_what_lambda_does_to_put_it_into_the_network() -> None:
+    statements = json.loads(validation().one("aws:iam/rolePolicy:RolePolicy")["policy"])["Statement"]
+    [deny] = [statement for statement in statements if statement["Effect"] == "Deny"]
+    assert deny["Condition"] == {"ArnLike": {"lambda:SourceFunctionArn": "arn:aws*:lambda:*:*:function:val-check"}}
 
 
 def test_events_of_this_instance_alone_call_it() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components import FleetControl, FleetMonitoring, PrivateZone, ServerMigration
+from components import FleetControl, FleetMonitoring, PrivateZone, ServerMigration, policies, vpc_function
 from components.checks import ArgumentError
 from components.server_migration import ROLES
 from components.validation_document import content
@@ -35,7 +35,6 @@ def function(name: str) -> dict[str, str]:
         name: "aws:lambda/function:Function",
         f"{name}-log": "aws:cloudwatch/logGroup:LogGroup",
         f"{name}-role": "aws:iam/role:Role",
-        f"{name}-vpc": "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         f"{name}-policy": "aws:iam/rolePolicy:RolePolicy",
     }
 
@@ -104,6 +103,9 @@ def test_a_function_may_touch_this_zone_table_topic_and_parameter_and_nothing_el
         "sns:Publish": f"{mock}:fleet-topic",
         "kms:Decrypt": "arn:key",
         "kms:GenerateDataKey": "arn:key",
+        "logs:CreateLogStream": f"{mock}:fleet-{purpose}-log:*",
+        "logs:PutLogEvents": f"{mock}:fleet-{purpose}-log:*",
+        **dict.fromkeys(vpc_function.IN_THE_VPC, "*"),
     }
     made = recorder.named(f"fleet-{purpose}").inputs
     assert made["handler"] == f"handlers.functions.{purpose}.handler"
@@ -232,6 +234,7 @@ def migrated_servers(**changes: Any) -> Recorder:
         "vpc_id": "vpc-1",
         "source_cidr_blocks": ["192.168.0.0/16"],
         "function_security_group_id": "sg-1",
+        "topic_arn": "arn:topic",
         "bandwidth_mbps": 50,
         "tags": TAGS,
         **changes,
@@ -295,7 +298,8 @@ def test_what_the_servers_function_may_do_on_anything_is_what_knows_no_resource(
     found = rights(migrated_servers(), "servers-servers-policy")
     anywhere = {action for action, resource in found.items() if resource == "*"}
     assert {action.split(":")[0] for action in anywhere} == {"mgn", "ec2"}
-    assert not [action for action in anywhere if "Update" in action or "Delete" in action]
+    assert anywhere <= set(policies.NO_RESOURCE)
+    assert not [action for action in anywhere if action.startswith("mgn:Update")]
     assert all("/service-role/AWSApplicationMigration" in arn for arn in found["iam:PassRole"])
 
 

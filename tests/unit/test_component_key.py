@@ -28,6 +28,10 @@ def test_services_use_the_key_for_this_account_only() -> None:
     via = statements["ServicesOnBehalfOfTheAccount"]["Condition"]["StringEquals"]
     assert via["kms:CallerAccount"] == "123456789012"
     assert {"rds.eu-central-1.amazonaws.com", "dms.eu-central-1.amazonaws.com"} <= set(via["kms:ViaService"])
+    assert "kms:CreateGrant" not in statements["ServicesOnBehalfOfTheAccount"]["Action"]
+    grants = statements["GrantsToServicesAlone"]
+    assert grants["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
+    assert set(grants["Condition"]["StringEquals"]["kms:ViaService"]) < set(via["kms:ViaService"])
     assert statements["Publishers"]["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
     publishers = statements["Publishers"]["Principal"]["Service"]
     assert set(publishers) == set(alerting.MIGRATION)

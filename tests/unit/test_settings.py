@@ -351,3 +351,29 @@ def test_a_database_may_be_an_aurora_mysql(version: str) -> None:
 def test_an_old_aurora_mysql_runs_on_a_class() -> None:
     target = {"engine": "aurora-mysql", "database": "shop", "engineVersion": "5.7.mysql_aurora.2.12.6"}
     settings.load({**DATABASE, "target": {**target, "aurora": {"instanceClass": "db.r6g.large"}}})
+
+
+EXCEPTION = {"rule": "dms-9-tls", "resource": "*", "reason": "the old server has no TLS"}
+
+
+def test_a_stack_is_judged_as_production_unless_it_says_otherwise() -> None:
+    assert settings.load(LEAST).policy.environment == "production"
+    made = settings.load({**LEAST, "policy": {"environment": "development", "exceptions": [EXCEPTION]}})
+    assert made.policy.exceptions[0].rule == "dms-9-tls"
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        (
+            {"environment": "staging", "exceptions": [EXCEPTION]},
+            "policy.exceptions are given, but policy.environment is",
+        ),
+        ({"environment": "prod"}, "write development, staging or production"),
+        ({"exceptions": [{**EXCEPTION, "reason": "so"}]}, "write why, in a sentence"),
+        ({"exceptions": [{**EXCEPTION, "rule": "DMS.9"}]}, "write a rule, as docs/policies.md names it"),
+    ],
+)
+def test_what_is_wrong_with_exceptions_is_told(section: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        settings.load({**LEAST, "policy": section})

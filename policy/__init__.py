@@ -1,0 +1,1 @@
+"""The policy pack: rules named after the controls they stand for, and rules of the mission."""

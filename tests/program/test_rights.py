@@ -1,0 +1,222 @@
+"""Every function's rights against its calls: the handlers as Lambda runs them, on an account in memory."""
+
+import functools
+import importlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from handlers import clients, config, edge, fleet_edge
+from handlers.compensation import UndoFailed
+from handlers.core.validation import Reason, Unreachable
+from handlers.functions import validate
+from tests.program.programs import run_program, without_layer
+from tests.support import rights
+from tests.support.fakes import APPLICATION, DMS, OPERATOR, REPORT, FakeTask, World
+from tests.support.pulumi_mocks import REPOSITORY, Recorder, Registered, deploy, stack_config
+from tests.support.recorded_aws import Call, RecordedAws
+
+LAMBDA = "aws:lambda/function:Function"
+SWITCHOVER = "database-migration:switchover"
+NO_WAY_BACK = {SWITCHOVER: {"failBack": False}}
+SERVERLESS = {
+    **NO_WAY_BACK,
+    "database-migration:replication": {"serverless": {"maximumCapacityUnits": 4}, "tables": [{"schema": "public"}]},
+}
+AHEAD = {SWITCHOVER: {"mode": "approved", "canary": {"roles": [REPORT], "percents": [50, 100], "seconds": 1}}}
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "by hand": ("staging", {}),
+    "canary and approval": ("staging", AHEAD),
+    "automatic": ("staging", {SWITCHOVER: {"mode": "automatic"}}),
+    "no way back": ("staging", NO_WAY_BACK),
+    "serverless": ("staging", SERVERLESS),
+    "both sides ours": ("payments", {}),
+    "database": ("rds-mysql", {}),
+    "fleet": ("fleet-orchestration", {}),
+}
+"""Stacks whose functions differ in what they call: a stack config, and what is changed in it."""
+Journey = list[tuple[str, dict[str, Any], str]]
+"""Functions in the order they are called, each with its event and the outcome it has to have."""
+
+BEGUN: Journey = [("prepare", {}, "prepared"), ("gate", {}, "ready"), ("announce", {}, "announced")]
+CANARY: Journey = [("canary", {"percent": 50}, "reading"), ("canary", {"percent": 50, "check": True}, "healthy")]
+THERE: Journey = [*BEGUN, ("switch", {}, "open"), ("settle", {}, "window")]
+LATER = {"execution": "run-2"}
+BACK: Journey = [
+    *THERE,
+    ("gate", {**LATER, "input": {"direction": "back"}}, "ready"),
+    ("announce", LATER, "announced"),
+    ("switch", LATER, "open"),
+    ("settle", LATER, "failed back"),
+    ("prepare", {"empty_target": True}, "prepared"),
+]
+WHOLE: Journey = [("observe", {}, "ready"), *THERE, ("observe", {}, "open"), ("finish", {}, "completed")]
+FAILS = "fails"
+"""An outcome: an error."""
+NAMES_STAY, NAMES_MOVE, TEMPLATES_DRIFT = "names stay", "names move", "templates drift"
+INTERLUDES: dict[str, Callable[[RecordedAws], Any]] = {
+    NAMES_STAY: lambda aws: aws.refused.add("route53:ChangeResourceRecordSets"),
+    NAMES_MOVE: lambda aws: aws.refused.clear(),
+    TEMPLATES_DRIFT: lambda aws: [template.clear() for [template] in aws.templates.values()],
+}
+"""What others do between two calls, in the place of a function."""
+TAKEN_BACK: Journey = [
+    *(*BEGUN, (NAMES_STAY, {}, ""), ("switch", {}, FAILS)),
+    *((NAMES_MOVE, {}, ""), ("undo", {"reason": "unit"}, "undone")),
+]
+LEFT: Journey = [*BEGUN, ("undo", {"give_up": True}, "needs a person")]
+MIGRATION = (WHOLE, BACK, TAKEN_BACK, LEFT)
+FLEET: Journey = [
+    ("advance", {"database": "orders", "phase": "replicating"}, "replicating"),
+    ("advance", {"database": "orders", "phase": "validated"}, "validated"),
+    ("advance", {"database": "orders", "phase": "shifting", "reader_percent": 50}, "shifting"),
+    ("rollback", {"database": "orders", "reason": "unit"}, "rolled_back"),
+]
+JOURNEYS: dict[str, tuple[Journey, ...]] = {
+    "canary and approval": (
+        *MIGRATION,
+        [*BEGUN, *CANARY, ("ask", {"token": "t"}, "asked"), ("undo", {"reason": "unit"}, "undone")],
+    ),
+    "no way back": (WHOLE, TAKEN_BACK, LEFT),
+    "serverless": (WHOLE, TAKEN_BACK, LEFT),
+    "database": ([("validate", {}, "failed")],),
+    "fleet": (FLEET, [("servers", {}, "applied"), (TEMPLATES_DRIFT, {}, ""), ("servers", {}, "applied")]),
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def layer() -> Iterator[None]:
+    with without_layer():
+        yield
+
+
+@functools.cache
+def declared(variant: str) -> Recorder:
+    """Return what a variant declares."""
+    stack, changes = VARIANTS[variant]
+    before = stack_config(stack)
+    return deploy(run_program, {**before, **{k: _merged(before.get(k), v) for k, v in changes.items()}}, stack)
+
+
+def _merged(before: Any, change: dict[str, Any]) -> dict[str, Any]:
+    return change if "serverless" in change else {**(before or {}), **change}
+
+
+def functions(recorder: Recorder) -> dict[str, Registered]:
+    """Return the functions a stack declares, by the module that has their code."""
+    return {r.inputs["handler"].split(".")[-2]: r for r in recorder.resources if r.type == LAMBDA}
+
+
+def account(recorder: Recorder) -> RecordedAws:
+    """Return an account with what a declared stack has put into it."""
+    world = World()
+    world.source.roles[REPORT] = world.target.roles[REPORT] = False
+    parameters = {p["name"]: p["value"] for p in recorder.of("aws:ssm/parameter:Parameter").values()}
+    aws = RecordedAws(world, parameters, secrets={})
+    for record in recorder.of("aws:route53/record:Record").values():
+        made = {"Name": record["name"], "Type": record["type"], "TTL": int(record.get("ttl", 60))}
+        if "weightedRoutingPolicies" in record:
+            made |= {
+                "SetIdentifier": record["setIdentifier"],
+                "Weight": int(record["weightedRoutingPolicies"][0]["weight"]),
+            }
+        values = [{"Value": f'"{v}"' if record["type"] == "TXT" else v} for v in record.get("records", [])]
+        aws.records.append({**made, "ResourceRecords": values})
+    return aws
+
+
+def migrating(aws: RecordedAws, found: config.Config) -> None:
+    """Let an account have the secrets and tasks of a migration."""
+    for side in (found.source, found.target):
+        aws.secrets[side.operator_secret_arn] = {"username": OPERATOR}
+        aws.secrets[side.replication_secret_arn] = {"username": DMS, "password": "any"}
+    for arn in filter(None, (found.application_secret_arn, found.source_application_secret_arn)):
+        aws.secrets[arn] = {"username": APPLICATION, "password": "any"}
+    world, replication = aws.world, found.replication
+    world.failback_task.slot = replication.failback_slot
+    tasks: dict[str, FakeTask] = {replication.task_arn: world.task, replication.failback_task_arn: world.failback_task}
+    aws.tasks.update(tasks)
+    aws.alarms[found.alarms.safe_to_switch] = "ALARM"
+
+
+@pytest.fixture
+def lambda_(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recorder, Journey], dict[str, list[Call]]]:
+    """Return what carries a journey out as Lambda would, and returns the calls of each module."""
+
+    def travel(recorder: Recorder, journey: Journey) -> dict[str, list[Call]]:
+        aws, made = account(recorder), functions(recorder)
+        found = next((config.parse(t) for n, t in aws.parameters.items() if n.endswith("/config")), None)
+        if found is not None:
+            migrating(aws, found)
+        sides = {found.source.host: aws.world.source, found.target.host: aws.world.target} if found else {}
+        clients.client.cache_clear()
+        monkeypatch.setattr(clients.boto3, "client", aws.client)
+        monkeypatch.setattr(edge, "limit_waits", lambda: None)
+        monkeypatch.setattr(edge.Database, "connect", lambda side, *_: sides[side.host])
+        for module in (edge, fleet_edge):
+            monkeypatch.setattr(module, "Clock", lambda: aws.world.clock)
+        execution = {"execution": "run-1"} if found else {}
+        calls: dict[str, list[Call]] = {}
+        for name, event, outcome in journey:
+            if name in INTERLUDES:
+                INTERLUDES[name](aws)
+                continue
+            variables = made[name].inputs["environment"]["variables"]
+            for variable, value in variables.items():
+                monkeypatch.setenv(variable, value)
+            if name == "validate":
+                unreachable(monkeypatch, json.loads(variables["VALIDATION"]), aws)
+            before = len(aws.calls)
+            assert outcome_of(made[name], {**execution, **event}) == outcome, name
+            calls.setdefault(name, []).extend(aws.calls[before:])
+        return calls
+
+    yield travel
+    clients.client.cache_clear()
+
+
+def outcome_of(function: Registered, event: dict[str, Any]) -> str:
+    """Call a function as Lambda does and return what it says came of it."""
+    handler = importlib.import_module(function.inputs["handler"].rsplit(".", 1)[0]).handler
+    try:
+        return str(handler(event, SimpleNamespace(get_remaining_time_in_millis=lambda: 600000))["outcome"])
+    except UndoFailed:
+        return FAILS
+
+
+def unreachable(monkeypatch: pytest.MonkeyPatch, told: dict[str, Any], aws: RecordedAws) -> None:
+    """Let nobody reach the database, so that people are told."""
+    aws.secrets[told["secret_arn"]] = {"username": "admin", "password": "any"}
+
+    def observe(*_: Any) -> None:
+        raise Unreachable(Reason.NETWORK, "nobody there")
+
+    monkeypatch.setattr(importlib.import_module(validate.ADAPTERS[told["engine"]]), "observe", observe)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_function_may_do_what_it_calls_and_nothing_else(variant: str, lambda_: Any) -> None:
+    recorder = declared(variant)
+    calls: dict[str, list[Call]] = {}
+    for journey in JOURNEYS.get(variant, MIGRATION):
+        for module, made in lambda_(recorder, journey).items():
+            calls.setdefault(module, []).extend(made)
+    assert set(calls) == set(functions(recorder)), "give every function a place in a journey"
+    needs = rights.Needs(recorder)
+    wrong = {}
+    for module, function in functions(recorder).items():
+        grants, managed = rights.granted(recorder, function)
+        assert not managed, f"{module} has policies that are AWS's to change: {managed}"
+        needed = needs.of(function, calls[module])
+        wrong[module] = rights.differences(grants, needed)
+        print(f"{variant}: {module}: {len(calls[module])} calls need {len(needed)} rights, {len(grants)} are granted")
+    assert {module: lines for module, lines in wrong.items() if lines} == {}
+
+
+def test_every_function_there_is_belongs_to_a_variant() -> None:
+    modules = {path.stem for path in Path(REPOSITORY, "handlers", "functions").glob("*.py")} - {"__init__"}
+    assert {module for variant in VARIANTS for module in functions(declared(variant))} == modules

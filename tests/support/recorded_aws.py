@@ -1,0 +1,169 @@
+"""AWS in memory, as far as the functions call it: botocore's own clients, which check and note every call.
+
+What DMS is asked comes from a World's tasks; what is stored, in DynamoDB and Route 53, is stored here.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+
+from tests.support.fakes import FakeTask, World
+
+SESSION = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x")
+"""One for all clients: it keeps the services' models."""
+SERVICES = {"stepfunctions": "states"}
+"""What IAM calls a service where botocore calls it otherwise."""
+TEMPLATES = {"Replication": "replicationConfigurationTemplateID", "Launch": "launchConfigurationTemplateID"}
+TEMPLATE_ID = {"Replication": "rct-01234567890123456", "Launch": "lct-01234567890123456"}
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that a function made, under IAM's name, with its parameters."""
+
+    action: str
+    params: dict[str, Any] = field(hash=False)
+
+
+@dataclass
+class RecordedAws:
+    """The account: parameters, items, records, secrets by ARN, and the World whose tasks DMS runs."""
+
+    world: World
+    parameters: dict[str, str]
+    secrets: dict[str, dict[str, str]]
+    records: list[dict[str, Any]] = field(default_factory=list)
+    items: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    templates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    tasks: dict[str, FakeTask] = field(default_factory=dict)
+    connections: list[dict[str, Any]] = field(default_factory=list)
+    alarms: dict[str, str] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    """Actions that fail."""
+
+    def client(self, service: str, region_name: str | None = None, **_: Any) -> Any:
+        """Return a client of this account, in the place of boto3's."""
+        made = SESSION.client(service, region_name=region_name or "us-east-1")
+
+        def note(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+            call = Call(f"{SERVICES.get(service, service)}:{model.name}", dict(params))
+            self.calls.append(call)
+            if call.action in self.refused:
+                raise ConnectionError(f"{call.action} is refused")
+            context["said"] = getattr(self, f"_{service}")(model.name, params)
+
+        made.meta.events.register("before-parameter-build.*.*", note)
+        made.meta.events.register(
+            "before-call.*.*", lambda context, **_: (SimpleNamespace(status_code=200), context["said"])
+        )
+        return made
+
+    def _ssm(self, operation: str, params: Json) -> Json:
+        if operation == "GetParameter":
+            return {"Parameter": {"Value": self.parameters[params["Name"]]}}
+        self.parameters[params["Name"]] = params["Value"]
+        return {"Version": 1}
+
+    def _secretsmanager(self, operation: str, params: Json) -> Json:
+        return {"SecretString": json.dumps(self.secrets[params["SecretId"]])}
+
+    def _sns(self, operation: str, params: Json) -> Json:
+        return {"MessageId": "1"}
+
+    def _stepfunctions(self, operation: str, params: Json) -> Json:
+        return {"executionArn": f"{params['stateMachineArn']}:{params['name']}", "startDate": 0}
+
+    def _cloudwatch(self, operation: str, params: Json) -> Json:
+        if operation == "GetMetricData":
+            return {"MetricDataResults": [{"Values": [0.0]}]}
+        asked = {name: self.alarms.get(name, "OK") for name in params["AlarmNames"]}
+        at = datetime.fromtimestamp(0, UTC)
+        found = [
+            {"AlarmName": name, "StateValue": state, "StateUpdatedTimestamp": at, "StateTransitionedTimestamp": at}
+            for name, state in asked.items()
+        ]
+        return {"MetricAlarms": found, "CompositeAlarms": []}
+
+    def _dynamodb(self, operation: str, params: Json) -> Json:
+        match operation:
+            case "GetItem":
+                found = self.items.get(self._key(params["Key"]))
+                return {"Item": found} if found else {}
+            case "PutItem":
+                self.items[self._key(params["Item"])] = params["Item"]
+            case "TransactWriteItems":
+                for one in params["TransactItems"]:
+                    self.items[self._key(one["Put"]["Item"])] = one["Put"]["Item"]
+        return {}
+
+    @staticmethod
+    def _key(item: Json) -> tuple[str, str]:
+        first, second = ("migration_id", "entry") if "migration_id" in item else ("serverId", "timestamp")
+        return item[first]["S"], item[second]["S"]
+
+    def _route53(self, operation: str, params: Json) -> Json:
+        if operation == "GetChange":
+            return {"ChangeInfo": {"Status": "INSYNC"}}
+        if operation == "ListResourceRecordSets":
+            name = params["StartRecordName"].rstrip(".")
+            return {"ResourceRecordSets": [r for r in self.records if r["Name"].rstrip(".") == name]}
+        for change in params["ChangeBatch"]["Changes"]:
+            record = change["ResourceRecordSet"]
+            same = [record.get(key, "") for key in ("Name", "Type", "SetIdentifier")]
+            self.records = [
+                r for r in self.records if [r.get(key, "") for key in ("Name", "Type", "SetIdentifier")] != same
+            ]
+            if change["Action"] != "DELETE":
+                self.records.append(record)
+        return {"ChangeInfo": {"Id": "/change/C1"}}
+
+    def _dms(self, operation: str, params: Json) -> Json:  # noqa: PLR0911
+        match operation:
+            case "DescribeReplicationTasks":
+                return {"ReplicationTasks": [self._task(params["Filters"][0]["Values"][0])]}
+            case "DescribeReplications":
+                return {"Replications": [self._task(params["Filters"][0]["Values"][0])]}
+            case "DescribeReplicationConfigs":
+                return {"ReplicationConfigs": [self._task(params["Filters"][0]["Values"][0])]}
+            case "DescribeTableStatistics":
+                return {"TableStatistics": []}
+            case "DescribeReplicationTableStatistics":
+                return {"ReplicationTableStatistics": []}
+            case "StopReplicationTask":
+                self.tasks[params["ReplicationTaskArn"]].stop()
+            case "StopReplication":
+                self.tasks[params["ReplicationConfigArn"]].stop()
+            case "StartReplicationTask":
+                self.tasks[params["ReplicationTaskArn"]].start_from(params["CdcStartPosition"], self.world.clock.time)
+            case "TestConnection":
+                tested = {"EndpointArn": params["EndpointArn"], "Status": "successful", "EndpointIdentifier": "any"}
+                self.connections.append(tested)
+            case "DescribeConnections":
+                return {"Connections": self.connections}
+        return {}
+
+    def _task(self, arn: str) -> dict[str, Any]:
+        task = self.tasks[arn]
+        stats = {"FullLoadProgressPercent": task.found.full_load_percent, "TablesErrored": 0}
+        return {
+            "Status": task.found.status,
+            "ReplicationTaskStats": stats,
+            "ReplicationStats": stats,
+            "TableMappings": json.dumps({"rules": task.mappings()}),
+        }
+
+    def _mgn(self, operation: str, params: Json) -> Json:
+        for kind, name in TEMPLATES.items():
+            found = self.templates.setdefault(kind, [])
+            if operation == f"Describe{kind}ConfigurationTemplates":
+                return {"items": [{**each, name: TEMPLATE_ID[kind]} for each in found]}
+            if operation == f"Create{kind}ConfigurationTemplate":
+                found.append(dict(params))
+        return {}
