@@ -16,7 +16,7 @@ from handlers.core.validation import Reason, Unreachable
 from handlers.functions import validate
 from tests.program.programs import run_program, without_layer
 from tests.support import rights
-from tests.support.fakes import APPLICATION, DMS, OPERATOR, REPORT, FakeTask, World
+from tests.support.fakes import APPLICATION, DMS, OPERATOR, REPORT, FakeTask, FakeWatch, World
 from tests.support.pulumi_mocks import REPOSITORY, Recorder, Registered, deploy, stack_config
 from tests.support.recorded_aws import Call, RecordedAws
 
@@ -156,7 +156,8 @@ def lambda_(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recorder, Journey], di
         clients.client.cache_clear()
         monkeypatch.setattr(clients.boto3, "client", aws.client)
         monkeypatch.setattr(edge, "limit_waits", lambda: None)
-        monkeypatch.setattr(edge.Database, "connect", lambda side, *_: sides[side.host])
+        monkeypatch.setattr(edge.Database, "connect", lambda side, *_, **__: sides[side.host])
+        monkeypatch.setattr(edge.postgres_cells, "watch", FakeWatch)
         for module in (edge, fleet_edge):
             monkeypatch.setattr(module, "Clock", lambda: aws.world.clock)
         execution = {"execution": "run-1"} if found else {}
