@@ -115,6 +115,11 @@ class Server:
         if self._root:
             os.chown(self.folder, NOBODY, NOBODY)
         self._initialise()
+        return self.run(processes)
+
+    def run(self, processes: Processes) -> Process:
+        """Start a server whose data is there."""
+        info = self.info
         return processes.start(
             f"postgres-{info.name}",
             [info.program("postgres"), "-D", self.folder / "data"],
