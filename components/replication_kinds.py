@@ -12,6 +12,7 @@ class Kind:
     detail_type: str
     describe: tuple[str, ...]
     statistics: str
+    start: str
     stop: str
 
 
@@ -19,12 +20,14 @@ TASK = Kind(
     detail_type="DMS Replication Task State Change",
     describe=("dms:DescribeReplicationTasks",),
     statistics="dms:DescribeTableStatistics",
+    start="dms:StartReplicationTask",
     stop="dms:StopReplicationTask",
 )
 SERVERLESS = Kind(
     detail_type="DMS Replication State Change",
     describe=("dms:DescribeReplicationConfigs", "dms:DescribeReplications"),
     statistics="dms:DescribeReplicationTableStatistics",
+    start="dms:StartReplication",
     stop="dms:StopReplication",
 )
 

@@ -36,6 +36,8 @@ MIGRATION = {
     "config_parameter_name": "Parameter the functions read",
     "state_parameter_name": "Parameter that shows where the migration stands",
     "prepare_function_name": "Function that makes both databases ready, called once before the replication starts",
+    "preflight_function_name": "Function that looks at both databases and says what would go wrong",
+    "start_function_name": "Function that starts the replication if the last preflight allows it",
 }
 
 FLEET = {
@@ -135,6 +137,8 @@ APPLICATION = {
     "config_parameter_name": "Parameter the functions read",
     "state_parameter_name": "Parameter that shows where the migration stands",
     "prepare_function_name": "Function that makes both databases ready, called once before the replication starts",
+    "preflight_function_name": "Function that looks at both databases and says what would go wrong",
+    "start_function_name": "Function that starts the replication if the last preflight allows it",
 }
 
 ON_AN_INSTANCE = ("replication_instance_arn", "replication_task_arn", "failback_task_arn")

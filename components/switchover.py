@@ -1,18 +1,18 @@
 """What carries the migration out: the functions, the machine that orders them, their rights, state and config."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, policies, replication_kinds, vpc_function
-from components.policies import Statement, allow
+from components import checks, policies, replication_kinds, switchover_rights, vpc_function
+from components.policies import allow
 from components.switchover_machine import SECONDS, STEPS, definition
 
 OBSERVE_SCHEDULE = "rate(1 minute)"
-FUNCTIONS = {**SECONDS, "prepare": 600, "observe": 60}
+FUNCTIONS = {**SECONDS, "prepare": 600, "preflight": 900, "start": 120, "observe": 60}
 """Every function there can be and its timeout in seconds."""
 CONFIG_PARAMETER = "CONFIG_PARAMETER"
 
@@ -200,7 +200,7 @@ class Switchover(pulumi.ComponentResource):
         self, config_name: str, table: aws.dynamodb.Table, state: aws.ssm.Parameter, dead_letters: aws.sqs.Queue
     ) -> dict[str, aws.lambda_.Function]:
         layer = vpc_function.driver_layer(f"{self._name}-psycopg2", self._around, "postgres")
-        rights = self._rights(config_name, table, state)
+        rights = switchover_rights.of(self._name, self._args, config_name, table, state)
         tell = allow("sqs:SendMessage", on=dead_letters.arn)
         return {
             purpose: vpc_function.declare(
@@ -226,83 +226,6 @@ class Switchover(pulumi.ComponentResource):
             tags=checks.tags_for(self._tags, f"{self._name}-{purpose}"),
             opts=self._child,
         )
-
-    def _rights(
-        self, config_name: str, table: aws.dynamodb.Table, state: aws.ssm.Parameter
-    ) -> dict[str, list[Statement]]:
-        """Return what each function may do, beside what all may: no more than its code calls."""
-        args = self._args
-        config_arn = pulumi.Output.concat(
-            "arn:aws:ssm:", args["region"], ":", args["account_id"], ":parameter", config_name
-        )
-        read = [allow("ssm:GetParameter", on=config_arn), allow("dynamodb:GetItem", on=table.arn)]
-        write = [allow("dynamodb:PutItem", on=table.arn), allow("ssm:PutParameter", on=state.arn)]
-        databases = [
-            allow("secretsmanager:GetSecretValue", on=args["secret_arns"]),
-            *(allow("kms:Decrypt", on=key) for key in args.get("secret_key_arns", [])),
-        ]
-        zone = pulumi.Output.concat("arn:aws:route53:::hostedzone/", args["zone_id"])
-        look_up = allow("route53:ListResourceRecordSets", on=zone)
-        names = [look_up, allow("route53:ChangeResourceRecordSets", on=zone)]
-        tell = [allow("sns:Publish", on=args["topic_arn"])]
-        synced = allow("route53:GetChange", on="arn:aws:route53:::change/*")
-        # DMS, CloudWatch and Route 53 changes know no resource in these calls.
-        instance_arn = args.get("replication_instance_arn")
-        kind = replication_kinds.kind(instance_arn)
-        describe_task = allow(*kind.describe, on="*")
-        tables = allow(kind.statistics, on=args["task_arns"])
-        metrics = allow("cloudwatch:GetMetricData", on="*")
-        alarms = allow("cloudwatch:DescribeAlarms", on="*")  # a narrower right shows no composite alarm
-        machine = pulumi.Output.concat(
-            "arn:aws:states:", args["region"], ":", args["account_id"], f":stateMachine:{self._name}"
-        )
-        return {
-            "prepare": [
-                *read,
-                *write,
-                *databases,
-                look_up,
-                *_connection_tests(instance_arn, args["endpoint_arns"]),
-                describe_task,
-            ],
-            "gate": [*read, *write, *databases, describe_task, tables, metrics],
-            "announce": [*read, *write, *names, synced],
-            "canary": [*read, *write, *databases, *names, synced, describe_task, tables, metrics, alarms],
-            "ask": [*read, *write, *databases, *tell, describe_task],
-            "switch": [*read, *write, *databases, *names, describe_task],
-            "undo": [*read, *write, *databases, *names, *tell],
-            "settle": [
-                *read,
-                *write,
-                *databases,
-                *names,
-                *tell,
-                synced,
-                # What runs serverless has no way back to start.
-                allow(kind.stop, *(["dms:StartReplicationTask"] if instance_arn else []), on=args["task_arns"]),
-                describe_task,
-            ],
-            "finish": [
-                *read,
-                *write,
-                *databases,
-                *names,
-                *tell,
-                synced,
-                allow(kind.stop, on=args["task_arns"]),
-                describe_task,
-                tables,
-            ],
-            "observe": [
-                *read,
-                allow("ssm:PutParameter", on=state.arn),
-                allow("states:StartExecution", on=machine),
-                describe_task,
-                tables,
-                metrics,
-                alarms,
-            ],
-        }
 
     def _machine(self, functions: Mapping[str, aws.lambda_.Function]) -> aws.sfn.StateMachine:
         name = self._name
@@ -404,15 +327,3 @@ class Switchover(pulumi.ComponentResource):
                 dead_letter_config={"arn": dead_letters.arn},
                 opts=self._child,
             )
-
-
-def _connection_tests(
-    instance_arn: pulumi.Input[str] | None, endpoint_arns: Sequence[pulumi.Input[str]]
-) -> list[Statement]:
-    """Return the right to test connections. Without an instance there is nothing to test them from."""
-    if instance_arn is None:
-        return []
-    return [
-        allow("dms:TestConnection", on=[*endpoint_arns, instance_arn]),
-        allow("dms:DescribeConnections", on="*"),
-    ]

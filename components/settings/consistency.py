@@ -1,5 +1,6 @@
 """What is wrong in a section though every key of it alone is right. `where` is what the configuration calls it."""
 
+import difflib
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -7,7 +8,7 @@ from components.dms_mirror import meets, obstacles
 from components.dms_settings import CONTROL_SCHEMA, TableRule
 from components.dms_transformations import REMOVE, RENAME, SCHEMA, TransformationRule, changed, level, locator
 from components.name_patterns import covers, overlap
-from components.settings import sections, windows
+from components.settings import preflight_rules, sections, windows
 
 AURORA_MYSQL = ".mysql_aurora."
 """What parts MySQL's version from Aurora's release of it."""
@@ -143,6 +144,15 @@ def switchover(found: sections.Switchover, writers: Mapping[str, str], where: st
     for key, role in writers.items():
         if role in found.canary.roles:
             yield f"{where}.canary.roles holds {key} {role}, which writes: name roles that only read"
+
+
+def preflight(found: sections.Preflight) -> Iterator[str]:
+    """Yield excuses for rules that there are not: they would excuse nothing, and nobody would see why."""
+    for number, one in enumerate(found.excused_rules):
+        if one.rule not in preflight_rules.IDS:
+            near = difflib.get_close_matches(one.rule, preflight_rules.IDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "docs/preflight.md has them all"
+            yield f"preflight.excusedRules.{number}.rule is {one.rule}: there is no such rule; {hint}"
 
 
 def write_gap(found: sections.Switchover, names: sections.Dns) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from components.settings import consistency
-from components.settings.sections import Dns, Replication, Source, Switchover, Target
+from components.settings.sections import Dns, Preflight, Replication, Source, Switchover, Target
 from components.settings.stack import Stack
 
 SERVICES = ("dms", "monitoring", "route53", "secretsmanager", "sns", "ssm", "states")
@@ -21,6 +21,7 @@ class Migration(Stack):
     target: Target = Field(default_factory=Target)
     replication: Replication = Field(default_factory=Replication)
     dns: Dns
+    preflight: Preflight = Field(default_factory=Preflight)
     switchover: Switchover = Field(default_factory=Switchover)
 
     def contradictions(self) -> Iterator[str]:
@@ -40,6 +41,7 @@ class Migration(Stack):
                 "target.replicationUsername": self.target.replication_username,
             },
         )
+        yield from consistency.preflight(self.preflight)
         yield from consistency.write_gap(self.switchover, self.dns)
         yield from consistency.transformations(self.replication, self.switchover)
         yield from consistency.serverless(self.replication, self.switchover, self.network)

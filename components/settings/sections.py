@@ -369,3 +369,25 @@ class Switchover(Functions):
     bake_seconds: int = Field(300, ge=0, le=1209600, description="seconds from 0 to 1209600 (14 days)")
     fail_back: bool = Field(True, description="true or false")
     write_gap_seconds: int = Field(120, ge=1, le=3600, description="seconds from 1 to 3600")
+
+
+class ExcusedRule(Section):
+    """A finding of preflight that somebody answers for."""
+
+    rule: str = Field(pattern=r"^[a-z]+(-[a-z]+)*$", description="the id of a rule, for example no-primary-key")
+    objects: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description='a list of what it was found of, * for any characters, for example ["public.audit_*"]'
+    )
+    reason: str = Field(min_length=10, max_length=500, description="why it does no harm, in 10 to 500 characters")
+
+
+class Preflight(Section):
+    """What is looked for before the replication starts."""
+
+    maximum_age_hours: int = Field(24, ge=1, le=720, description="hours from 1 to 720")
+    lob_seconds: int = Field(300, ge=0, le=600, description="seconds from 0 to 600 that large objects are measured")
+    excused_rules: tuple[ExcusedRule, ...] = Field(
+        (),
+        description="a list of rules with objects and a reason, for example "
+        '[{rule: no-primary-key, objects: [public.audit_log], reason: "only ever appended to"}]',
+    )

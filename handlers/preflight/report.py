@@ -1,7 +1,7 @@
 """A verdict as an operator reads it in a terminal: what blocks first, each remedy once and to the letter."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from handlers.preflight.findings import Finding, Kind, NotRun, Remedy, Severity, Verdict
@@ -10,6 +10,14 @@ from handlers.preflight.registry import BY_ID
 WIDTH = 100
 SHOWN = 10
 """So many objects of a rule are shown; the answer's data has them all."""
+LINES = 40
+"""So many lines of a remedy are."""
+HEADS_OF_REMEDIES = {
+    Kind.SQL: "run on the {}:",
+    Kind.RESTART: "run on the {}, then restart it:",
+    Kind.CONFIG: "write into the stack's configuration, then pulumi up:",
+    Kind.ADVICE: "do:",
+}
 HEADS = {Severity.BLOCK: "BLOCKS", Severity.WARN: "WARNS", Severity.INFO: "SAYS"}
 
 
@@ -53,28 +61,30 @@ def _rule(rule: str, severity: Severity, findings: list[Finding]) -> Iterator[st
     yield f"{HEADS[severity]} {rule}: {known.what[0].lower()}{known.what[1:]}"
     yield from textwrap.wrap(known.why, WIDTH, initial_indent="  ", subsequent_indent="  ")
     yield from _some([f"  - {one.object} ({one.side}): {one.found}" for one in findings])
-    remedies = list(dict.fromkeys(one.remedy for one in findings))
-    for remedy in remedies[:SHOWN]:
-        yield from _remedy(remedy)
-    if len(remedies) > SHOWN:
-        yield f"  and {len(remedies) - SHOWN} remedies more"
+    texts = merged(one.remedy for one in findings)
+    for head, lines, on_rds in texts:
+        yield f"  {head}"
+        yield from _some([f"      {line}" for line in lines], LINES)
+        if on_rds:
+            yield f"    on RDS instead: {on_rds}"
 
 
-def _remedy(remedy: Remedy) -> Iterator[str]:
-    heads = {
-        Kind.SQL: f"  run on the {remedy.side}:",
-        Kind.RESTART: f"  run on the {remedy.side}, then restart it:",
-        Kind.CONFIG: "  write into the stack's configuration, then pulumi up:",
-        Kind.ADVICE: "  do:",
-    }
-    yield heads[remedy.kind]
-    yield from textwrap.indent(remedy.text, "      ").splitlines()
-    if remedy.on_rds:
-        yield f"    on RDS instead: {remedy.on_rds}"
+def merged(remedies: Iterable[Remedy]) -> list[tuple[str, list[str], str]]:
+    """Return what to do, as (where, lines, what instead on RDS): remedies of one place and kind become one.
+
+    Pieces of configuration that differ in their last line alone are one list.
+    """
+    found: dict[tuple[str, tuple[str, ...], str], list[str]] = {}
+    for remedy in dict.fromkeys(remedies):
+        head = HEADS_OF_REMEDIES[remedy.kind].format(remedy.side)
+        lines = remedy.text.splitlines()
+        stem = tuple(lines[:-1]) if remedy.kind is Kind.CONFIG else ()
+        found.setdefault((head, stem, remedy.on_rds), []).extend(lines[len(stem) :])
+    return [(head, [*stem, *lines], on_rds) for (head, stem, on_rds), lines in found.items()]
 
 
-def _some(lines: list[str]) -> list[str]:
-    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"  and {len(lines) - SHOWN} more"]
+def _some(lines: list[str], most: int = SHOWN) -> list[str]:
+    return lines if len(lines) <= most else [*lines[:most], f"  and {len(lines) - most} more"]
 
 
 def _not_run(missing: tuple[NotRun, ...]) -> Iterator[str]:

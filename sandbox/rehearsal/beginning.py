@@ -10,7 +10,7 @@ from typing import Any
 from sandbox import lifecycle, stack
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
-from sandbox.rehearsal import carry, fill
+from sandbox.rehearsal import carry, fill, plants
 from sandbox.rehearsal.application import Source
 from sandbox.rehearsal.carry import Login
 from sandbox.rehearsal.console import Console
@@ -45,6 +45,7 @@ def source_first(given: Given) -> Ready:
     instance, tell = given.instance, given.console.tell
     with given.phase("fill the source"):
         source = fill.own_database(instance.source, given.request, tell)
+        plants.plant(instance.source, source.database, given.request.plants)
     operator, resources = _deploy(given, source.database, source.role)
     master = _login(instance, operator.outputs["master_secret_arn"])
     with given.phase("prepare both sides"):
@@ -67,6 +68,7 @@ def stack_first(given: Given) -> Ready:
     with given.phase("fill the source"):
         database, tell = outputs["source_database_name"], given.console.tell
         source = fill.made_database(instance.source, given.request, database, old_master, application, tell)
+        plants.plant(instance.source, database, given.request.plants)
     with given.phase("carry the schema over"):
         ours = (old_master.username, replication.username)
         carry.carry(instance, database, new_master, ours, passwords=False)

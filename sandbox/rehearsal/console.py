@@ -68,6 +68,14 @@ class Console:
         if self._live is None:
             self._line(f"           {line}")
 
+    def text(self, lines: str) -> None:
+        """Print lines above the phases, to stay."""
+        if self._live is None:
+            for line in lines.splitlines():
+                self._line(f"           {line}")
+        else:
+            self._live.console.print(Text(lines))
+
     def beat(self) -> None:
         """Without a terminal, say now and then what the load does."""
         now = time.monotonic()

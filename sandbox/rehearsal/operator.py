@@ -13,6 +13,11 @@ from sandbox.rehearsal.replication import Replication
 POLL_SECONDS = 0.1
 WAIT_SECONDS = 300.0
 
+
+class PreflightBlocks(SandboxError):
+    """Preflight has found what keeps the replication from starting. The message is its report."""
+
+
 Client = Callable[[str], Any]
 Beat = Callable[[], None]
 
@@ -34,10 +39,28 @@ class Operator:
         """What replicates forward."""
         return replication.of(self.outputs, self.client)
 
+    def preflight(self) -> dict[str, Any]:
+        """Call the preflight function and return its answer. Raises PreflightBlocks, with the report, if it blocks."""
+        said = self.invoke(self.outputs["preflight_function_name"], {})
+        if said["outcome"] != "good":
+            raise PreflightBlocks(str(said["report"]))
+        return said
+
+    def start(self) -> None:
+        """Call the start function. Raises SandboxError with its reason if it refuses."""
+        said = self.invoke(self.outputs["start_function_name"], {})
+        if said["outcome"] != "started":
+            raise SandboxError(said.get("reason", "the start function did not start the replication"))
+
     def load_fully(self) -> None:
-        """Start the replication and wait until its full load is done and changes flow."""
+        """Start the replication, if preflight allows it, and wait until its full load is done and changes flow."""
+        self.preflight()
+        self.load()
+
+    def load(self) -> None:
+        """Start the replication on the strength of a preflight that was made, and wait until it is loaded and flows."""
         moving = self.replication
-        moving.start()
+        self.start()
 
         def loaded() -> bool:
             found = moving.progress()

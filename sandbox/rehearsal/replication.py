@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-START = "start-replication"
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -18,9 +16,6 @@ class Progress:
 
 class Replication(Protocol):
     """What an operator and an onlooker need of it."""
-
-    def start(self) -> None:
-        """Start it for the first time."""
 
     def progress(self) -> Progress:
         """Return how far it is."""
@@ -36,10 +31,6 @@ class Task:
     dms: Any
     arn: str
     instance_arn: str
-
-    def start(self) -> None:
-        """Start it for the first time."""
-        self.dms.start_replication_task(ReplicationTaskArn=self.arn, StartReplicationTaskType=START)
 
     def progress(self) -> Progress:
         """Return how far it is."""
@@ -64,10 +55,6 @@ class Serverless:
 
     dms: Any
     arn: str
-
-    def start(self) -> None:
-        """Start it for the first time."""
-        self.dms.start_replication(ReplicationConfigArn=self.arn, StartReplicationType=START)
 
     def progress(self) -> Progress:
         """Return how far it is."""

@@ -30,7 +30,16 @@ NEEDED = (
     *("validation", "phases"),
 )
 PHASES = [
-    *("set up", "fill the source", "deploy", "prepare both sides", "full load", "changes under load", "switchover"),
+    *(
+        "set up",
+        "fill the source",
+        "deploy",
+        "prepare both sides",
+        "preflight",
+        "full load",
+        "changes under load",
+        "switchover",
+    ),
     *("writes on green", "fail-back", "writes on blue", "verify", "destroy"),
 ]
 

@@ -9,7 +9,7 @@ from components.checks import ArgumentError
 from components.switchover_machine import STEPS, definition
 from tests.support.pulumi_mocks import Recorder, deploy
 
-FUNCTIONS = ("prepare", "gate", "announce", "switch", "settle", "finish", "undo", "observe")
+FUNCTIONS = ("prepare", "preflight", "start", "gate", "announce", "switch", "settle", "finish", "undo", "observe")
 ARGS: SwitchoverArgs = {
     "migration_id": "migration-unit",
     "parameter_path": "/migration/unit",
@@ -139,6 +139,15 @@ def test_each_function_may_do_what_it_calls_and_no_more() -> None:
         "cloudwatch:GetMetricData",
         "cloudwatch:DescribeAlarms",
     }
+    looks = common | {
+        "dynamodb:PutItem",
+        "secretsmanager:GetSecretValue",
+        "route53:ListResourceRecordSets",
+        "dms:DescribeReplicationTasks",
+    }
+    assert calls["preflight"] == looks
+    assert calls["start"] == looks | {"dms:StartReplicationTask"}
+    assert {name for name, actions in calls.items() if "dms:StartReplicationTask" in actions} == {"start", "settle"}
     assert "dms:StopReplicationTask" in calls["finish"]
     assert "states:StartExecution" in calls["observe"]
     assert all("states:StartExecution" not in calls[name] for name in FUNCTIONS if name != "observe")
@@ -321,6 +330,8 @@ def test_serverless_asks_for_the_calls_of_serverless() -> None:
     tables = ("dms:DescribeReplicationTableStatistics", json.dumps([config]))
     assert found == {
         "prepare": describe,
+        "preflight": describe,
+        "start": {*describe, ("dms:StartReplication", json.dumps([config]))},
         "gate": {*describe, tables},
         "announce": set(),
         "switch": describe,
