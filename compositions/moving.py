@@ -106,6 +106,7 @@ def pipeline(
             },
             "tables": parts.table_rules(wanted.tables),
             "transformations": parts.transformation_rules(wanted.transformations),
+            "parallel_load": parts.parallel_load(wanted.parallel_load),
             "fail_back": config.switchover.fail_back,
             "serverless": _capacity(wanted),
             "instance_class": wanted.instance_class,

@@ -37,7 +37,7 @@ def relations(database: Database) -> Relations:
         CASE c.relkind WHEN 'r' THEN pg_relation_size(c.oid)
             + CASE c.reltoastrelid WHEN 0 THEN 0 ELSE pg_relation_size(c.reltoastrelid) END ELSE 0 END,
         coalesce(pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid), 0),
-        pg_get_userbyid(c.relowner)::text
+        pg_get_userbyid(c.relowner)::text, coalesce(s.bounds, '{{}}')
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN LATERAL (
             SELECT array_agg(a.attname::text ORDER BY p.place) AS columns, NOT i.indimmediate AS deferrable
@@ -57,6 +57,12 @@ def relations(database: Database) -> Relations:
             AND 0 = ALL (i.indoption::int[])
             GROUP BY i.indexrelid, x.relname HAVING bool_and(a.attnotnull) ORDER BY x.relname LIMIT 1
         ) u ON true
+        LEFT JOIN LATERAL (
+            SELECT s.histogram_bounds::text::bigint[]::text[] AS bounds FROM pg_stats s JOIN pg_attribute a
+            ON a.attrelid = c.oid AND a.attname = s.attname AND a.atttypid IN ('int4'::regtype, 'int8'::regtype)
+            WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND NOT s.inherited
+            AND k.columns = ARRAY[s.attname::text] AND c.relkind = 'r'
+        ) s ON true
         WHERE {TABLES} ORDER BY n.nspname, c.relname""",
         FOREIGN,
     )
@@ -64,7 +70,21 @@ def relations(database: Database) -> Relations:
 
 
 def _relation(schema: str, name: str, *values: Any) -> Relation:
-    kind, unlogged, identity, key, deferrable, candidate, secured, forced, partition, inherits, *numbers, owner = values
+    (
+        kind,
+        unlogged,
+        identity,
+        key,
+        deferrable,
+        candidate,
+        secured,
+        forced,
+        partition,
+        inherits,
+        *numbers,
+        owner,
+        bounds,
+    ) = values
     rows, size, changes = (int(number) for number in numbers)
     return Relation(
         table=Table(schema, name),
@@ -82,6 +102,7 @@ def _relation(schema: str, name: str, *values: Any) -> Relation:
         bytes=size,
         changes=changes,
         owner=owner,
+        bounds=tuple(bounds),
     )
 
 

@@ -6,6 +6,7 @@ from handlers import pair
 from handlers.clock import moment
 from handlers.edge import handler as edge
 from handlers.migration import Migration
+from handlers.preflight import plan as plans
 from handlers.preflight import report
 from handlers.preflight.kept import kept
 from handlers.preflight.registry import judge
@@ -17,17 +18,20 @@ MOST = 200
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Judge the pair and keep the verdict. `lob_seconds` in the event may be spent on measuring large objects.
 
-    Returns `good` or `blocked`, the report as text, and what was found as data. Raises NotRead where not even the
-    servers and their schemas can be read.
+    Returns `good` or `blocked`, the report as text, what was found as data, and the plan. Raises NotRead where not
+    even the servers and their schemas can be read.
     """
     wanted = float(event.get("lob_seconds", migration.config.preflight.lob_seconds))
     case = pair.look(migration, lob_seconds=min(wanted, seconds / 2))
     verdict = judge(case)
     now = migration.clock.now()
     migration.tracking.keep_preflight(kept(verdict, pair.basis(migration, case), now))
+    made = plans.plan(case)
+    title = f"{migration.config.migration_id}, {moment(now)}"
     return {
         "outcome": "good" if verdict.good else "blocked",
-        "report": report.text(verdict, f"{migration.config.migration_id}, {moment(now)}"),
+        "report": report.text(verdict, title, plans.text(made)),
+        "plan": made.to_dict(),
         **verdict.to_dict(MOST),
     }
 

@@ -87,6 +87,8 @@ class Relation:
     bytes: int = 0
     changes: int = 0
     owner: str = ""
+    bounds: tuple[str, ...] = ()
+    """Values of a whole number that is its key, which part it evenly, by the planner's sample."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,15 @@ def advice(text: str) -> Remedy:
     return Remedy(Kind.ADVICE, text)
 
 
+MOST_LOB_KB = 102400
+"""The largest that DMS takes for LobMaxSize."""
+
+
+def rounded(kilobytes: int) -> int:
+    """Return a LobMaxSize with room to grow: the next power of two."""
+    return 1 << max(0, kilobytes - 1).bit_length()
+
+
 def exclude(table: Table) -> str:
     """Return the configuration that leaves a table out of the replication."""
     return (

@@ -1,7 +1,7 @@
 """A verdict as an operator reads it in a terminal: what blocks first, each remedy once and to the letter."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from handlers.preflight.findings import Finding, Kind, NotRun, Remedy, Severity, Verdict
@@ -21,9 +21,10 @@ HEADS_OF_REMEDIES = {
 HEADS = {Severity.BLOCK: "BLOCKS", Severity.WARN: "WARNS", Severity.INFO: "SAYS"}
 
 
-def text(verdict: Verdict, title: str) -> str:
-    """Return the whole report."""
-    return "\n".join([*_head(verdict, title), *_findings(verdict), *_not_run(verdict.not_run), *_tail(verdict)])
+def text(verdict: Verdict, title: str, plan: Sequence[str] = ()) -> str:
+    """Return the whole report. `plan` are lines about what was made beside it."""
+    lines = [*_head(verdict, title), *_findings(verdict), *_not_run(verdict.not_run), *plan, *_tail(verdict)]
+    return "\n".join(lines)
 
 
 def one_line(verdict: Verdict) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from sandbox.databases import ServerInfo
+from sandbox.rehearsal import shop
 
 PLANTS = {
     "no-primary-key": ("CREATE TABLE public.visits (at timestamptz, page varchar(200))",),
@@ -35,11 +36,14 @@ PLANTS = {
     ),
     "wal-sender-timeout": ("ALTER SYSTEM SET wal_sender_timeout = '5s'", "SELECT pg_reload_conf()"),
 }
+BY_SUPERUSER = ("wal-sender-timeout", "large-objects")
 
 
 def plant(server: ServerInfo, database: str, names: Iterable[str]) -> None:
     """Break a database of the default source as `names` say."""
     with server.superuser(database) as connection, connection.cursor() as cursor:
         for name in names:
+            # What is carried to the target has to belong to somebody who is there.
+            cursor.execute("RESET ROLE" if name in BY_SUPERUSER else f"SET ROLE {shop.OWNER}")
             for statement in PLANTS[name]:
                 cursor.execute(statement)

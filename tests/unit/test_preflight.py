@@ -6,16 +6,20 @@ from typing import Any
 
 import pytest
 
+from components.dms_settings import table_mappings
 from components.settings import Migration, SettingsError, load, preflight_rules
+from compositions import parts
+from gallery import preflight as document
 from handlers.core.comparison import Table
 from handlers.core.record import Phase, Record, Refused
 from handlers.functions import gate, preflight, start
-from handlers.preflight import facts, kept, report
+from handlers.preflight import facts, kept, plan, report
 from handlers.preflight.facts import Facts, Unread
 from handlers.preflight.findings import Severity
 from handlers.preflight.kept import MOST_BYTES, Basis, Kept, packed, unpacked, unpacked_basis
 from handlers.preflight.registry import RULES, judge
 from handlers.preflight.rule import Case, Excuse, Terms
+from sandbox.dms import mappings
 from tests.support.facts import ORDERS, SERVER, clean_facts, with_settings
 from tests.support.fakes import World
 from tests.support.pulumi_mocks import stack_config
@@ -273,3 +277,62 @@ def test_an_excuse_for_a_rule_that_is_none_is_refused() -> None:
     assert isinstance(found, Migration) and found.preflight.excused_rules[0].objects == ()
     with pytest.raises(SettingsError, match="reason"):
         load(raw | {"preflight": {"excusedRules": [{"rule": "no-primary-key", "reason": ""}]}})
+
+
+def test_the_document_has_every_rule_as_it_is() -> None:
+    page = document.PAGE.read_text()
+    assert page == document.written(page), "run python -m gallery.preflight"
+    assert set(document.MODES) == {mode for rule in RULES for mode in rule.modes} | document.ELSEWHERE.keys()
+
+
+# The plan
+
+
+def test_the_plan_is_configuration_that_the_stack_takes() -> None:
+    big = facts.Relation(
+        Table("public", "big"), key=("id",), rows=10**8, bytes=80 << 30, bounds=tuple(str(n * 100) for n in range(101))
+    )
+    relations = facts.Relations(
+        (
+            facts.Relation(ORDERS, key=("id",), rows=10, bytes=8192),
+            big,
+            facts.Relation(Table("public", "far"), kind="f"),
+        )
+    )
+    fields = facts.Fields(
+        (
+            facts.Field(ORDERS, "id", "bigint", "int8"),
+            facts.Field(ORDERS, "twice", "bigint", "int8", generated="s"),
+            facts.Field(big.table, "note", "text", "text"),
+        )
+    )
+    lobs = facts.Lobs((facts.Lob(big.table, "note", 3_000_000),))
+    made = plan.plan(case(clean_facts(relations, fields, lobs)))
+    assert [load.table for load in made.loads] == ["public.big", "public.orders"]
+    assert made.loads[0].ranges == ("1200", "2500", "3800", "5000", "6200", "7500", "8800")
+    assert made.loads[0].lob_kilobytes == 2930 and made.missing == ()
+    assert made.carry == {"index": 1, "table": 1} and made.sequences == ("public.ids",)
+    own = "database-migration:"
+    stack = {key.removeprefix(own): value for key, value in stack_config("dev").items() if key.startswith(own)}
+    config = load(stack | {"replication": dict(made.replication)})
+    assert isinstance(config, Migration)
+    assert config.replication.lob_maximum_kb == 4096
+    rules = json.loads(
+        table_mappings(
+            parts.table_rules(config.replication.tables),
+            parts.transformation_rules(config.replication.transformations),
+            parts.parallel_load(config.replication.parallel_load),
+        )
+    )["rules"]
+    settled = replace(TERMS, rules=tuple(rules), lob_kilobytes=config.replication.lob_maximum_kb)
+    found = {one.rule for one in judge(replace(case(clean_facts(relations, fields, lobs)), terms=settled)).findings}
+    assert not found & {"generated-column", "lob-too-large", "foreign-table", "unselected-table"}
+    assert mappings.select(mappings.parse(json.dumps({"rules": rules})), [("public", "far"), ("public", "big")]) == [
+        ("public", "big")
+    ]
+
+
+def test_what_nobody_could_read_is_missing_from_the_plan_by_name() -> None:
+    sections = {**clean_facts().sections, facts.Objects: Unread("no right")}
+    made = plan.plan(case(Facts(sections)))
+    assert made.carry == {} and made.missing == ("objects: no right",)

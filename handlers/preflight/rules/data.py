@@ -9,11 +9,9 @@ from handlers.core import mapping
 from handlers.core.comparison import Column, Table, verdict
 from handlers.preflight.facts import Lobs, Relations, Structure
 from handlers.preflight.findings import Found, Severity, Side
-from handlers.preflight.remedies import advice, config, exclude, excuse, name, quoted, sql, yaml
+from handlers.preflight.remedies import MOST_LOB_KB, advice, config, exclude, excuse, name, quoted, rounded, sql, yaml
 from handlers.preflight.rule import Case, rule
 
-MOST_LOB_KB = 102400
-"""The largest that DMS takes for LobMaxSize."""
 CUT_AT = 8000
 
 
@@ -34,18 +32,13 @@ def lob_too_large(case: Case) -> Iterator[Found]:
     for lob in case.source.read(Lobs).all:
         if lob.how == "exact" and lob.kilobytes > limit and case.terms.takes(lob.table):
             found = f"its largest value needs LobMaxSize {lob.kilobytes} KB, the task has {limit} KB"
-            wanted = min(MOST_LOB_KB, _rounded(lob.kilobytes))
+            wanted = min(MOST_LOB_KB, rounded(lob.kilobytes))
             remedy = (
                 config(f"replication:\n  lobMaximumKb: {wanted}")
                 if lob.kilobytes <= MOST_LOB_KB
                 else config(exclude(lob.table))
             )
             yield Found(f"{lob.table}.{lob.column}", found, remedy)
-
-
-def _rounded(kilobytes: int) -> int:
-    """Return a size with room to grow: the next power of two."""
-    return 1 << max(0, kilobytes - 1).bit_length()
 
 
 @rule(
