@@ -87,6 +87,8 @@ def of(
         ],
         "observe": [
             *read,
+            allow("dynamodb:PutItem", on=table.arn),
+            *databases,
             allow("ssm:PutParameter", on=state.arn),
             allow("states:StartExecution", on=machine),
             describe_task,

@@ -290,6 +290,7 @@ def _preflight(config: Moving) -> dict[str, Any]:
     return {
         "maximum_age_hours": wanted.maximum_age_hours,
         "lob_seconds": wanted.lob_seconds,
+        "census": wanted.census.model_dump(mode="json"),
         "excuses": [
             {"rule": one.rule, "reason": one.reason, "objects": list(one.objects)} for one in wanted.excused_rules
         ],

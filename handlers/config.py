@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
+from handlers.core.census import Census
 from handlers.preflight.rule import Excuse
 
 
@@ -92,11 +93,16 @@ class Alarms:
 
 @dataclass(frozen=True)
 class Preflight:
-    """How old a preflight may be when the replication starts, how long large objects are measured, what is excused."""
+    """What preflight is told.
+
+    How old it may be when the replication starts, how long large objects are measured, what is excused, and what is
+    asked of clients.
+    """
 
     maximum_age_hours: int
     lob_seconds: int
     excuses: tuple[Excuse, ...]
+    census: Census
 
 
 @dataclass(frozen=True)
@@ -180,6 +186,8 @@ def _build(kind: type, raw: Any, where: str) -> Any:
     if kind is tuple or getattr(kind, "__origin__", None) is tuple:
         [of, _] = get_args(kind) or (str, ...)
         return tuple(_build(of, item, f"{where}[{number}]") for number, item in enumerate(raw))
+    if kind is bool and isinstance(raw, bool):
+        return raw
     if kind is int and isinstance(raw, float | int) and not isinstance(raw, bool):
         return int(raw)
     if not isinstance(raw, kind) or isinstance(raw, bool):

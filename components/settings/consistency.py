@@ -147,7 +147,12 @@ def switchover(found: sections.Switchover, writers: Mapping[str, str], where: st
 
 
 def preflight(found: sections.Preflight) -> Iterator[str]:
-    """Yield excuses for rules that there are not: they would excuse nothing, and nobody would see why."""
+    """Yield excuses for rules that there are not, which would excuse nothing, and a census that nobody could pass."""
+    if found.census.required and not (found.census.managed or found.census.excused):
+        yield (
+            "preflight.census.required is true, but no client could be known: name in preflight.census.managed the "
+            "application names that connection strings with the managed name set"
+        )
     for number, one in enumerate(found.excused_rules):
         if one.rule not in preflight_rules.IDS:
             near = difflib.get_close_matches(one.rule, preflight_rules.IDS, n=1)

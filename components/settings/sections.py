@@ -395,11 +395,32 @@ class ExcusedRule(Section):
     reason: str = Field(min_length=10, max_length=500, description="why it does no harm, in 10 to 500 characters")
 
 
+class ExcusedClient(Section):
+    """Clients that may come to the source otherwise than by the managed name."""
+
+    client: str = Field(
+        min_length=3, description='a pattern, * for any characters, for example "backup from 10.1.* (pg_dump)"'
+    )
+    reason: str = Field(min_length=10, max_length=500, description="why they may, in 10 to 500 characters")
+
+
+class Census(Section):
+    """What is asked of the source's clients before a switchover."""
+
+    required: bool = Field(False, description="true to refuse while a client does not come by the managed name")
+    days: int = Field(7, ge=1, le=90, description="days from 1 to 90 that clients are remembered")
+    managed: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), description='a list of application names that connection strings with the managed name set, as ["shop-dns"]'
+    )
+    excused: tuple[ExcusedClient, ...] = Field((), description="a list of clients with a reason")
+
+
 class Preflight(Section):
     """What is looked for before the replication starts."""
 
     maximum_age_hours: int = Field(24, ge=1, le=720, description="hours from 1 to 720")
     lob_seconds: int = Field(300, ge=0, le=600, description="seconds from 0 to 600 that large objects are measured")
+    census: Census = Field(default_factory=Census)
     excused_rules: tuple[ExcusedRule, ...] = Field(
         (),
         description="a list of rules with objects and a reason, for example "

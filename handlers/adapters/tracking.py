@@ -1,15 +1,17 @@
 """The tracking table: one item per migration that is state and lock at once, and a line of history per change."""
 
 import json
+import zlib
 from dataclasses import asdict, replace
 from typing import Any
 
 from handlers.adapters import versioned
+from handlers.core.census import Seen
 from handlers.core.direction import Direction
 from handlers.core.record import Phase, Record, Step, Superseded
 from handlers.preflight.kept import Basis, Kept, packed, unpacked, unpacked_basis
 
-STATE, APPROVAL, PREFLIGHT, START = "state", "approval", "preflight", "start"
+STATE, APPROVAL, PREFLIGHT, START, CLIENTS = "state", "approval", "preflight", "start", "clients"
 
 
 class Tracking:
@@ -73,6 +75,16 @@ class Tracking:
         """Return what the replication was started with, None where the start function did not start it."""
         data = self._kept(START)
         return None if data is None else unpacked_basis(data)
+
+    def keep_clients(self, seen: Seen, now: float) -> None:
+        """Keep who was seen at the source."""
+        self._keep(CLIENTS, zlib.compress(json.dumps(seen).encode(), 9), now)
+
+    def clients(self) -> dict[str, tuple[float, float]]:
+        """Return who was seen at the source, and when first and last."""
+        data = self._kept(CLIENTS)
+        raw = json.loads(zlib.decompress(data)) if data else {}
+        return {client: (first, last) for client, (first, last) in raw.items()}
 
     def _keep(self, entry: str, data: bytes, now: float) -> None:
         item = {**self._key(entry), "at": {"N": str(now)}, "kept": {"B": data}}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handlers import pair
+from handlers import census, pair
 from handlers.clock import moment
 from handlers.edge import handler as edge
 from handlers.migration import Migration
@@ -30,7 +30,7 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     title = f"{migration.config.migration_id}, {moment(now)}"
     return {
         "outcome": "good" if verdict.good else "blocked",
-        "report": report.text(verdict, title, plans.text(made)),
+        "report": report.text(verdict, title, [*plans.text(made), *census.lines(migration)]),
         "plan": made.to_dict(),
         **verdict.to_dict(MOST),
     }

@@ -173,11 +173,15 @@ def _sequences(case: Case) -> tuple[str, ...]:
 
 def text(made: Plan) -> list[str]:
     """Return the plan in lines: how much, how long, and what to carry."""
-    carried = ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in made.carry.items())
+    carried = ", ".join(f"{count} {PLURALS.get(kind, f'{kind}s')}" for kind, count in made.carry.items())
+    time = "less than a minute" if made.seconds < 60 else f"about {made.seconds / 60:.0f} min"
     lines = [
         "",
-        f"PLAN {len(made.loads)} tables, {made.bytes / 1e9:.2f} GB: about {made.seconds / 60:.0f} min to load at "
+        f"PLAN {len(made.loads)} tables, {made.bytes / 1e9:.2f} GB: {time} to load at "
         f"{BYTES_PER_SECOND / 1e6:.0f} MB/s a stream, {STREAMS} at a time",
         f"  to carry beside rows: {carried or 'nothing'}; {len(made.sequences)} sequences are set at the switchover",
     ]
     return lines + [f"  not known: {one}" for one in made.missing]
+
+
+PLURALS = {"index": "indexes", "policy": "policies", "statistics": "statistics"}

@@ -14,6 +14,7 @@ from typing import Any
 from handlers import config
 from handlers.clock import Clock
 from handlers.core.access import PUBLIC, Access, Role
+from handlers.core.census import Seen
 from handlers.core.comparison import Column, Digest, Table
 from handlers.core.readiness import TaskState
 from handlers.core.record import Record, Superseded
@@ -62,7 +63,12 @@ CONFIG: dict[str, Any] = {
     },
     "canary": {"roles": [], "seconds": 0},
     "alarms": {"safe_to_switch": "safe", "names": ["lag", "cpu"]},
-    "preflight": {"maximum_age_hours": 24, "lob_seconds": 60, "excuses": []},
+    "preflight": {
+        "maximum_age_hours": 24,
+        "lob_seconds": 60,
+        "excuses": [],
+        "census": {"required": False, "days": 7, "managed": [], "excused": []},
+    },
     "state_parameter": "/state",
     "tracking_table": "tracking",
     "topic_arn": "arn:topic",
@@ -537,6 +543,7 @@ class FakeTracking:
     record: Record = field(default_factory=lambda: Record("migration-unit"))
     question: tuple[str, str, float] | None = None
     events: list[str] = field(default_factory=list)
+    seen: dict[str, tuple[float, float]] = field(default_factory=dict)
     kept: Kept | None = None
     started: Basis | None = None
 
@@ -561,6 +568,12 @@ class FakeTracking:
 
     def start(self) -> Basis | None:
         return self.started
+
+    def keep_clients(self, seen: Seen, now: float) -> None:
+        self.seen = dict(seen)
+
+    def clients(self) -> dict[str, tuple[float, float]]:
+        return dict(self.seen)
 
     def keep_question(self, execution: str, task_token: str, until: float) -> None:
         self.question = (execution, task_token, until)

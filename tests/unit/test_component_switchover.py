@@ -131,7 +131,9 @@ def test_each_function_may_do_what_it_calls_and_no_more() -> None:
         "route53:ListResourceRecordSets",
         "route53:GetChange",
     }
-    assert calls["observe"] == common - {"dynamodb:PutItem"} | {
+    assert calls["observe"] == common | {
+        "dynamodb:PutItem",
+        "secretsmanager:GetSecretValue",
         "ssm:PutParameter",
         "states:StartExecution",
         "dms:DescribeReplicationTasks",
