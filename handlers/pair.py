@@ -61,12 +61,24 @@ def short_form(migration: Migration) -> list[str]:
     if len(reasons) > NAMED:
         reasons = [*reasons[:NAMED], f"and {len(reasons) - NAMED} findings more: call the preflight function"]
     reasons += [f"preflight {one.rule} could not look: {one.why}" for one in verdict.unknown]
-    started = migration.tracking.start()
-    if started is not None:
-        try:
-            changed = kept.changes(started, basis(migration, case))
-        except NotRead as gap:
-            changed = f"nobody can tell, {gap}"
-        if changed:
-            reasons.append(f"the source's schema has changed since the replication was started: {changed}")
+    changed = _changed(migration, case)
+    if changed:
+        reasons.append(
+            f"the source's schema is not the one that the replication was started with: {changed}; carry it to the "
+            "target, then call the preflight function, which accepts it if it finds nothing that blocks"
+        )
     return reasons
+
+
+def _changed(migration: Migration, case: Case) -> str:
+    """Return what has changed in the schema since the start and since the last good preflight, whichever is less."""
+    started, last = migration.tracking.start(), migration.tracking.preflight()
+    if started is None:
+        return ""
+    try:
+        now = basis(migration, case)
+    except NotRead as gap:
+        return f"nobody can tell, {gap}"
+    if last is not None and not last.blockers and not kept.changes(last.basis, now):
+        return ""
+    return kept.changes(started, now)

@@ -3,13 +3,11 @@
 from typing import Any
 
 from handlers import pair
+from handlers.core.readiness import NEVER_STARTED
 from handlers.core.record import Phase, Refused
 from handlers.edge import handler as edge
 from handlers.migration import Migration
 from handlers.preflight.kept import reasons_against
-
-NEVER_STARTED = frozenset({"ready", "created"})
-"""States of a replication that was made and has not run."""
 
 
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:  # noqa: ARG001

@@ -40,6 +40,8 @@ class Kept:
     basis: Basis
     blockers: tuple[str, ...]
     report: Mapping[str, Any] = field(default_factory=dict)
+    whole: bool = True
+    """Whether all rules were asked: while a replication runs some are not."""
 
 
 def basis(case: Case, hosts: Sequence[str], task_settings: Mapping[str, Any]) -> Basis:
@@ -61,11 +63,11 @@ def basis(case: Case, hosts: Sequence[str], task_settings: Mapping[str, Any]) ->
     return Basis(_hash(pair), _hash(settings), _hash(objects), objects)
 
 
-def kept(verdict: Verdict, speaks_of: Basis, at: float) -> Kept:
+def kept(verdict: Verdict, speaks_of: Basis, at: float, *, whole: bool) -> Kept:
     """Return what to keep of a verdict."""
     blockers = [f"{one.rule}: {one.object}" for one in verdict.blockers]
     unknown = [f"{one.rule}: not run, {one.why}" for one in verdict.unknown]
-    return Kept(at, speaks_of, (*blockers, *unknown), verdict.to_dict(FEW))
+    return Kept(at, speaks_of, (*blockers, *unknown), verdict.to_dict(FEW), whole)
 
 
 def packed(one: Kept | Basis) -> bytes:
@@ -89,7 +91,7 @@ def _zipped(raw: Mapping[str, Any]) -> bytes:
 def unpacked(data: bytes) -> Kept:
     """Return the preflight that `packed` wrote."""
     raw = json.loads(zlib.decompress(data))
-    return Kept(raw["at"], Basis(**raw["basis"]), tuple(raw["blockers"]), raw["report"])
+    return Kept(raw["at"], Basis(**raw["basis"]), tuple(raw["blockers"]), raw["report"], raw["whole"])
 
 
 def unpacked_basis(data: bytes) -> Basis:
@@ -102,6 +104,8 @@ def reasons_against(found: Kept | None, now_of: Basis, now: float, maximum_age_h
     if found is None:
         return ["no preflight was made: call the preflight function"]
     reasons = []
+    if not found.whole:
+        reasons.append("the last preflight was made while an earlier replication ran: call it again")
     if found.basis.pair != now_of.pair:
         reasons.append("the last preflight was of another pair of databases: call it again")
     if found.basis.settings != now_of.settings:

@@ -85,7 +85,9 @@ class Console:
 
     def result(self, line: str, *, good: bool) -> None:
         """Print the outcome on standard output."""
-        RichConsole(highlight=False).print(line, style="bold green" if good else "bold red", soft_wrap=True)
+        RichConsole(highlight=False, markup=False).print(
+            line, style="bold green" if good else "bold red", soft_wrap=True
+        )
 
     def _line(self, text: str) -> None:
         sys.stderr.write(f"{text}\n")  # in one go: the set-up tells from several threads

@@ -71,13 +71,18 @@ TERMS = Terms(
 _NUMBERS = itertools.count(1)
 
 
-def make_clean(server: ServerInfo, *, rows: bool) -> None:
-    """Make the roles, and the database that others are copied from, with rows or without."""
+def make_roles(server: ServerInfo) -> None:
+    """Make the migration's roles and the application's, with the rights that the docs ask for."""
     with server.superuser() as connection, connection.cursor() as cursor:
         for role, attributes in ((OPERATOR, ""), (REPLICATION, "REPLICATION"), (APPLICATION, "")):
             make_role(cursor, role, f"{role}'s password", attributes)
         for statement in ROLES:
             cursor.execute(statement)
+
+
+def make_clean(server: ServerInfo, *, rows: bool) -> None:
+    """Make the roles, and the database that others are copied from, with rows or without."""
+    make_roles(server)
     for name, filled in ((TEMPLATE, rows), (f"{TEMPLATE}_empty", False)):
         with server.superuser() as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name} OWNER {OWNER}")

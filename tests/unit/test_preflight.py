@@ -173,8 +173,23 @@ def test_the_gate_refuses_a_schema_that_changed_since_the_start_and_says_what() 
     both(world, OTHER_SCHEMA)
     answer = call(world, gate)
     assert answer["outcome"] == "refused"
-    assert "since the replication was started: index public.orders_pkey was dropped" in answer["reason"]
+    assert "replication was started with: index public.orders_pkey was dropped" in answer["reason"]
     assert "table public.orders is another" in answer["reason"]
+
+
+def test_a_change_that_was_carried_is_accepted_by_another_preflight() -> None:
+    world = before_start()
+    call(world, preflight)
+    call(world, start)
+    both(world, OTHER_SCHEMA, facts.Relations((facts.Relation(ORDERS, key=("id",), bytes=8192),)))
+    answer = call(world, preflight)
+    assert answer["outcome"] == "good", "rows on the target are what the replication is for"
+    assert "the replication was started" in answer["report"]
+    assert call(world, gate)["outcome"] == "ready"
+    world.tracking.record = Record("migration-unit")
+    world.task.found = replace(world.task.found, status="ready")
+    with pytest.raises(Refused, match="was made while an earlier replication ran: call it again"):
+        call(world, start)
 
 
 def test_the_gate_asks_nothing_again_that_the_replication_itself_brings_about() -> None:
