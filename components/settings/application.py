@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.settings import consistency
-from components.settings.sections import Dns, Monitoring, Network, Preflight, Replication, Section, Switchover, Target
+from components.settings.preflight import Preflight
+from components.settings.sections import Dns, Monitoring, Network, Replication, Section, Switchover, Target
 from components.settings.stack import Root
 
 SIDES = ("source", "target")

@@ -8,7 +8,8 @@ from components.dms_mirror import meets, obstacles
 from components.dms_settings import CONTROL_SCHEMA, TableRule
 from components.dms_transformations import REMOVE, RENAME, SCHEMA, TransformationRule, changed, level, locator
 from components.name_patterns import covers, overlap
-from components.settings import preflight_rules, sections, windows
+from components.settings import sections, windows
+from components.settings.preflight import IDS, Preflight
 
 AURORA_MYSQL = ".mysql_aurora."
 """What parts MySQL's version from Aurora's release of it."""
@@ -146,7 +147,7 @@ def switchover(found: sections.Switchover, writers: Mapping[str, str], where: st
             yield f"{where}.canary.roles holds {key} {role}, which writes: name roles that only read"
 
 
-def preflight(found: sections.Preflight) -> Iterator[str]:
+def preflight(found: Preflight) -> Iterator[str]:
     """Yield excuses for rules that there are not, which would excuse nothing, and a census that nobody could pass."""
     if found.census.required and not (found.census.managed or found.census.excused):
         yield (
@@ -154,8 +155,8 @@ def preflight(found: sections.Preflight) -> Iterator[str]:
             "application names that connection strings with the managed name set"
         )
     for number, one in enumerate(found.excused_rules):
-        if one.rule not in preflight_rules.IDS:
-            near = difflib.get_close_matches(one.rule, preflight_rules.IDS, n=1)
+        if one.rule not in IDS:
+            near = difflib.get_close_matches(one.rule, IDS, n=1)
             hint = f"did you mean {near[0]}?" if near else "docs/preflight.md has them all"
             yield f"preflight.excusedRules.{number}.rule is {one.rule}: there is no such rule; {hint}"
 

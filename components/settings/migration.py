@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import Field
 
 from components.settings import consistency
-from components.settings.sections import Dns, Preflight, Replication, Source, Switchover, Target
+from components.settings.preflight import Preflight
+from components.settings.sections import Dns, Replication, Source, Switchover, Target
 from components.settings.stack import Stack
 
 SERVICES = ("dms", "monitoring", "route53", "secretsmanager", "sns", "ssm", "states")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from components.dms_settings import table_mappings
-from components.settings import Migration, SettingsError, load, preflight_rules
+from components.settings import Migration, SettingsError, load
+from components.settings.preflight import IDS
 from compositions import parts
 from gallery import preflight as document
 from handlers.core.comparison import Table
@@ -261,8 +262,8 @@ def test_every_rule_says_what_and_why_and_has_a_failure_mode() -> None:
         assert rule.what and rule.why.endswith(".") and rule.modes and rule.look.__doc__
         assert not rule.what.endswith(".")
         assert all(1 <= mode <= 28 for mode in rule.modes)
-    assert len({rule.id for rule in RULES}) == len(RULES) == len(preflight_rules.IDS)
-    assert {rule.id for rule in RULES} == preflight_rules.IDS
+    assert len({rule.id for rule in RULES}) == len(RULES) == len(IDS)
+    assert {rule.id for rule in RULES} == IDS
 
 
 def test_the_report_puts_what_blocks_first_and_each_remedy_once() -> None:
