@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from components import checks, function_archives, policies, replication_instance, serverless_replication
 from components.dms_mirror import mirrored, obstacles
-from components.dms_settings import DEFAULT_LOB_MAXIMUM_KB, TableRule, table_mappings, task_settings
+from components.dms_settings import DEFAULT_LOB_MAXIMUM_KB, ParallelLoad, TableRule, table_mappings, task_settings
 from components.dms_transformations import TransformationRule
 from components.replication_placement import DEFAULT_MAINTENANCE_WINDOW, Placement
 from components.serverless_replication import ServerlessArgs
@@ -75,6 +75,8 @@ class DmsPipelineArgs(TypedDict):
     """Slot on the target that the fail-back task reads from; the automation makes it. Default: DMS makes its own."""
     transformations: NotRequired[list[TransformationRule]]
     """Names that differ on the target. The fail-back task gets what takes them back. Default: none."""
+    parallel_load: NotRequired[list[ParallelLoad]]
+    """Large tables whose full load is split into ranges. Default: none."""
     fail_back: NotRequired[bool]
     """Refuse transformations that have no way back. Without, the fail-back task then carries nothing of the
     application's. Default true."""
@@ -142,7 +144,7 @@ class DmsPipeline(pulumi.ComponentResource):
             mode = checks.one_of("ssl_mode", side.get("ssl_mode", "require"), SSL_MODES)
             if mode.startswith("verify") and not side.get("certificate_bundle"):
                 raise checks.ArgumentError(f"ssl_mode is {mode}, but no certificate_bundle is given: name the PEM file")
-        mappings = table_mappings(args["tables"], args.get("transformations", []))
+        mappings = table_mappings(args["tables"], args.get("transformations", []), args.get("parallel_load", []))
         if args.get("serverless") and args.get("stop_after_load", False):
             raise checks.ArgumentError("stop_after_load is true: leave it out, DMS Serverless does not stop there")
         settings = self._settings(stop_after_load=args.get("stop_after_load", False))

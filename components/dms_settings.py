@@ -32,8 +32,27 @@ class TableRule(TypedDict):
     """include or exclude. Default include."""
 
 
-def table_mappings(rules: Sequence[TableRule], transformations: Sequence[TransformationRule] = ()) -> str:
+class ParallelLoad(TypedDict):
+    """A large table whose full load is split into ranges of one column."""
+
+    schema: str
+    """Schema name."""
+    table: str
+    """Table name."""
+    column: str
+    """Column by which it is split, best the primary key."""
+    boundaries: list[str]
+    """Values of it, rising, at which one range ends and the next begins."""
+
+
+def table_mappings(
+    rules: Sequence[TableRule],
+    transformations: Sequence[TransformationRule] = (),
+    parallel_load: Sequence[ParallelLoad] = (),
+) -> str:
     """Return DMS's table mappings for `rules`, with the control schema added, and for what changes its name on the way.
+
+    Tables of `parallel_load` are loaded in ranges.
 
     Raises ArgumentError for an unknown action, where nothing is included, and for a transformation DMS would not take.
     """
@@ -55,6 +74,20 @@ def table_mappings(rules: Sequence[TableRule], transformations: Sequence[Transfo
         for number, rule in enumerate(wanted, start=1)
     ]
     mapped += documents(transformations, first_id=len(mapped) + 1)
+    mapped += [
+        {
+            "rule-type": "table-settings",
+            "rule-id": str(number),
+            "rule-name": f"parallel-load-{number}",
+            "object-locator": {"schema-name": one["schema"], "table-name": one["table"]},
+            "parallel-load": {
+                "type": "ranges",
+                "columns": [one["column"]],
+                "boundaries": [[bound] for bound in one["boundaries"]],
+            },
+        }
+        for number, one in enumerate(parallel_load, start=len(mapped) + 1)
+    ]
     return json.dumps({"rules": mapped}, separators=(",", ":"))
 
 

@@ -37,6 +37,8 @@ MIGRATION = {
     "state_parameter_name": "Parameter that shows where the migration stands",
     "prepare_function_name": "Function that makes both databases ready, called once before the replication starts",
     "rotation_function_names": "Functions that change the passwords of the target's users, by what those are for",
+    "preflight_function_name": "Function that looks at both databases and says what would go wrong",
+    "start_function_name": "Function that starts the replication if the last preflight allows it",
 }
 
 FLEET = {
@@ -137,6 +139,8 @@ APPLICATION = {
     "config_parameter_name": "Parameter the functions read",
     "state_parameter_name": "Parameter that shows where the migration stands",
     "prepare_function_name": "Function that makes both databases ready, called once before the replication starts",
+    "preflight_function_name": "Function that looks at both databases and says what would go wrong",
+    "start_function_name": "Function that starts the replication if the last preflight allows it",
 }
 
 ON_AN_INSTANCE = ("replication_instance_arn", "replication_task_arn", "failback_task_arn")

@@ -21,7 +21,7 @@ from components.policies import allow
 from components.switchover_machine import SECONDS, STEPS, definition
 from components.switchover_rights import Reach
 
-FUNCTIONS = {**SECONDS, "prepare": 600, "observe": 60}
+FUNCTIONS = {**SECONDS, "prepare": 600, "preflight": 900, "start": 120, "observe": 60}
 """Every function there can be and its timeout in seconds."""
 CONFIG_PARAMETER = "CONFIG_PARAMETER"
 AUTOMATIC = "automatic"

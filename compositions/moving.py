@@ -110,6 +110,7 @@ def pipeline(
             },
             "tables": parts.table_rules(wanted.tables),
             "transformations": parts.transformation_rules(wanted.transformations),
+            "parallel_load": parts.parallel_load(wanted.parallel_load),
             "fail_back": config.switchover.fail_back,
             "serverless": _capacity(wanted),
             "instance_class": wanted.instance_class,
@@ -246,6 +247,7 @@ def switchover(
                     "roles": list(canary.roles) if canary else [],
                     "seconds": canary.seconds if canary else 0,
                 },
+                "preflight": _preflight(config),
                 "alarms": {"safe_to_switch": monitoring.safe_to_switch_alarm, "names": monitoring.alarm_names},
             },
             "account_id": place.account,
@@ -285,6 +287,19 @@ def tell_sizes(config: Moving) -> None:
     """Say how large what the functions are made of is: Lambda has limits."""
     code_size, layer_size = function_archives.sizes(config.switchover.runtime, config.switchover.architecture)
     pulumi.info(f"function archives: code {code_size / 1e3:.0f} kB, layer {layer_size / 1e6:.1f} MB")
+
+
+def _preflight(config: Moving) -> dict[str, Any]:
+    """Return what preflight is told, as the functions know it."""
+    wanted = config.preflight
+    return {
+        "maximum_age_hours": wanted.maximum_age_hours,
+        "lob_seconds": wanted.lob_seconds,
+        "census": wanted.census.model_dump(mode="json"),
+        "excuses": [
+            {"rule": one.rule, "reason": one.reason, "objects": list(one.objects)} for one in wanted.excused_rules
+        ],
+    }
 
 
 def _capacity(wanted: Replication) -> ServerlessArgs | None:

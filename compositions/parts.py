@@ -7,11 +7,12 @@ import pulumi
 
 from components import EncryptionKey, MigrationNetwork, SecretRotation, TargetDatabase
 from components.alerting import WatchedDatabase
+from components.dms_settings import ParallelLoad as ParallelLoadArgs
 from components.dms_settings import TableRule
 from components.dms_transformations import TransformationRule
 from components.secret_rotation import PausedByArgs, RotatedSecretArgs
 from components.settings import Site, Target
-from components.settings.sections import Functions, Table, Transformation
+from components.settings.sections import Functions, ParallelLoad, Table, Transformation
 from components.site_to_site_vpn import VpnArgs
 from components.target_database import SecretReplicaArgs
 from compositions.place import Place
@@ -193,3 +194,11 @@ def table_rules(tables: Sequence[Table]) -> list[TableRule]:
 def transformation_rules(transformations: Sequence[Transformation]) -> list[TransformationRule]:
     """Return which names change on the way, as DmsPipeline takes it."""
     return [transformation.rule for transformation in transformations]
+
+
+def parallel_load(tables: Sequence[ParallelLoad]) -> list[ParallelLoadArgs]:
+    """Return which tables are loaded in ranges, as DmsPipeline takes it."""
+    return [
+        {"schema": one.schema_name, "table": one.table, "column": one.column, "boundaries": list(one.boundaries)}
+        for one in tables
+    ]

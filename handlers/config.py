@@ -3,7 +3,10 @@
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
+
+from handlers.core.census import Census
+from handlers.preflight.rule import Excuse
 
 
 class ConfigError(ValueError):
@@ -89,6 +92,20 @@ class Alarms:
 
 
 @dataclass(frozen=True)
+class Preflight:
+    """What preflight is told.
+
+    How old it may be when the replication starts, how long large objects are measured, what is excused, and what is
+    asked of clients.
+    """
+
+    maximum_age_hours: int
+    lob_seconds: int
+    excuses: tuple[Excuse, ...]
+    census: Census
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole config parameter.
 
@@ -108,6 +125,7 @@ class Config:
     limits: Limits
     canary: Canary
     alarms: Alarms
+    preflight: Preflight
     state_parameter: str
     tracking_table: str
     topic_arn: str
@@ -206,7 +224,10 @@ def _build(kind: type, raw: Any, where: str) -> Any:
             )
         return kind(**{name: _build(hint, raw[name], f"{where}.{name}") for name, hint in hints.items()})
     if kind is tuple or getattr(kind, "__origin__", None) is tuple:
-        return tuple(str(item) for item in raw)
+        [of, _] = get_args(kind) or (str, ...)
+        return tuple(_build(of, item, f"{where}[{number}]") for number, item in enumerate(raw))
+    if kind is bool and isinstance(raw, bool):
+        return raw
     if kind is int and isinstance(raw, float | int) and not isinstance(raw, bool):
         return int(raw)
     if not isinstance(raw, kind) or isinstance(raw, bool):

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from handlers.adapters import catalogue
+from handlers.adapters.catalogue import Asked
 from handlers.adapters.cloud import Alarms, Endpoints, Machine, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
 from handlers.adapters.tracking import Tracking
@@ -18,6 +20,7 @@ from handlers.core.mapping import Relation
 from handlers.core.names import BLUE, GREEN
 from handlers.core.readiness import TaskState
 from handlers.core.record import Phase, Record, Refused, Step, Superseded
+from handlers.preflight.facts import Facts
 from handlers.validation.changes import Verdict
 from handlers.validation.equality import Method
 
@@ -57,6 +60,12 @@ class Replication(Protocol):
 
     def mappings(self) -> list[dict[str, Any]]:
         """Return the rules of its table mappings."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return its settings."""
+
+    def start(self) -> None:
+        """Start it for the first time."""
 
     def counters(self) -> dict[str, int]:
         """Return how many changes DMS has read and how many it has applied, over all tables: evidence, no gate."""
@@ -103,7 +112,7 @@ class Migration:
     """Everything a step needs.
 
     `endpoints` is None where DMS has nothing to test connections from. `connect` opens a database with credentials and
-    a limit per statement in seconds, `begin_comparison` compares two.
+    a limit per statement in seconds, `begin_comparison` compares two, `inspect` reads what preflight asks of one.
     """
 
     config: Config
@@ -119,6 +128,7 @@ class Migration:
     clock: Clock
     connect: Callable[[Side, Mapping[str, str], float], Database]
     begin_comparison: Begin
+    inspect: Callable[[Side, Mapping[str, str], Asked], Facts] = catalogue.look
 
     @contextmanager
     def database(self, side: str, statement_seconds: float) -> Iterator["Door"]:

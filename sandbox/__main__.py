@@ -21,6 +21,7 @@ from sandbox.faults import run as faults
 from sandbox.lifecycle import Options
 from sandbox.processes import listens
 from sandbox.rehearsal import shop
+from sandbox.rehearsal.plants import PLANTS
 from sandbox.rehearsal.request import Request
 from sandbox.rehearsal.run import rehearse
 
@@ -67,6 +68,15 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds", type=_seconds, default=Request.seconds, help=f"length of the load ({Request.seconds:.0f})"
     )
     run.add_argument("--seed", type=int, default=Request.seed, help=f"seed of data and load ({Request.seed})")
+    run.add_argument(
+        "--plant",
+        action="append",
+        default=[],
+        choices=sorted(PLANTS),
+        metavar="RULE",
+        help="break the source so that preflight refuses, by the rule that finds it (may be repeated): "
+        + ", ".join(sorted(PLANTS)),
+    )
     run.add_argument("--output", type=Path, default=Request.output, help="where the report goes (build/rehearsal)")
     run.add_argument("--no-fail-back", dest="fail_back", action="store_false", help="stay on the target")
     run.add_argument(
@@ -225,6 +235,7 @@ def _rehearse(args: argparse.Namespace) -> int:
         keep=args.keep,
         database_port=args.database_port,
         output=args.output,
+        plants=tuple(args.plant),
     )
     return rehearse(request)
 
@@ -234,7 +245,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 done, 1 an error in one line, 2 usage, 130 interrupted."""
+    """Run a command and return its exit status: 0 done, 1 an error in one line, 2 usage, 3 refused by preflight,
+    130 interrupted."""
     args = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, _interrupt)
     try:

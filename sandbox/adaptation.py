@@ -30,6 +30,8 @@ class World:
     dns_propagation: float = 0.0
     excluded: Sequence[Mapping[str, str]] = ()
     """Rules of the config that leave tables out; what it includes is another database's."""
+    excused: Sequence[Mapping[str, Any]] = ()
+    """What the config excuses of preflight's findings."""
     renamed: Sequence[str] = ()
     """Schemas in which the config changes names: the settings want them selected, whether they are there or not."""
 
@@ -62,6 +64,7 @@ def _migration(world: World) -> Values:
         },
         "replication": {"tables": _tables(world)},
         "dns": {"ttlSeconds": 3, "propagationSeconds": math.ceil(world.dns_propagation)},
+        "preflight": _preflight(world),
         "switchover": machine(),
     }
 
@@ -106,8 +109,13 @@ def _application(world: World) -> Values:
         "transactionLogs": {"forceDestroy": True},
         "replication": {"tables": _tables(world)},
         "dns": {"ttlSeconds": 3, "propagationSeconds": math.ceil(world.dns_propagation)},
+        "preflight": _preflight(world),
         "switchover": machine(),
     }
+
+
+def _preflight(world: World) -> dict[str, Any]:
+    return {"excusedRules": [*world.excused, APPENDED_TO]}
 
 
 def _tables(world: World) -> list[Mapping[str, str]]:
@@ -123,6 +131,12 @@ POLICY = {
     ],
 }
 """What the policy pack may find in a sandbox."""
+APPENDED_TO = {
+    "rule": "no-primary-key",
+    "objects": ["public.audit_log"],
+    "reason": "the shop's audit log is only ever appended to",
+}
+"""What the owner of the default source answers for."""
 DISPOSABLE = {"deletionProtection": False, "finalSnapshot": False, "secretRecoveryDays": 0}
 """What lets a target go with its sandbox."""
 

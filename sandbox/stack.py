@@ -35,7 +35,7 @@ def derived(config: Mapping[str, Any], world: World) -> dict[str, Any]:
     """Return a stack's configuration with what must differ in a sandbox replaced, key by key, nothing else touched."""
     changed = dict(config)
     renamed = [str(change["schema"]) for change in transformations(config) if "schema" in change]
-    world = replace(world, excluded=excluded(config), renamed=renamed)
+    world = replace(world, excluded=excluded(config), excused=excused(config), renamed=renamed)
     for section, keys in adaptation.values(composition(config), world).items():
         full = f"{PROJECT}:{section}"
         before = config.get(full) or {}
@@ -53,8 +53,17 @@ def transformations(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return _replication(config, "transformations")
 
 
+def excused(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what a configuration excuses of preflight's findings."""
+    return _list(config, "preflight", "excusedRules")
+
+
 def _replication(config: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    section = config.get(f"{PROJECT}:replication")
+    return _list(config, "replication", key)
+
+
+def _list(config: Mapping[str, Any], name: str, key: str) -> list[Mapping[str, Any]]:
+    section = config.get(f"{PROJECT}:{name}")
     rules = section.get(key) if isinstance(section, Mapping) else None
     return [rule for rule in rules if isinstance(rule, Mapping)] if isinstance(rules, list) else []
 

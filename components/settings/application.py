@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.settings import consistency
+from components.settings.preflight import Preflight
 from components.settings.sections import Dns, Monitoring, Network, Replication, Section, Switchover, Target
 from components.settings.stack import Root
 
@@ -88,6 +89,7 @@ class Application(Root):
     transaction_logs: TransactionLogs = Field(default_factory=TransactionLogs)
     replication: Replication = Field(default_factory=Replication)
     dns: Dns
+    preflight: Preflight = Field(default_factory=Preflight)
     switchover: Switchover = Field(default_factory=Switchover)
 
     def contradictions(self) -> Iterator[str]:
@@ -123,6 +125,7 @@ class Application(Root):
                 "target.database.replicationUsername": self.target.database.replication_username,
             },
         )
+        yield from consistency.preflight(self.preflight)
         yield from consistency.write_gap(self.switchover, self.dns)
         yield from consistency.transformations(self.replication, self.switchover)
         yield from consistency.serverless(self.replication, self.switchover, self.target.network, "target.network")

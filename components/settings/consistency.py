@@ -1,5 +1,6 @@
 """What is wrong in a section though every key of it alone is right. `where` is what the configuration calls it."""
 
+import difflib
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,6 +9,7 @@ from components.dms_settings import CONTROL_SCHEMA, TableRule
 from components.dms_transformations import REMOVE, RENAME, SCHEMA, TransformationRule, changed, level, locator
 from components.name_patterns import covers, overlap
 from components.settings import sections, windows
+from components.settings.preflight import IDS, Preflight
 
 AURORA_MYSQL = ".mysql_aurora."
 """What parts MySQL's version from Aurora's release of it."""
@@ -178,6 +180,20 @@ def switchover(found: sections.Switchover, writers: Mapping[str, str], where: st
     for key, role in writers.items():
         if role in found.canary.roles:
             yield f"{where}.canary.roles holds {key} {role}, which writes: name roles that only read"
+
+
+def preflight(found: Preflight) -> Iterator[str]:
+    """Yield excuses for rules that there are not, which would excuse nothing, and a census that nobody could pass."""
+    if found.census.required and not (found.census.managed or found.census.excused):
+        yield (
+            "preflight.census.required is true, but no client could be known: name in preflight.census.managed the "
+            "application names that connection strings with the managed name set"
+        )
+    for number, one in enumerate(found.excused_rules):
+        if one.rule not in IDS:
+            near = difflib.get_close_matches(one.rule, IDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "docs/preflight.md has them all"
+            yield f"preflight.excusedRules.{number}.rule is {one.rule}: there is no such rule; {hint}"
 
 
 def write_gap(found: sections.Switchover, names: sections.Dns) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from components.settings import consistency
+from components.settings.preflight import Preflight
 from components.settings.sections import Dns, Replication, Rotation, Source, Switchover, Target
 from components.settings.stack import Stack
 
@@ -21,6 +22,7 @@ class Migration(Stack):
     target: Target = Field(default_factory=Target)
     replication: Replication = Field(default_factory=Replication)
     dns: Dns
+    preflight: Preflight = Field(default_factory=Preflight)
     switchover: Switchover = Field(default_factory=Switchover)
     rotation: Rotation = Field(default_factory=Rotation)
 
@@ -42,6 +44,7 @@ class Migration(Stack):
                 "target.replicationUsername": self.target.replication_username,
             },
         )
+        yield from consistency.preflight(self.preflight)
         yield from consistency.write_gap(self.switchover, self.dns)
         yield from consistency.transformations(self.replication, self.switchover)
         yield from consistency.serverless(self.replication, self.switchover, self.network)

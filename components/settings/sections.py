@@ -273,6 +273,17 @@ class Transformation(Section):
         }
 
 
+class ParallelLoad(Section):
+    """A large table whose full load is split into ranges of one column, as preflight proposes it."""
+
+    schema_name: str = Field(alias="schema", min_length=1, description="a schema name, for example public")
+    table: str = Field(min_length=1, description="a table name")
+    column: str = Field(min_length=1, description="a column, best the primary key")
+    boundaries: tuple[str, ...] = Field(
+        min_length=1, max_length=49, description='rising values of the column as text, for example ["1000", "2000"]'
+    )
+
+
 class ReplicationInstance(Section):
     """The DMS instance, and what holds for every task on it."""
 
@@ -303,6 +314,9 @@ class Replication(ReplicationInstance):
     secondary_indexes: Literal["beforeLoad", "afterLoad"] = Field("beforeLoad", description="beforeLoad or afterLoad")
     transformations: tuple[Transformation, ...] = Field(
         (), description='a list of changes, for example [{"schema": "app", "rename": "app_v2"}]'
+    )
+    parallel_load: tuple[ParallelLoad, ...] = Field(
+        (), description="a list of tables with column and boundaries; preflight's plan has it"
     )
 
 

@@ -20,6 +20,7 @@ COMMENT_LIMIT = 256
 """Characters of a change batch's comment."""
 AT_REST = frozenset({"ready", "stopped", "failed", "created"})
 """States in which a task does nothing, and can be started."""
+FIRST_START = "start-replication"
 ERRORED_STATES = frozenset({"Table error", "Error", "Suspended", "Table cancelled"})
 
 
@@ -131,6 +132,15 @@ class Task:
         """Return the rules of the task's table mappings."""
         rules: list[dict[str, Any]] = json.loads(self._describe()["TableMappings"])["rules"]
         return rules
+
+    def settings(self) -> dict[str, Any]:
+        """Return the task's settings."""
+        settings: dict[str, Any] = json.loads(self._describe()["ReplicationTaskSettings"])
+        return settings
+
+    def start(self) -> None:
+        """Start the task for the first time."""
+        self._dms.start_replication_task(ReplicationTaskArn=self._arn, StartReplicationTaskType=FIRST_START)
 
     def counters(self) -> dict[str, int]:
         """Return how many changes DMS has read and how many it has applied, over all tables: evidence, no gate."""

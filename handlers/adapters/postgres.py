@@ -54,13 +54,19 @@ class Database(Readers):
 
     @classmethod
     def connect(
-        cls, side: Side, credentials: Mapping[str, str], statement_seconds: float, authority: Path | None = None
+        cls,
+        side: Side,
+        credentials: Mapping[str, str],
+        statement_seconds: float,
+        authority: Path | None = None,
+        session: Mapping[str, str] = SESSION,
     ) -> "Database":
         """Connect to `side`. `credentials` holds username and password; no statement may take longer than given.
 
         `authority` is the file with the certificates that verify-full trusts, libpq's own where it is not given.
+        `session` are its settings, those that make text the same everywhere where none are given.
         """
-        settings = {**SESSION, "statement_timeout": str(int(statement_seconds * 1000))}
+        settings = {**session, "statement_timeout": str(int(statement_seconds * 1000))}
         connection = psycopg2.connect(
             host=side.host,
             port=side.port,
@@ -130,6 +136,19 @@ class Database(Readers):
         finally:
             if not self._connection.closed:  # else the server has let go of it
                 self.rows(f"SELECT pg_advisory_unlock({TURN})")
+
+    @contextmanager
+    def reading(self, seconds: float | None = None) -> Iterator[None]:
+        """Read in one transaction that can write nothing, and in which no statement takes longer than `seconds`."""
+        limit = "" if seconds is None else f"; SET LOCAL statement_timeout = {max(1, int(seconds * 1000))}"
+        waits = self._connection.seconds
+        if seconds is not None:
+            self._connection.seconds = seconds + GRACE_SECONDS
+        try:
+            with self._transaction(f"SET TRANSACTION READ ONLY; SET LOCAL search_path = pg_catalog{limit}"):
+                yield
+        finally:
+            self._connection.seconds = waits
 
     @contextmanager
     def _transaction(self, first: str = "") -> Iterator[None]:

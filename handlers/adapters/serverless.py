@@ -38,9 +38,17 @@ class Serverless:
 
     def mappings(self) -> list[dict[str, Any]]:
         """Return the rules of the replication's table mappings."""
-        [config] = self._dms.describe_replication_configs(Filters=self._by_arn)["ReplicationConfigs"]
-        rules: list[dict[str, Any]] = json.loads(config["TableMappings"])["rules"]
+        rules: list[dict[str, Any]] = json.loads(self._config()["TableMappings"])["rules"]
         return rules
+
+    def settings(self) -> dict[str, Any]:
+        """Return the replication's settings."""
+        settings: dict[str, Any] = json.loads(self._config()["ReplicationSettings"])
+        return settings
+
+    def start(self) -> None:
+        """Start the replication for the first time. Its capacity is made first, which takes up to an hour."""
+        self._dms.start_replication(ReplicationConfigArn=self._arn, StartReplicationType=cloud.FIRST_START)
 
     def counters(self) -> dict[str, int]:
         """Return how many changes DMS has read and how many it has applied, over all tables: evidence, no gate."""
@@ -64,6 +72,10 @@ class Serverless:
     def at_rest(self) -> bool:
         """Say whether the replication neither runs nor is about to start or stop."""
         return self.status() in cloud.AT_REST
+
+    def _config(self) -> dict[str, Any]:
+        found: list[dict[str, Any]] = self._dms.describe_replication_configs(Filters=self._by_arn)["ReplicationConfigs"]
+        return found[0]
 
     def _describe(self) -> dict[str, Any]:
         found: list[dict[str, Any]] = self._dms.describe_replications(Filters=self._by_arn)["Replications"]

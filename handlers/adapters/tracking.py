@@ -1,14 +1,17 @@
 """The tracking table: one item per migration that is state and lock at once, and a line of history per change."""
 
 import json
+import zlib
 from dataclasses import asdict, replace
 from typing import Any
 
 from handlers.adapters import versioned
+from handlers.core.census import Seen
 from handlers.core.direction import Direction
 from handlers.core.record import Phase, Record, Step, Superseded
+from handlers.preflight.kept import Basis, Kept, packed, unpacked, unpacked_basis
 
-STATE, APPROVAL = "state", "approval"
+STATE, APPROVAL, PREFLIGHT, START, CLIENTS = "state", "approval", "preflight", "start", "clients"
 
 
 class Tracking:
@@ -54,6 +57,42 @@ class Tracking:
         """Keep the token that an approval or a refusal must be sent with; it counts until then."""
         item = {"owner": {"S": execution}, "token": {"S": task_token}, "until": {"N": str(until)}}
         self._client.put_item(TableName=self._table, Item={**self._key(APPROVAL), **item})
+
+    def keep_preflight(self, found: Kept) -> None:
+        """Keep what a preflight said, instead of the one before."""
+        self._keep(PREFLIGHT, packed(found), found.at)
+
+    def preflight(self) -> Kept | None:
+        """Return what the last preflight said, None where there was none."""
+        data = self._kept(PREFLIGHT)
+        return None if data is None else unpacked(data)
+
+    def keep_start(self, speaks_of: Basis, now: float) -> None:
+        """Keep what the replication was started with."""
+        self._keep(START, packed(speaks_of), now)
+
+    def start(self) -> Basis | None:
+        """Return what the replication was started with, None where the start function did not start it."""
+        data = self._kept(START)
+        return None if data is None else unpacked_basis(data)
+
+    def keep_clients(self, seen: Seen, now: float) -> None:
+        """Keep who was seen at the source."""
+        self._keep(CLIENTS, zlib.compress(json.dumps(seen).encode(), 9), now)
+
+    def clients(self) -> dict[str, tuple[float, float]]:
+        """Return who was seen at the source, and when first and last."""
+        data = self._kept(CLIENTS)
+        raw = json.loads(zlib.decompress(data)) if data else {}
+        return {client: (first, last) for client, (first, last) in raw.items()}
+
+    def _keep(self, entry: str, data: bytes, now: float) -> None:
+        item = {**self._key(entry), "at": {"N": str(now)}, "kept": {"B": data}}
+        self._client.put_item(TableName=self._table, Item=item)
+
+    def _kept(self, entry: str) -> bytes | None:
+        found = self._client.get_item(TableName=self._table, Key=self._key(entry), ConsistentRead=True).get("Item")
+        return bytes(found["kept"]["B"]) if found else None
 
     def _key(self, sort: str) -> dict[str, Any]:
         return {"migration_id": {"S": self._migration_id}, "entry": {"S": sort}}

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from handlers.config import Limits
 
 RUNNING = "running"
+NEVER_STARTED = frozenset({"ready", "created"})
+"""States of a replication that was made and has not run."""
 
 
 @dataclass(frozen=True)

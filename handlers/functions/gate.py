@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from handlers import census, pair
 from handlers.core import access, mapping, readiness
 from handlers.core import record as records
 from handlers.core.comparison import verdict
@@ -32,6 +33,8 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     record = migration.begin(record, Step.GATE)
     seen = observe(migration, record)
     reasons = readiness.reasons_against(seen, migration.config.limits)
+    if direction is Direction.FORWARD:
+        reasons += [*pair.short_form(migration), *census.reasons_against(migration)]
     if reasons:
         why = "not ready: " + "; ".join(reasons)
         record = migration.tracking.write(records.undone(record, why), "refused", clock.now())

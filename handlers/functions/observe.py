@@ -1,12 +1,14 @@
 """Called by events of DMS and of the alarm that says when a switchover is safe, and, because events are best effort,
 by a schedule: show where the migration stands.
 
-In automatic mode it also starts the switchover once it has been safe for long enough. While the target is open it
-answers whether fail-back is still safe, and until when.
+Until a switchover has begun it notes who is connected to the source. In automatic mode it also starts the switchover
+once it has been safe for long enough. While the target is open it answers whether fail-back is still safe, and until
+when.
 """
 
 from typing import Any
 
+from handlers import census
 from handlers.clock import moment
 from handlers.core import readiness
 from handlers.core.record import Phase, Record
@@ -23,6 +25,7 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
         return _way_back(migration, record)
     if record.phase not in (Phase.IDLE, Phase.UNDONE):
         return {"outcome": record.phase}
+    census.take(migration)
     limit = migration.config.limits.maximum_lag_seconds
     task = migration.task.state(migration.clock.now())
     reasons = readiness.replicating(task) + readiness.lagging(task, limit)

@@ -134,6 +134,11 @@ class Server:
             os.chown(self.folder, NOBODY, NOBODY)
         write_passfile(Path(info.passfile), SUPERUSER, info.password)
         self._initialise()
+        return self.run(processes)
+
+    def run(self, processes: Processes) -> Process:
+        """Start a server whose data is there."""
+        info = self.info
         return processes.start(
             f"postgres-{info.name}",
             [info.program("postgres"), "-D", self.folder / "data"],

@@ -9,6 +9,8 @@ from typing import Any
 from sandbox.dms.protocol import INVALID, Fault
 
 ACTIONS = ("include", "exclude", "explicit")
+PARALLEL_LOAD = {"rule-type", "rule-id", "rule-name", "object-locator", "parallel-load"}
+"""What a rule that splits a table's full load consists of."""
 OWN_PREFIX = "awsdms_"
 """DMS never replicates its own tables."""
 
@@ -68,7 +70,8 @@ def _rule(rule: Any, name: str) -> Rule | None:
     if not isinstance(rule, dict):
         raise wrong(name, "it is no object")
     kind, action, locator = rule.get("rule-type"), rule.get("rule-action"), rule.get("object-locator")
-    if kind not in ("selection", "transformation"):
+    in_ranges = kind == "table-settings" and not rule.keys() - PARALLEL_LOAD  # makes it faster, and nothing else
+    if kind not in ("selection", "transformation") and not in_ranges:
         raise wrong(name, f"the sandbox moves rows by PostgreSQL's own replication, which has no {kind} rules")
     missing = [key for key in ("rule-id", "rule-name") if not rule.get(key)]
     if missing:

@@ -94,6 +94,8 @@ def altered(attempt: Attempt) -> Iterator[None]:
     await_status(attempt.stage, FORWARD, "failed")
     attempt.stage.sql(attempt.new, add)
     go_on(attempt)
+    if attempt.direction is Direction.FORWARD:
+        attempt.stage.operator.preflight()  # accepts the schema as it is now
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from functools import partial
 
 from sandbox.faults.fault import OLD, PERSON, Fault
 from sandbox.faults.stage import Attempt
+from sandbox.rehearsal.shop import APPLICATION
 
 DAMAGE = "UPDATE customers SET name = name || '!' WHERE id = (SELECT id FROM customers ORDER BY id LIMIT 1)"
 MEND = "UPDATE customers SET name = rtrim(name, '!') WHERE name LIKE '%!'"
@@ -24,12 +25,13 @@ def damaged(attempt: Attempt) -> Iterator[None]:
 
 @contextmanager
 def failing_undo(attempt: Attempt, times: int) -> Iterator[None]:
-    """Have the old side refuse so often to be opened again: it was acted on once before, to close it."""
+    """Have the old side refuse so often to be opened again: it is acted on once while it is closed, to drain it."""
     stage, old = attempt.stage, attempt.old
     stage.sql(
         old,
         "CREATE SEQUENCE migration_control.fault_acts",
         f"""CREATE FUNCTION migration_control.fault() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$ BEGIN
+        IF has_database_privilege('{APPLICATION}', current_database(), 'CONNECT') THEN RETURN NULL; END IF;
         IF nextval('migration_control.fault_acts') BETWEEN 2 AND {1 + times} THEN RAISE 'a fault'; END IF;
         RETURN NULL; END $$""",
         """CREATE TRIGGER fault AFTER UPDATE ON migration_control.fence FOR EACH STATEMENT

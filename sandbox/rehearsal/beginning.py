@@ -10,7 +10,7 @@ from typing import Any
 from sandbox import lifecycle, stack
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
-from sandbox.rehearsal import fill
+from sandbox.rehearsal import fill, plants
 from sandbox.rehearsal.application import Source
 from sandbox.rehearsal.carry import Carry, Login
 from sandbox.rehearsal.console import Console
@@ -43,6 +43,7 @@ def source_first(given: Given) -> Ready:
     instance, tell = given.instance, given.console.tell
     with given.phase("fill the source"):
         source = fill.own_database(instance.source, given.request, tell)
+        plants.plant(instance.source, source.database, given.request.plants)
     operator, resources = _deploy(given, source.database, source.role)
     with given.phase("prepare both sides"):
         operator.prepare()
@@ -63,6 +64,7 @@ def stack_first(given: Given) -> Ready:
     with given.phase("fill the source"):
         database, tell = outputs["source_database_name"], given.console.tell
         source = fill.made_database(instance.source, given.request, database, master, application, tell)
+        plants.plant(instance.source, database, given.request.plants)
     with given.phase("carry the schema over"):
         operator.carry_definitions()
     return Ready(source, operator, resources)

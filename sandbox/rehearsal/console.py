@@ -70,6 +70,14 @@ class Console:
         if self._live is None:
             self._line(f"           {line}")
 
+    def text(self, lines: str) -> None:
+        """Print lines above the phases, to stay."""
+        if self._live is None:
+            for line in lines.splitlines():
+                self._line(f"           {line}")
+        else:
+            self._live.console.print(Text(lines))
+
     def beat(self) -> None:
         """Without a terminal, say now and then what the load does."""
         now = time.monotonic()
@@ -79,7 +87,9 @@ class Console:
 
     def result(self, line: str, *, good: bool) -> None:
         """Print the outcome on standard output."""
-        RichConsole(highlight=False).print(redacted(line), style="bold green" if good else "bold red", soft_wrap=True)
+        RichConsole(highlight=False, markup=False).print(
+            redacted(line), style="bold green" if good else "bold red", soft_wrap=True
+        )
 
     def _line(self, text: str) -> None:
         sys.stderr.write(f"{redacted(text)}\n")  # in one go: the set-up tells from several threads

@@ -13,6 +13,11 @@ from sandbox.rehearsal.replication import Progress, Replication
 POLL_SECONDS = 0.1
 WAIT_SECONDS = 300.0
 
+
+class PreflightBlocks(SandboxError):
+    """Preflight has found what keeps the replication from starting. The message is its report."""
+
+
 Client = Callable[[str], Any]
 Carry = Callable[..., Any]
 Beat = Callable[[], None]
@@ -43,13 +48,31 @@ class Operator:
         """Carry what has to be there before rows are loaded: everything, unless the replication stops for the rest."""
         self.carry("before-load", *([] if self.replication.stops_after_load() else ["--all"]))
 
+    def preflight(self) -> dict[str, Any]:
+        """Call the preflight function and return its answer. Raises PreflightBlocks, with the report, if it blocks."""
+        said = self.invoke(self.outputs["preflight_function_name"], {})
+        if said["outcome"] != "good":
+            raise PreflightBlocks(str(said["report"]))
+        return said
+
+    def start(self) -> None:
+        """Call the start function. Raises SandboxError with its reason if it refuses."""
+        said = self.invoke(self.outputs["start_function_name"], {})
+        if said["outcome"] != "started":
+            raise SandboxError(said.get("reason", "the start function did not start the replication"))
+
     def load_fully(self) -> None:
-        """Start the replication and wait until its full load is done and changes flow.
+        """Start the replication, if preflight allows it, and wait until its full load is done and changes flow."""
+        self.preflight()
+        self.load()
+
+    def load(self) -> None:
+        """Start the replication on the strength of a preflight that was made, and wait until it is loaded and flows.
 
         Where it stops after its load, the rest of the definitions is carried and it goes on.
         """
         moving = self.replication
-        moving.start()
+        self.start()
         if moving.stops_after_load():
             self.wait(lambda: self._progress().waits_for_indexes, "the stop after the full load")
             self.carry("after-load")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-START, RESUME = "start-replication", "resume-processing"
+RESUME = "resume-processing"
 AFTER_LOAD = "STOPPED_AFTER_FULL_LOAD"
 """Why a task has stopped that is set to stop before it applies what has changed during its load."""
 
@@ -22,9 +22,6 @@ class Progress:
 
 class Replication(Protocol):
     """What an operator and an onlooker need of it."""
-
-    def start(self) -> None:
-        """Start it for the first time."""
 
     def resume(self) -> None:
         """Let it go on after a stop."""
@@ -46,10 +43,6 @@ class Task:
     dms: Any
     arn: str
     instance_arn: str
-
-    def start(self) -> None:
-        """Start it for the first time."""
-        self.dms.start_replication_task(ReplicationTaskArn=self.arn, StartReplicationTaskType=START)
 
     def resume(self) -> None:
         """Let it go on after a stop."""
@@ -89,10 +82,6 @@ class Serverless:
 
     dms: Any
     arn: str
-
-    def start(self) -> None:
-        """Start it for the first time."""
-        self.dms.start_replication(ReplicationConfigArn=self.arn, StartReplicationType=START)
 
     def resume(self) -> None:
         """Let it go on after a stop."""

@@ -12,7 +12,7 @@ class Request:
     """What a person asked for.
 
     `seconds` is how long the load runs around the attempts, at `rate` writes a second. `dns_propagation` is how many
-    seconds Route 53's name servers take to follow a change.
+    seconds Route 53's name servers take to follow a change. `plants` are what is wrong with the source on purpose.
     """
 
     name: str = "sandbox-rehearsal"
@@ -26,4 +26,5 @@ class Request:
     dns_propagation: float = 0.0
     keep: bool = False
     database_port: int | None = None
+    plants: tuple[str, ...] = ()
     output: Path = BUILD / "rehearsal"

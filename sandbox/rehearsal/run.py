@@ -21,6 +21,7 @@ from sandbox.rehearsal.application import Application, Source
 from sandbox.rehearsal.beginning import BEGINNINGS, Given, Ready
 from sandbox.rehearsal.console import Console
 from sandbox.rehearsal.ledger import Ledger, write_gap
+from sandbox.rehearsal.operator import PreflightBlocks
 from sandbox.rehearsal.picture import Series
 from sandbox.rehearsal.probe import Probe
 from sandbox.rehearsal.progress import progress_path
@@ -39,6 +40,8 @@ TOUCHED = {
     "own_table": ("rehearsal.*",),
 }
 """Tables the load writes to, by mode."""
+REFUSED = 3
+"""Exit status where preflight keeps the replication from starting."""
 NOT_REHEARSED = {
     "database": "makes a database and moves nothing to it",
     "fleet": "leads to databases that are elsewhere, and a rehearsal moves one of this machine",
@@ -47,7 +50,10 @@ NOT_REHEARSED = {
 
 
 def rehearse(request: Request) -> int:
-    """Run a rehearsal, write its report, and return the exit status: 0 only if nothing was lost and nothing differs."""
+    """Run a rehearsal, write its report, and return the exit status: 0 only if nothing was lost and nothing differs.
+
+    Where preflight blocks, its report is printed, nothing is moved, and the status is REFUSED.
+    """
     lifecycle.refuse_second(request.name)
     _refuse_what_can_t_be_rehearsed(request.stack_config)
     in_use = f"another rehearsal writes to {request.output}: name another folder with --output"
@@ -94,7 +100,11 @@ def _rehearse(request: Request) -> int:
         with console.phase("set up"):
             instance = lifecycle.start(options, console.tell)
         try:
-            report, series = Rehearsal(instance, request, options, console).run()
+            try:
+                report, series = Rehearsal(instance, request, options, console).run()
+            except PreflightBlocks as blocks:
+                console.result(str(blocks), good=False)
+                return REFUSED
             try:
                 if not request.keep:
                     with console.phase("destroy"):
@@ -146,6 +156,8 @@ class Rehearsal:
         instance, request = self._instance, self._request
         ready = self._begin(Given(instance, request, self._options, self._console, self._phase))
         operator, source = ready.operator, ready.source
+        with self._phase("preflight"):
+            self._console.text(operator.preflight()["report"])
         load = Application(
             instance,
             source,
@@ -200,7 +212,7 @@ class Rehearsal:
 
         guarded = replace(ready.operator, beat=beat)
         with self._phase("full load"):
-            guarded.load_fully()
+            guarded.load()
             guarded.carry("before-switchover")
         with self._phase("changes under load"):
             guarded.pause(seconds * SHARES["before"])

@@ -377,7 +377,8 @@ def test_the_functions_are_active(outputs: Outputs, target: Side) -> None:
     machine = target.client("stepfunctions").describe_state_machine(stateMachineArn=outputs["state_machine_arn"])
     states = json.loads(machine["definition"])["States"].values()
     functions = {s["Parameters"]["FunctionName"] for s in states if s["Type"] == "Task"}
-    for name in (*functions, outputs["prepare_function_name"]):
+    called = [outputs[f"{purpose}_function_name"] for purpose in ("prepare", "preflight", "start")]
+    for name in (*functions, *called):
         assert target.client("lambda").get_function(FunctionName=name)["Configuration"]["State"] == "Active"
 
 

@@ -226,7 +226,8 @@ def test_the_machine_s_functions_are_active(outputs: Outputs, aws: Aws) -> None:
         found = aws("lambda").get_function(FunctionName=arn)["Configuration"]
         assert found["State"] == "Active"
         assert found["VpcConfig"]["SubnetIds"]
-    assert aws("lambda").get_function(FunctionName=outputs["prepare_function_name"])
+    for purpose in ("prepare", "preflight", "start"):
+        assert aws("lambda").get_function(FunctionName=outputs[f"{purpose}_function_name"])
 
 
 def test_backups_are_planned_for_what_is_tagged(outputs: Outputs, aws: Aws) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from handlers import config
 from handlers.clock import Clock
 from handlers.core.access import PUBLIC, Access, Role
+from handlers.core.census import Seen
 from handlers.core.comparison import Column, Digest, Table
 from handlers.core.mapping import Relation
 from handlers.core.readiness import TaskState
@@ -21,8 +22,10 @@ from handlers.core.record import Record, Superseded
 from handlers.core.samples import Key
 from handlers.core.sequences import Sequence as NumberSequence
 from handlers.migration import Migration
+from handlers.preflight.kept import Basis, Kept, packed, unpacked, unpacked_basis
 from handlers.validation.changes import Verdict
 from handlers.validation.equality import Method
+from tests.support.facts import Facts, clean_facts
 
 APPLICATION, OPERATOR, DMS, REPORT = "app", "operator", "dms", "report"
 SIDE = {"port": 5432, "database": "shop", "ssl_mode": "require"}
@@ -63,6 +66,12 @@ CONFIG: dict[str, Any] = {
     },
     "canary": {"roles": [], "seconds": 0},
     "alarms": {"safe_to_switch": "safe", "names": ["lag", "cpu"]},
+    "preflight": {
+        "maximum_age_hours": 24,
+        "lob_seconds": 60,
+        "excuses": [],
+        "census": {"required": False, "days": 7, "managed": [], "excused": []},
+    },
     "state_parameter": "/state",
     "tracking_table": "tracking",
     "topic_arn": "arn:topic",
@@ -503,6 +512,12 @@ class FakeTask:
             ),
         ]
 
+    def settings(self) -> dict[str, Any]:
+        return {"TargetMetadata": {"SupportLobs": True, "FullLobMode": False, "LobMaxSize": 1024}}
+
+    def start(self) -> None:
+        self.found = replace(self.found, status="running")
+
     def counters(self) -> dict[str, int]:
         return {"read": 5, "applied": 5}
 
@@ -573,6 +588,9 @@ class FakeTracking:
     record: Record = field(default_factory=lambda: Record("migration-unit"))
     question: tuple[str, str, float] | None = None
     events: list[str] = field(default_factory=list)
+    seen: dict[str, tuple[float, float]] = field(default_factory=dict)
+    kept: Kept | None = None
+    started: Basis | None = None
 
     def read(self) -> Record:
         return self.record
@@ -583,6 +601,24 @@ class FakeTracking:
         self.record = replace(record, version=record.version + 1)
         self.events.append(event)
         return self.record
+
+    def keep_preflight(self, found: Kept) -> None:
+        self.kept = unpacked(packed(found))
+
+    def preflight(self) -> Kept | None:
+        return self.kept
+
+    def keep_start(self, speaks_of: Basis, now: float) -> None:
+        self.started = unpacked_basis(packed(speaks_of))
+
+    def start(self) -> Basis | None:
+        return self.started
+
+    def keep_clients(self, seen: Seen, now: float) -> None:
+        self.seen = dict(seen)
+
+    def clients(self) -> dict[str, tuple[float, float]]:
+        return dict(self.seen)
 
     def keep_question(self, execution: str, task_token: str, until: float) -> None:
         self.question = (execution, task_token, until)
@@ -662,6 +698,8 @@ class World:
     meanwhile: Callable[[], None] = lambda: None
     """What others do after a call of an invocation."""
     config: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(CONFIG))
+    facts: dict[str, Facts] = field(default_factory=lambda: dict.fromkeys(("old", "new"), clean_facts()))
+    """What preflight reads, by host: a pair of which nothing is to be said."""
 
     def __post_init__(self) -> None:
         self.task = FakeTask(self.source, self.target)
@@ -709,4 +747,5 @@ class World:
             clock=self.clock,
             connect=lambda side, credentials, seconds: sides[side.host],
             begin_comparison=FakeWatch,
+            inspect=lambda side, credentials, asked: self.facts[side.host],
         )

@@ -9,7 +9,7 @@ from components.checks import ArgumentError
 from components.switchover_machine import STEPS, definition
 from tests.support.pulumi_mocks import Recorder, deploy
 
-FUNCTIONS = ("prepare", "gate", "announce", "switch", "settle", "finish", "undo", "observe")
+FUNCTIONS = ("prepare", "preflight", "start", "gate", "announce", "switch", "settle", "finish", "undo", "observe")
 ARGS: SwitchoverArgs = {
     "migration_id": "migration-unit",
     "parameter_path": "/migration/unit",

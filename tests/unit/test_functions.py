@@ -13,6 +13,8 @@ from handlers.core.comparison import Digest, Table
 from handlers.core.readiness import TaskState
 from handlers.core.record import Phase, Record, Refused, Step, Superseded
 from handlers.functions import announce, finish, gate, observe, prepare, settle, switch, undo
+from handlers.preflight.facts import Counter, Counters, Field, Fields, Relation, Relations
+from tests.support.facts import clean_facts
 from tests.support.fakes import APPLICATION, DMS, OPERATOR, ORDERS, Killed, World
 
 EVENT = {"execution": "run-1"}
@@ -147,6 +149,12 @@ def renamed(world: World) -> None:
     world.task.transformations = [("schema", "rename", "shop"), ("table", "rename", "purchases")]
     world.target.digests = {Table("shop", "purchases"): world.source.digests[ORDERS]}
     world.target.sequence_schema = "shop"
+    there = Table("shop", "purchases")
+    world.facts["new"] = clean_facts(
+        Relations((Relation(there, key=("id",)),)),
+        Fields((Field(there, "id", "bigint", "int8"),)),
+        Counters((Counter("shop", "ids", 100, 1, 1, 10**9),)),
+    )
 
 
 def test_the_gate_and_the_comparison_know_a_renamed_table_and_its_schema_s_sequences() -> None:

@@ -1,0 +1,84 @@
+"""Both databases of a migration as preflight sees them."""
+
+from handlers.adapters.catalogue import Asked
+from handlers.config import Side
+from handlers.migration import Migration
+from handlers.preflight import kept, registry
+from handlers.preflight.facts import Facts, NotRead
+from handlers.preflight.kept import Basis
+from handlers.preflight.rule import Case, Terms
+
+NAMED = 5
+"""So many findings of the short form are named."""
+
+
+def look(migration: Migration, *, lob_seconds: float = 0.0) -> Case:
+    """Read both sides. Large objects of the source are measured for so long, not at all by default."""
+    config, task = migration.config, migration.task
+    return Case(
+        source=_facts(migration, config.source, lob_seconds),
+        target=_facts(migration, config.target, 0.0),
+        terms=Terms(
+            rules=tuple(task.mappings()),
+            lob_kilobytes=lob_kilobytes(task.settings()),
+            slot=config.replication.failback_slot,
+            longest_transaction_seconds=config.limits.longest_transaction_seconds,
+            ttl_seconds=config.dns.ttl_seconds,
+            weights=migration.router.weights(),
+            application_roles=config.application_roles,
+            excuses=config.preflight.excuses,
+        ),
+    )
+
+
+def _facts(migration: Migration, side: Side, lob_seconds: float) -> Facts:
+    replication = migration.secrets.read(side.replication_secret_arn)["username"]
+    credentials = migration.secrets.read(side.operator_secret_arn)
+    return migration.inspect(side, credentials, Asked(replication, lob_seconds))
+
+
+def basis(migration: Migration, case: Case) -> Basis:
+    """Return what a preflight of this pair speaks of."""
+    hosts = (migration.config.source.host, migration.config.target.host)
+    return kept.basis(case, hosts, migration.task.settings())
+
+
+def lob_kilobytes(settings: dict[str, object]) -> int | None:
+    """Return the largest large object that a task with these settings carries, None where it carries any."""
+    target = settings.get("TargetMetadata")
+    if not isinstance(target, dict):
+        return None
+    if not target.get("SupportLobs", True):
+        return 0
+    return None if target.get("FullLobMode") else int(target.get("LobMaxSize", 32))
+
+
+def short_form(migration: Migration) -> list[str]:
+    """Return what speaks against a switchover: the quick rules once more, and a schema that is another by now."""
+    case = look(migration)
+    verdict = registry.again(case)
+    reasons = [f"preflight {one.rule}: {one.object}: {one.found}; {one.remedy.text}" for one in verdict.blockers]
+    if len(reasons) > NAMED:
+        reasons = [*reasons[:NAMED], f"and {len(reasons) - NAMED} findings more: call the preflight function"]
+    reasons += [f"preflight {one.rule} could not look: {one.why}" for one in verdict.unknown]
+    changed = _changed(migration, case)
+    if changed:
+        reasons.append(
+            f"the source's schema is not the one that the replication was started with: {changed}; carry it to the "
+            "target, then call the preflight function, which accepts it if it finds nothing that blocks"
+        )
+    return reasons
+
+
+def _changed(migration: Migration, case: Case) -> str:
+    """Return what has changed in the schema since the start and since the last good preflight, whichever is less."""
+    started, last = migration.tracking.start(), migration.tracking.preflight()
+    if started is None:
+        return ""
+    try:
+        now = basis(migration, case)
+    except NotRead as gap:
+        return f"nobody can tell, {gap}"
+    if last is not None and not last.blockers and not kept.changes(last.basis, now):
+        return ""
+    return kept.changes(started, now)

@@ -1,0 +1,117 @@
+"""What a rule is, and what it is asked about."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from handlers.core import mapping
+from handlers.core.comparison import Table, verdict
+from handlers.preflight.facts import Facts, Field, Fields, Relation, Relations
+from handlers.preflight.findings import Found, Severity, Side
+
+
+@dataclass(frozen=True)
+class Excuse:
+    """A rule that somebody answers for: about these objects (patterns with `*`, all where empty), and why."""
+
+    rule: str
+    reason: str
+    objects: tuple[str, ...] = ()
+
+    def covers(self, rule: str, found: str) -> bool:
+        """Say whether it speaks of what a rule found of an object."""
+        return rule == self.rule and (not self.objects or any(fnmatchcase(found, one) for one in self.objects))
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is going to be done with the pair, as the stack and its replication task say.
+
+    `rules` are those of the task's table mappings, `lob_kilobytes` the largest large object it carries, None where it
+    carries any. `weights` are of both names, by side. `slot` is that of the way back, empty where there is none.
+    """
+
+    rules: Sequence[Mapping[str, Any]]
+    lob_kilobytes: int | None
+    slot: str
+    longest_transaction_seconds: int
+    ttl_seconds: int
+    weights: Mapping[str, Mapping[str, int]]
+    application_roles: tuple[str, ...] = ()
+    excuses: tuple[Excuse, ...] = ()
+
+    @property
+    def way_back(self) -> bool:
+        """Say whether changes will be carried back."""
+        return bool(self.slot)
+
+    def takes(self, table: Table) -> bool:
+        """Say whether the task takes a table."""
+        return verdict(table, self.rules) is True
+
+    def there(self, table: Table) -> Table:
+        """Return what a table of the source is called on the target."""
+        return mapping.table(table, self.rules)
+
+
+@dataclass(frozen=True)
+class Case:
+    """The pair that is judged."""
+
+    source: Facts
+    target: Facts
+    terms: Terms
+
+    def side(self, side: Side) -> Facts:
+        """Return the facts of one side."""
+        return self.source if side is Side.SOURCE else self.target
+
+    def columns(self) -> Iterator[tuple[Relation, Field]]:
+        """Yield the columns of the tables that the task takes."""
+        taken = {one.table: one for one in self.taken()}
+        for column in self.source.read(Fields).all:
+            if column.table in taken:
+                yield taken[column.table], column
+
+    def taken(self) -> list[Relation]:
+        """Return the source's tables that the task takes."""
+        return [one for one in self.source.read(Relations).all if self.terms.takes(one.table)]
+
+
+Look = Callable[[Case], Iterator[Found]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that can be wrong.
+
+    `modes` are the failure modes it is about, by their numbers in docs/preflight.md. `again` says that it counts once
+    more before the fence: it needs no scan, and what it finds does not follow from the running replication itself.
+    """
+
+    id: str
+    modes: tuple[int, ...]
+    severity: Severity
+    side: Side
+    what: str
+    why: str
+    look: Look
+    again: bool = True
+
+
+def rule(
+    identity: str,
+    *modes: int,
+    severity: Severity,
+    side: Side,
+    what: str,
+    why: str,
+    again: bool = True,
+) -> Callable[[Look], Rule]:
+    """Make a Rule of the function that looks."""
+
+    def made(look: Look) -> Rule:
+        return Rule(identity, modes, severity, side, what, why, look, again)
+
+    return made
