@@ -10,9 +10,10 @@ from typing import Any
 import psycopg2
 
 from handlers.adapters.catalogue_server import Hidden
+from handlers.adapters.postgres import NOT_OF_AN_EXTENSION, USER_SCHEMAS, Database
 from handlers.core import sql
 from handlers.core.comparison import Table
-from handlers.core.names import FOREIGN_SCHEMAS, NOT_OF_AN_EXTENSION, USER_SCHEMAS, Database
+from handlers.core.names import FOREIGN_SCHEMAS
 from handlers.preflight.facts import Counter, Counters, Field, Fields, Lob, Lobs, Relation, Relations
 
 OURS = "c.relname !~ '^awsdms_'"
