@@ -72,7 +72,7 @@ def of_functions(reach: Reach) -> dict[str, list[Statement]]:
             *([status] if status != mappings else []),
             allow(kind.start, on=reach.task),
         ],
-        "gate": [*record, *databases, *state, mappings],
+        "gate": [*record, *databases, *state, mappings, look_up],
         "announce": [*record, *names, synced],
         "canary": [*record, *databases, *names, synced, *_forward(reach, kind), mappings, alarms],
         "ask": [*record, *databases, tell, mappings],
@@ -92,6 +92,7 @@ def of_functions(reach: Reach) -> dict[str, list[Statement]]:
         ],
         "observe": [
             *(*base, show, *state, alarms),
+            *(*databases, allow("dynamodb:PutItem", on=reach.table)),  # the census of clients
             *([allow("states:StartExecution", on=reach.machine)] if reach.automatic else []),
         ],
     }

@@ -73,7 +73,7 @@ SPOILS: dict[str, tuple[str, str, Any]] = {
     "dms-13-multi-az": (DMS_INSTANCE, "multiAz", False),
     "dms-14-own-key": (ENDPOINT, "kmsKeyArn", GONE),
     "dms-15-no-password": (ENDPOINT, "password", "hunter2"),
-    "lambda-1-not-public": (PERMISSION, "sourceArn", GONE),
+    "lambda-1-not-public": (PERMISSION, "principal", "*"),
     "lambda-2-runtime": (FUNCTION, "runtime", "python3.8"),
     "lambda-3-in-network": (FUNCTION, "vpcConfig", GONE),
     "lambda-5-two-zones": (FUNCTION, "vpcConfig", {"subnetIds": ["one"]}),
