@@ -2,20 +2,17 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from handlers.adapters import postgres_cells
 from handlers.adapters.postgres import Database
 from handlers.clock import Clock
 from handlers.core import mapping
-from handlers.core.comparison import Table
 from handlers.core.mapping import Rules
-from handlers.core.samples import Key
-from handlers.validation import repair
+from handlers.validation import repair, subjects
 from handlers.validation.compare import Sides
-from handlers.validation.equality import common_method
-from handlers.validation.plan import CHUNK_ROWS, Pair, Size, pair_up
+from handlers.validation.plan import CHUNK_ROWS
 from handlers.validation.result import Report, TableResult, Verdict
 from handlers.validation.run import Options, Subject, tables_named, validate
 from handlers.validation.suspects import Patience, Stream
@@ -79,12 +76,12 @@ def run(
     for database in (old, new):
         postgres_cells.calm(database, STATEMENT_SECONDS, asked.workers)
     sides = Sides(old, new)
-    subjects, lacking = find(old, new, rules, asked.table, strict=asked.strict)
+    pairs, lacking = find(old, new, rules, asked.table, strict=asked.strict)
     stream = stream or Patience(clock, asked.settle_seconds)
-    results = [validate(sides, subject, stream, clock, options) for subject in subjects]
+    results = [validate(sides, subject, stream, clock, options) for subject in pairs]
     objects = postgres_cells.large_objects(old), postgres_cells.large_objects(new)
     report = Report([*lacking, *results], asked.strict, objects)
-    repaired = _repair(sides, subjects, results, carry_out=asked.apply) if asked.repair else []
+    repaired = _repair(sides, pairs, results, carry_out=asked.apply) if asked.repair else []
     if asked.json:
         tell(json.dumps({**report.to_dict(), **({"repair": repaired} if asked.repair else {})}, indent=1))
     else:
@@ -101,34 +98,16 @@ def find(
     Raises ValueError where `wanted` names a table that neither side has.
     """
     found = new.tables()
-    here, there = mapping.sides(old.tables(), found, rules)
-    method = common_method(postgres_cells.self_tests(old), postgres_cells.self_tests(new))
-    old_keys, new_keys = old.keys(), new.keys()
-    old_sizes, new_sizes = _sizes(old, old_keys), _sizes(new, new_keys)
-    subjects, lacking = [], []
-    for table in tables_named([*{*here, *there}], wanted):
-        if table not in here or table not in there:
-            side = "source" if table not in here else "target"
-            lacking.append(TableResult(table, Verdict.DIFFERENT, None, reason=f"missing on the {side}"))
-            continue
-        first, second = here[table], there[table]
-        keys = old_keys.get(first.table), new_keys.get(second.table)
-        try:
-            pair: Pair = pair_up(first, second, found[second.table], keys, method, strict=strict)
-        except ValueError as error:
-            lacking.append(TableResult(table, Verdict.DIFFERENT, None, reason=str(error)))
-            continue
-        subjects.append(Subject(pair, old_sizes[first.table], new_sizes[second.table]))
-    return subjects, lacking
+    both = mapping.sides(old.tables(), found, rules)
+    named = tables_named([*{*both[0], *both[1]}], wanted)
+    pairs, lacking = subjects.read(old, new, both, found, named, strict=strict)
+    missing = [TableResult(table, Verdict.DIFFERENT, None, reason=reason) for table, reason in lacking.items()]
+    return pairs, missing
 
 
-def _sizes(database: Database, keys: Mapping[Table, Key]) -> dict[Table, Size]:
-    return postgres_cells.sizes(database, keys)
-
-
-def _repair(sides: Sides, subjects: Sequence[Subject], results: Iterable[TableResult], *, carry_out: bool) -> list[str]:
+def _repair(sides: Sides, pairs: Sequence[Subject], results: Iterable[TableResult], *, carry_out: bool) -> list[str]:
     lines = []
-    for subject, result in zip(subjects, results, strict=True):
+    for subject, result in zip(pairs, results, strict=True):
         if not result.differences:
             continue
         if not subject.pair.has_key:

@@ -64,8 +64,10 @@ def pair(stage: Stage, table: str, key: str, rows: int, runs: int) -> dict[str, 
 
 def under_writes(stage: Stage, table: str, rows: int) -> dict[str, Any]:
     """Compare a table that differs while an application writes and replication follows."""
-    with stage.replicated([table]), Writer(stage.old, [table], rows, WRITES) as writer:
-        found = contenders.ours(stage, table, "--settle-seconds", str(SETTLE_SECONDS))
+    with stage.replicated([table]):
+        with Writer(stage.old, [table], rows, WRITES) as writer:
+            found = contenders.ours(stage, table, "--settle-seconds", str(SETTLE_SECONDS))
+        stage.drain()
     return {"rows_written": writer.written, "planted": PLANTED, **found}
 
 

@@ -73,7 +73,8 @@ def reladiff(stage: Stage, table: str, key: str, columns: list[str], threads: in
     """Compare a table with reladiff, from its start to the last row it found."""
     asked = {"table": table, "key": key, "columns": columns, "threads": threads}
     done = _measured([str(reladiff_python()), "-c", _RELADIFF], stage, asked, {})
-    return {**done, "found": int(done.pop("said"))}
+    found = int(done.pop("said"))
+    return {**done, "found": found}
 
 
 def limit(stage: Stage, table: str) -> Measured:

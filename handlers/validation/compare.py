@@ -9,9 +9,9 @@ from handlers.validation.cells import cells_query, rows_query, seek_query
 from handlers.validation.equality import Method
 from handlers.validation.plan import CELL_ROWS, Cells, Chunk, Half, Pair, Part
 
-ROWS_AT_ONCE = 40_000
+ROWS_AT_ONCE = 20_000
 """So many rows' keys and hashes of a side are held at a time: about 10 MB."""
-MOST_DIFFERENCES = 50_000
+MOST_DIFFERENCES = 20_000
 """A table with more rows that differ is looked into no further."""
 KEYS_AT_ONCE = 2_000
 FINEST = 1 << 30

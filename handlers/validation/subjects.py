@@ -1,0 +1,49 @@
+"""The tables of two databases, ready to compare."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from handlers.adapters import postgres_cells
+from handlers.adapters.postgres import Database
+from handlers.core.comparison import Column, Table
+from handlers.core.mapping import Relation
+from handlers.validation.equality import common_method
+from handlers.validation.plan import pair_up
+from handlers.validation.run import Subject
+
+Relations = Mapping[Table, Relation]
+"""By the source's names."""
+
+
+def read(
+    old: Database,
+    new: Database,
+    sides: tuple[Relations, Relations],
+    found: Mapping[Table, Sequence[Column]],
+    wanted: Iterable[Table],
+    *,
+    strict: bool = False,
+) -> tuple[list[Subject], dict[Table, str]]:
+    """Return these tables in pairs, and by table why it can't be compared: a side lacks it, or one of its columns.
+
+    `sides` are what `mapping.sides` returns, `found` all tables of the new side. Two queries on each side for their
+    keys and statistics, and the self-tests, after which both sides are known to hash alike. Raises ValueError where
+    they do not.
+    """
+    here, there = sides
+    method = common_method(postgres_cells.self_tests(old), postgres_cells.self_tests(new))
+    old_keys, new_keys = old.keys(), new.keys()
+    old_sizes, new_sizes = postgres_cells.sizes(old, old_keys), postgres_cells.sizes(new, new_keys)
+    subjects, lacking = [], {}
+    for table in wanted:
+        if table not in here or table not in there:
+            lacking[table] = f"missing on the {'source' if table not in here else 'target'}"
+            continue
+        first, second = here[table], there[table]
+        keys = old_keys.get(first.table), new_keys.get(second.table)
+        try:
+            pair = pair_up(first, second, found[second.table], keys, method, strict=strict)
+        except ValueError as error:
+            lacking[table] = str(error)
+            continue
+        subjects.append(Subject(pair, old_sizes[first.table], new_sizes[second.table]))
+    return subjects, lacking
