@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handlers import config
-from handlers.adapters import postgres_cells
 from handlers.adapters.cloud import Alarms, Endpoints, Machine, NameGroup, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
 from handlers.adapters.serverless import Serverless, is_serverless
@@ -15,6 +14,7 @@ from handlers.adapters.waiting import limit_waits
 from handlers.clients import AUTHORITY, carried_out, client
 from handlers.clock import Clock
 from handlers.migration import Migration, Replication
+from handlers.validation import subjects
 
 CONFIG_PARAMETER = "CONFIG_PARAMETER"
 """Environment variable that names the config parameter."""
@@ -29,7 +29,7 @@ def open_migration() -> Migration:
     limit_waits()
     name = os.environ[CONFIG_PARAMETER]
     found = config.parse(client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
-    task, failback_task, endpoints = _replication(found.replication)
+    task, failback_task, endpoints = replication(found.replication)
     dns = found.dns
     return Migration(
         config=found,
@@ -43,12 +43,12 @@ def open_migration() -> Migration:
         notices=Notices(client("sns"), client("ssm"), found.topic_arn, found.state_parameter),
         secrets=Secrets(functools.partial(client, "secretsmanager")),
         clock=Clock(),
-        begin_comparison=postgres_cells.watch,
+        begin_comparison=subjects.watch,
         connect=functools.partial(Database.connect, authority=AUTHORITY),
     )
 
 
-def _replication(found: config.Replication) -> tuple[Replication, Task | None, Endpoints | None]:
+def replication(found: config.Replication) -> tuple[Replication, Task | None, Endpoints | None]:
     """Return what replicates there and back, and the connections of its instance: the latter two where they are."""
     dms, cloudwatch = client("dms"), client("cloudwatch")
     if is_serverless(found.task_arn):

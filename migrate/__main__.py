@@ -1,7 +1,7 @@
-"""The operator's command: `python -m migrate carry before-load | after-load | before-switchover | diff`.
+"""The operator's command: `python -m migrate carry before-load | after-load | before-switchover | diff`, `validate`.
 
-Reads the outputs of the stack that is selected. Progress goes to stderr, the result to stdout.
-Exit codes: 0 done, 1 error, 2 usage, 3 refused, nothing was changed, 4 source and target differ.
+Reads the outputs of the stack that is selected. Progress goes to stderr, the result to stdout. Exit codes: 0 done,
+1 error, 2 usage, 3 refused, nothing was changed, 4 source and target differ, 8 rows that differ do not settle.
 """
 
 import argparse
@@ -11,10 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from migrate import stack
+import psycopg2
+
+from migrate import stack, validate
 from migrate.carry import Carrying, Result
 from migrate.core.difference import wrong
-from migrate.errors import MISMATCH, OK, MigrateError, Refused
+from migrate.errors import ERROR, MISMATCH, OK, MigrateError, Refused
 from migrate.programs import find
 from migrate.ready import Readying
 from migrate.sides import Both, opened
@@ -35,6 +37,7 @@ PLANS = {
     ),
 }
 """What a step is about to do. `diff` changes nothing."""
+REPAIR = "make rows of the target equal to the source's, keeping what they were in a table of their own"
 SOURCE_USER, SOURCE_PASSWORD = "MIGRATE_SOURCE_USER", "MIGRATE_SOURCE_PASSWORD"
 
 
@@ -45,23 +48,29 @@ def main(arguments: Sequence[str]) -> int:
         found = stack.read(stack.outputs(asked.outputs), _instead())
         _agree(asked, found)
         with opened(found) as both:
+            if asked.verb == "validate":
+                return validate.run(asked, both.source, both.target, found.mappings())
             result = _carry(asked, both)
-    except MigrateError as error:
+    except (MigrateError, ValueError, psycopg2.Error) as error:
         print(f"error: {error}", file=sys.stderr)
-        return error.code
+        return getattr(error, "code", ERROR)
     _show(result, as_json=asked.json)
     return OK if result.good else MISMATCH
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m migrate", description=(__doc__ or "").partition("\n")[0])
-    carry = parser.add_subparsers(dest="verb", required=True).add_parser(
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    looks = validate.add_to(verbs)
+    _ask_for_outputs(looks)
+    looks.add_argument("--yes", action="store_true", help="do not ask before --apply, for CI")
+    carry = verbs.add_parser(
         "carry", help="carry what DMS does not: roles, definitions, indexes, constraints, triggers"
     )
     steps = carry.add_subparsers(dest="step", required=True)
     for step, plan in {**PLANS, "diff": "name every difference between source and target, change nothing"}.items():
         one = steps.add_parser(step, help=plan)
-        one.add_argument("--outputs", type=Path, metavar="FILE", help="the stack's outputs, instead of asking pulumi")
+        _ask_for_outputs(one)
         one.add_argument("--json", action="store_true", help="the result as JSON")
         if step == "diff":
             continue
@@ -80,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _ask_for_outputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--outputs", type=Path, metavar="FILE", help="the stack's outputs, instead of asking pulumi")
+
+
 def _instead() -> dict[str, str]:
     """Return the superuser of the source that the environment names, if it does."""
     user, password = os.environ.get(SOURCE_USER), os.environ.get(SOURCE_PASSWORD)
@@ -90,11 +103,12 @@ def _instead() -> dict[str, str]:
 
 def _agree(asked: argparse.Namespace, found: Stack) -> None:
     """Say what is about to be done, and have a person type the migration's id."""
-    if asked.step not in PLANS:
+    plan = REPAIR if asked.verb == "validate" and asked.apply else PLANS.get(getattr(asked, "step", ""))
+    if plan is None:
         return
     target = found.target.side
     _tell(f"migration {found.migration_id}, target {target.host}:{target.port}/{target.database}")
-    _tell(PLANS[asked.step])
+    _tell(plan)
     if asked.yes:
         return
     _tell(f"type {found.migration_id} to go on: ", end="")

@@ -3,7 +3,7 @@
 import functools
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from handlers import config as configs
 from handlers.adapters.cloud import Secrets
 from handlers.clients import client
 from handlers.config import Side
+from handlers.core.mapping import Rules
+from handlers.edge import replication
 from migrate.errors import MigrateError
 
 
@@ -34,6 +36,8 @@ class Stack:
     migration_id: str
     source: Login
     target: Login
+    mappings: Callable[[], Rules] = list
+    """Reads the rules of the replication."""
 
 
 def outputs(file: Path | None) -> dict[str, Any]:
@@ -81,7 +85,8 @@ def read(found: Mapping[str, Any], instead: Mapping[str, str]) -> Stack:
         )
     except (BotoCoreError, ClientError) as error:
         raise MigrateError(f"AWS did not answer with what was asked for: {error}; check the credentials") from None
-    return Stack(config.migration_id, source, target)
+    forward, _, _ = replication(config.replication)
+    return Stack(config.migration_id, source, target, forward.mappings)
 
 
 def _login(side: Side, secrets: Secrets, instead: Mapping[str, str]) -> Login:

@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from benchmarks.switchover.stage import Stage
-from handlers.adapters import postgres_cells
 from handlers.clock import Clock
 from handlers.core import access, mapping, sequences
 from handlers.core.access import Access
@@ -19,6 +18,7 @@ from handlers.core.direction import Direction
 from handlers.migration import Door
 from handlers.streams import CAUGHT_UP_SECONDS
 from handlers.survey import Survey
+from handlers.validation import subjects
 
 LOOK_SECONDS = 30.0
 LIMIT_SECONDS = 30.0
@@ -35,7 +35,7 @@ def switch(stage: Stage, direction: Direction) -> dict[str, Any]:
     with ExitStack() as doors:
         old, new = (doors.enter_context(stage.database(side)) for side in (direction.old, direction.new))
         rules = stage.rules(stream)
-        survey = Survey.begin(old, new, rules, postgres_cells.watch)
+        survey = Survey.begin(old, new, rules, subjects.watch)
         survey.look(Clock(), time.time() + LOOK_SECONDS)
         let_catch_up(old, new, token)
         survey.keep_up(Clock(), time.time() + LOOK_SECONDS)

@@ -5,14 +5,11 @@ from typing import Any, Protocol
 
 import psycopg2
 
-from handlers.adapters.postgres import Database as Postgres
 from handlers.core.comparison import Table
-from handlers.core.mapping import Relation
 from handlers.core.names import FOREIGN_SCHEMAS
 from handlers.core.samples import Key
-from handlers.validation.changes import Watch
-from handlers.validation.equality import SELF_TESTS, Method, common_method
-from handlers.validation.plan import INTEGERS, Size, pair_up
+from handlers.validation.equality import SELF_TESTS, Method
+from handlers.validation.plan import INTEGERS, Size
 
 CALM = {
     "default_transaction_read_only": "on",
@@ -97,30 +94,3 @@ ROWS_PER_PAGE = 100
 def large_objects(database: Database) -> int:
     """Return how many large objects there are: they belong to no table, and nothing here compares them."""
     return int(database.rows("SELECT count(*) FROM pg_largeobject_metadata")[0][0])
-
-
-def watch(old: Postgres, new: Postgres, tables: Mapping[Table, tuple[Relation, Relation]]) -> Watch:
-    """Begin to compare these tables of both sides, each by the old side's name.
-
-    Raises ValueError where the new side lacks a column, and where the servers hash nothing alike.
-    """
-    method = common_method(self_tests(old), self_tests(new))
-    old_keys, new_keys, found = old.keys(), new.keys(), new.tables()
-    known = sizes(old, old_keys)
-    return Watch(
-        old,
-        new,
-        [
-            (
-                pair_up(
-                    here,
-                    there,
-                    found[there.table],
-                    (old_keys.get(here.table), new_keys.get(there.table)),
-                    method,
-                ),
-                known.get(here.table, Size(0, 0)),
-            )
-            for here, there in tables.values()
-        ],
-    )

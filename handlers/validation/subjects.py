@@ -6,6 +6,7 @@ from handlers.adapters import postgres_cells
 from handlers.adapters.postgres import Database
 from handlers.core.comparison import Column, Table
 from handlers.core.mapping import Relation
+from handlers.validation.changes import Watch
 from handlers.validation.equality import common_method
 from handlers.validation.plan import pair_up
 from handlers.validation.run import Subject
@@ -47,3 +48,15 @@ def read(
             continue
         subjects.append(Subject(pair, old_sizes[first.table], new_sizes[second.table]))
     return subjects, lacking
+
+
+def watch(old: Database, new: Database, tables: Mapping[Table, tuple[Relation, Relation]]) -> Watch:
+    """Begin to compare these tables of both sides, each by the old side's name.
+
+    Raises ValueError where the new side lacks a column, and where the servers hash nothing alike.
+    """
+    sides = {name: pair[0] for name, pair in tables.items()}, {name: pair[1] for name, pair in tables.items()}
+    subjects, lacking = read(old, new, sides, new.tables(), tables)
+    if lacking:
+        raise ValueError("; ".join(f"{table}: {why}" for table, why in sorted(lacking.items())))
+    return Watch(old, new, [(one.pair, one.old) for one in subjects])

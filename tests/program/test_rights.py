@@ -157,7 +157,7 @@ def lambda_(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recorder, Journey], di
         monkeypatch.setattr(clients.boto3, "client", aws.client)
         monkeypatch.setattr(edge, "limit_waits", lambda: None)
         monkeypatch.setattr(edge.Database, "connect", lambda side, *_, **__: sides[side.host])
-        monkeypatch.setattr(edge.postgres_cells, "watch", FakeWatch)
+        monkeypatch.setattr(edge.subjects, "watch", FakeWatch)
         for module in (edge, fleet_edge):
             monkeypatch.setattr(module, "Clock", lambda: aws.world.clock)
         execution = {"execution": "run-1"} if found else {}

@@ -85,7 +85,7 @@ def ends(dms: Any) -> tuple[str, str]:
 
 
 def test_only_what_dms_has_and_the_sandbox_serves_is_answered(served: tuple[Any, int, Recorder]) -> None:
-    assert len(OPERATIONS) == 41
+    assert len(OPERATIONS) == 44
     for operation in ("NoSuchThing", "CreateDataProvider"):
         status, body = post(served, operation, {})
         assert (status, body["__type"]) == (400, "UnknownOperationException")
