@@ -2,6 +2,7 @@
 
 from handlers.adapters.catalogue import Asked
 from handlers.config import Side
+from handlers.core.readiness import NEVER_STARTED
 from handlers.migration import Migration
 from handlers.preflight import kept, registry
 from handlers.preflight.facts import Facts, NotRead
@@ -15,18 +16,20 @@ NAMED = 5
 def look(migration: Migration, *, lob_seconds: float = 0.0) -> Case:
     """Read both sides. Large objects of the source are measured for so long, not at all by default."""
     config, task = migration.config, migration.task
+    settings = task.settings()
     return Case(
         source=_facts(migration, config.source, lob_seconds),
         target=_facts(migration, config.target, 0.0),
         terms=Terms(
             rules=tuple(task.mappings()),
-            lob_kilobytes=lob_kilobytes(task.settings()),
+            lob_kilobytes=lob_kilobytes(settings),
             slot=config.replication.failback_slot,
             longest_transaction_seconds=config.limits.longest_transaction_seconds,
             ttl_seconds=config.dns.ttl_seconds,
             weights=migration.router.weights(),
             application_roles=config.application_roles,
             excuses=config.preflight.excuses,
+            carries_later=stops_after_load(settings) and task.status() in NEVER_STARTED,
         ),
     )
 
@@ -41,6 +44,12 @@ def basis(migration: Migration, case: Case) -> Basis:
     """Return what a preflight of this pair speaks of."""
     hosts = (migration.config.source.host, migration.config.target.host)
     return kept.basis(case, hosts, migration.task.settings())
+
+
+def stops_after_load(settings: dict[str, object]) -> bool:
+    """Say whether a task with these settings stops once its rows are loaded, for indexes to be built."""
+    load = settings.get("FullLoadSettings")
+    return isinstance(load, dict) and bool(load.get("StopTaskCachedChangesNotApplied"))
 
 
 def lob_kilobytes(settings: dict[str, object]) -> int | None:

@@ -30,6 +30,7 @@ class Terms:
 
     `rules` are those of the task's table mappings, `lob_kilobytes` the largest large object it carries, None where it
     carries any. `weights` are of both names, by side. `slot` is that of the way back, empty where there is none.
+    `carries_later` says that the task has still to stop for what rows can be loaded without.
     """
 
     rules: Sequence[Mapping[str, Any]]
@@ -40,6 +41,7 @@ class Terms:
     weights: Mapping[str, Mapping[str, int]]
     application_roles: tuple[str, ...] = ()
     excuses: tuple[Excuse, ...] = ()
+    carries_later: bool = False
 
     @property
     def way_back(self) -> bool:

@@ -21,10 +21,12 @@ ROOM = ("max_connections", "max_prepared_transactions", "max_locks_per_transacti
 """Settings of which the target needs as much as the source has."""
 LEFT_TO_OTHERS = ("table", "sequence", "column")
 """Kinds that have rules of their own."""
+AFTER_LOAD = ("index", "constraint", "trigger", "policy", "statistics")
+"""Kinds that `migrate carry after-load` makes."""
 LONG_TTL = 300
 CARRY = (
-    "carry the schema: pg_dump --schema-only --no-publications --no-subscriptions "
-    "--exclude-schema=migration_control | psql (docs/getting-started.md)"
+    "carry the schema: python -m migrate carry before-load, with --all unless replication.secondaryIndexes is afterLoad "
+    "(docs/carry.md)"
 )
 
 
@@ -272,7 +274,7 @@ def missing_object(case: Case) -> Iterator[Found]:
         return
     there = case.target.read(Objects).all
     for one in sorted(case.source.read(Objects).all.keys() - there.keys()):
-        if one.split(" ", 1)[0] not in LEFT_TO_OTHERS:
+        if one.split(" ", 1)[0] not in _elsewhere(case):
             yield Found(one, "it is not there", advice(CARRY), Side.TARGET)
 
 
@@ -283,10 +285,15 @@ def _fewer(case: Case) -> Iterator[Found]:
         for side in (Side.SOURCE, Side.TARGET)
     )
     for kind in sorted(here):
-        if there[kind] < here[kind] and kind not in LEFT_TO_OTHERS:
+        if there[kind] < here[kind] and kind not in _elsewhere(case):
             yield Found(
                 f"{kind}s", f"{here[kind]} on the source, {there[kind]} on the target", advice(CARRY), Side.TARGET
             )
+
+
+def _elsewhere(case: Case) -> tuple[str, ...]:
+    """Return the kinds that are not missing yet, or have rules of their own."""
+    return (*LEFT_TO_OTHERS, *(AFTER_LOAD if case.terms.carries_later else ()))
 
 
 @rule(
