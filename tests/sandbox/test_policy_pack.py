@@ -1,6 +1,5 @@
 """The policy pack run by the real engine: on staging as it is written, on broken variants of it, on a running task."""
 
-import json
 import os
 import re
 import subprocess
@@ -16,9 +15,9 @@ from sandbox import lifecycle, stack
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.paths import REPOSITORY
-from sandbox.rehearsal import carry, shop
+from sandbox.rehearsal import shop
+from sandbox.rehearsal.carry import Carry
 from sandbox.rehearsal.operator import Operator
-from sandbox.source import OPERATOR, REPLICATION
 from tests.unit.test_policies import AWAITED
 
 VIOLATION = re.compile(r"\[(mandatory|advisory)\] \[severity: \w+\]\s+([\w-]+)")
@@ -117,12 +116,10 @@ def test_an_exception_of_a_sandbox_is_heard_and_what_is_medium_is_only_advised(o
 
 
 def test_a_change_to_a_running_task_is_refused(own: Instance) -> None:
-    operator = Operator(own.client, stack.outputs(own), lambda: None)
+    outputs = stack.outputs(own)
+    operator = Operator(own.client, outputs, lambda: None, Carry(own, outputs))
     operator.prepare()
-    secret = own.client("secretsmanager").get_secret_value(SecretId=operator.outputs["master_secret_arn"])
-    master = json.loads(secret["SecretString"])
-    login = carry.Login(master["username"], master["password"])
-    carry.carry(own, shop.DATABASE, login, (OPERATOR, REPLICATION), passwords=True)
+    operator.carry_definitions()
     operator.load_fully()
     assert preview(own)[0] == 0
     before = own.stack_config.read_text()

@@ -17,9 +17,9 @@ from sandbox.databases import ServerInfo
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
-from sandbox.rehearsal import carry, shop
+from sandbox.rehearsal import shop
+from sandbox.rehearsal.carry import Carry
 from sandbox.rehearsal.operator import Operator
-from sandbox.source import OPERATOR, REPLICATION
 
 SECONDS = 60
 COUNT = "SELECT count(*) FROM customers WHERE name LIKE 'during %'"
@@ -88,7 +88,8 @@ def migration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
         shop.create(instance.source, 500, 7, shop.new_passwords())
         lifecycle.declare(instance, options, "shop", shop.APPLICATION)
         lifecycle.deploy(instance)
-        yield Migration(instance, Operator(instance.client, stack.outputs(instance), lambda: None))
+        outputs = stack.outputs(instance)
+        yield Migration(instance, Operator(instance.client, outputs, lambda: None, Carry(instance, outputs)))
     finally:
         instances.stop(options.name)
 
@@ -105,8 +106,7 @@ def test_before_the_users_are_made_a_rotation_is_refused_and_changes_nothing(mig
 def test_the_gate_refuses_while_a_rotation_is_half_done(migration: Migration) -> None:
     operator = migration.operator
     operator.prepare()
-    master = carry.Login(**{key: migration.held("master")[key] for key in ("username", "password")})
-    carry.carry(migration.instance, "shop", master, (OPERATOR, REPLICATION), passwords=True)
+    operator.carry_definitions()
     operator.load_fully()
     said = operator.switch_over("attempt-1")
     assert said["status"] == "FAILED"

@@ -25,8 +25,8 @@ AFTER_LOAD = ("index", "constraint", "trigger", "policy", "statistics")
 """Kinds that `migrate carry after-load` makes."""
 LONG_TTL = 300
 CARRY = (
-    "carry the schema: python -m migrate carry before-load, with --all unless replication.secondaryIndexes is afterLoad "
-    "(docs/carry.md)"
+    "carry the schema: python -m migrate carry before-load, with --all unless replication.secondaryIndexes is "
+    "afterLoad (docs/carry.md)"
 )
 
 
