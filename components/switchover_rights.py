@@ -66,7 +66,7 @@ def of_functions(reach: Reach) -> dict[str, list[Statement]]:
             *(*record, *databases, *roles, look_up, *_connection_tests(reach)),
             *([mappings] if can_fail_back else []),  # the tables to empty after a fail-back
         ],
-        "gate": [*record, *databases, *state, mappings],
+        "gate": [*record, *databases, *_half_rotated(reach), *state, mappings],
         "announce": [*record, *names, synced],
         "canary": [*record, *databases, *names, synced, *_forward(reach, kind), mappings, alarms],
         "ask": [*record, *databases, tell, mappings],
@@ -89,6 +89,12 @@ def of_functions(reach: Reach) -> dict[str, list[Statement]]:
             *([allow("states:StartExecution", on=reach.machine)] if reach.automatic else []),
         ],
     }
+
+
+def _half_rotated(reach: Reach) -> list[Statement]:
+    """Return the right to see whether a rotation of the application's secrets has begun, not what is current."""
+    pending = {"StringEquals": {"secretsmanager:VersionStage": "AWSPENDING"}}
+    return [allow("secretsmanager:GetSecretValue", on=list(reach.application_secrets), when=pending)]
 
 
 def _forward(reach: Reach, kind: replication_kinds.Kind) -> list[Statement]:
