@@ -48,9 +48,11 @@ def of_functions(reach: Reach) -> dict[str, list[Statement]]:
     show = allow("ssm:PutParameter", on=reach.state)
     record = [*base, allow("dynamodb:PutItem", on=reach.table), show]
     target = allow("secretsmanager:GetSecretValue", on=list(reach.target_secrets))
+    source_keys = [allow_key(key, {"secretsmanager"}, "kms:Decrypt") for key in reach.source_keys]
+    source = [allow("secretsmanager:GetSecretValue", on=list(reach.source_secrets)), *source_keys]
     databases = [
         allow("secretsmanager:GetSecretValue", on=[*reach.source_secrets, *reach.target_secrets]),
-        *(allow_key(key, {"secretsmanager"}, "kms:Decrypt") for key in reach.source_keys),
+        *source_keys,
     ]
     roles = [allow("secretsmanager:GetSecretValue", on=list(reach.application_secrets))]
     look_up = allow("route53:ListResourceRecordSets", on=reach.zone)
@@ -72,7 +74,7 @@ def of_functions(reach: Reach) -> dict[str, list[Statement]]:
             *([status] if status != mappings else []),
             allow(kind.start, on=reach.task),
         ],
-        "gate": [*record, *databases, *state, mappings, look_up],
+        "gate": [*record, *databases, *_half_rotated(reach), *state, mappings, look_up],
         "announce": [*record, *names, synced],
         "canary": [*record, *databases, *names, synced, *_forward(reach, kind), mappings, alarms],
         "ask": [*record, *databases, tell, mappings],
@@ -92,10 +94,16 @@ def of_functions(reach: Reach) -> dict[str, list[Statement]]:
         ],
         "observe": [
             *(*base, show, *state, alarms),
-            *(*databases, allow("dynamodb:PutItem", on=reach.table)),  # the census of clients
+            *(*source, allow("dynamodb:PutItem", on=reach.table)),  # the census of clients
             *([allow("states:StartExecution", on=reach.machine)] if reach.automatic else []),
         ],
     }
+
+
+def _half_rotated(reach: Reach) -> list[Statement]:
+    """Return the right to see whether a rotation of the application's secrets has begun, not what is current."""
+    pending = {"StringEquals": {"secretsmanager:VersionStage": "AWSPENDING"}}
+    return [allow("secretsmanager:GetSecretValue", on=list(reach.application_secrets), when=pending)]
 
 
 def _forward(reach: Reach, kind: replication_kinds.Kind) -> list[Statement]:

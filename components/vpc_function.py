@@ -26,6 +26,8 @@ BY_KEY = {
     "sqs": ("kms:Decrypt", "kms:GenerateDataKey"),
 }
 """What services do with the key in the name of who calls them; Lambda itself decrypts the environment."""
+KEEPS_SECRETS = frozenset({"secretsmanager:PutSecretValue"})
+"""What has Secrets Manager encrypt under the key, and not only decrypt."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,11 @@ def _of_every_function(
 
     See https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html.
     """
-    called = {action.split(":")[0] for right in rights for action in right["Action"]} & BY_KEY.keys()
+    actions = {action for right in rights for action in right["Action"]}
+    called = {action.split(":")[0] for action in actions} & BY_KEY.keys()
     both = {service for service in called if len(BY_KEY[service]) > 1}
+    if actions & KEEPS_SECRETS:
+        both.add("secretsmanager")
     own = {"ArnLike": {"lambda:SourceFunctionArn": f"arn:aws*:lambda:*:*:function:{name}"}}
     return [
         allow("logs:CreateLogStream", "logs:PutLogEvents", on=pulumi.Output.concat(logs.arn, ":*")),

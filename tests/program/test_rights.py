@@ -3,7 +3,8 @@
 import functools
 import importlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,13 +13,18 @@ import pytest
 
 from handlers import clients, config, edge, fleet_edge
 from handlers.compensation import UndoFailed
+from handlers.core.record import Refused
+from handlers.core.rotation import Call as RotationCall
 from handlers.core.validation import Reason, Unreachable
-from handlers.functions import validate
+from handlers.functions import rotate, validate
+from handlers.migration import Migration
 from tests.program.programs import run_program, without_layer
 from tests.support import rights
+from tests.support.facts import clean_facts
 from tests.support.fakes import APPLICATION, DMS, OPERATOR, REPORT, FakeTask, FakeWatch, World
 from tests.support.pulumi_mocks import REPOSITORY, Recorder, Registered, deploy, stack_config
 from tests.support.recorded_aws import Call, RecordedAws
+from tests.support.rotating import MADE, FakeAccounts
 
 LAMBDA = "aws:lambda/function:Function"
 SWITCHOVER = "database-migration:switchover"
@@ -27,6 +33,12 @@ SERVERLESS = {
     **NO_WAY_BACK,
     "database-migration:replication": {"serverless": {"maximumCapacityUnits": 4}, "tables": [{"schema": "public"}]},
 }
+WITH_A_REPLICA = {
+    "database-migration:target": {
+        "instance": {"instanceClass": "db.t3.micro", "storageGb": 20, "multiAz": False, "readReplicas": 1}
+    }
+}
+"""RDS does not manage the password of an instance that has one."""
 AHEAD = {SWITCHOVER: {"mode": "approved", "canary": {"roles": [REPORT], "percents": [50, 100], "seconds": 1}}}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "by hand": ("staging", {}),
@@ -36,6 +48,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "serverless": ("staging", SERVERLESS),
     "both sides ours": ("payments", {}),
     "database": ("rds-mysql", {}),
+    "database with a replica": ("rds-mysql", WITH_A_REPLICA),
     "fleet": ("fleet-orchestration", {}),
 }
 """Stacks whose functions differ in what they call: a stack config, and what is changed in it."""
@@ -57,19 +70,54 @@ BACK: Journey = [
 WHOLE: Journey = [("observe", {}, "ready"), *THERE, ("observe", {}, "open"), ("finish", {}, "completed")]
 FAILS = "fails"
 """An outcome: an error."""
-NAMES_STAY, NAMES_MOVE, TEMPLATES_DRIFT = "names stay", "names move", "templates drift"
+NAMES_STAY, NAMES_MOVE, TEMPLATES_DRIFT, TASKS_FAIL = "names stay", "names move", "templates drift", "tasks fail"
+NOTHING_RUNS = "nothing runs"
 INTERLUDES: dict[str, Callable[[RecordedAws], Any]] = {
     NAMES_STAY: lambda aws: aws.refused.add("route53:ChangeResourceRecordSets"),
     NAMES_MOVE: lambda aws: aws.refused.clear(),
     TEMPLATES_DRIFT: lambda aws: [template.clear() for [template] in aws.templates.values()],
+    TASKS_FAIL: lambda aws: aws.lose_tasks(MADE),
+    NOTHING_RUNS: lambda aws: setattr(aws.world.task, "found", replace(aws.world.task.found, status="ready")),
 }
 """What others do between two calls, in the place of a function."""
 TAKEN_BACK: Journey = [
     *(*BEGUN, (NAMES_STAY, {}, ""), ("switch", {}, FAILS)),
     *((NAMES_MOVE, {}, ""), ("undo", {"reason": "unit"}, "undone")),
 ]
+STARTED: Journey = [
+    *(("prepare", {}, "prepared"), (NOTHING_RUNS, {}, ""), ("preflight", {}, "good"), ("start", {}, "started")),
+]
 LEFT: Journey = [*BEGUN, ("undo", {"give_up": True}, "needs a person")]
-MIGRATION = (WHOLE, BACK, TAKEN_BACK, LEFT)
+
+
+FIRST, SECOND = ("first".ljust(36, "-"), "second".ljust(36, "-"))
+"""Versions of a secret: Secrets Manager takes none that are shorter."""
+
+
+def turn(function: str, token: str = FIRST) -> Journey:
+    """Return the four calls that rotate a secret to the version `token`."""
+    outcomes = ("created", "set", "tested", "rotated")
+    return [
+        (function, {"Step": call, "ClientRequestToken": token}, outcome)
+        for call, outcome in zip(RotationCall, outcomes, strict=True)
+    ]
+
+
+APPLICATION_S, DMS_S, MASTER_S = (f"rotate {purpose}" for purpose in ("application", "replication", "master"))
+ROTATED: Journey = [
+    *(*turn(APPLICATION_S), *turn(APPLICATION_S, SECOND)),
+    *(("observe", {}, "ready"), (TASKS_FAIL, {}, ""), *turn(DMS_S), ("observe", {}, "ready")),
+]
+REFUSED: Journey = [
+    *(*BEGUN, *((f, {"Step": "createSecret", "ClientRequestToken": FIRST}, FAILS) for f in (APPLICATION_S, DMS_S))),
+    *(("undo", {"reason": "unit"}, "undone"), *turn(APPLICATION_S)),
+    *(*turn(DMS_S)[:1], ("gate", LATER, "refused"), *turn(DMS_S)[1:]),
+    ("gate", {"execution": "run-3"}, "ready"),
+]
+LATE: Journey = [*turn(DMS_S), *THERE, (TASKS_FAIL, {}, ""), *turn(DMS_S)[-1:]]
+"""The last call comes again when the way back is in use."""
+ROTATION = (ROTATED, REFUSED)
+MIGRATION = (STARTED, WHOLE, BACK, TAKEN_BACK, LEFT, LATE, *ROTATION)
 FLEET: Journey = [
     ("advance", {"database": "orders", "phase": "replicating"}, "replicating"),
     ("advance", {"database": "orders", "phase": "validated"}, "validated"),
@@ -81,9 +129,11 @@ JOURNEYS: dict[str, tuple[Journey, ...]] = {
         *MIGRATION,
         [*BEGUN, *CANARY, ("ask", {"token": "t"}, "asked"), ("undo", {"reason": "unit"}, "undone")],
     ),
-    "no way back": (WHOLE, TAKEN_BACK, LEFT),
-    "serverless": (WHOLE, TAKEN_BACK, LEFT),
+    "no way back": (STARTED, WHOLE, TAKEN_BACK, LEFT, *ROTATION),
+    "serverless": (STARTED, WHOLE, TAKEN_BACK, LEFT, *ROTATION),
+    "both sides ours": (STARTED, WHOLE, BACK, TAKEN_BACK, LEFT),
     "database": ([("validate", {}, "failed")],),
+    "database with a replica": ([("validate", {}, "failed")], [*turn(MASTER_S), *turn(MASTER_S, SECOND)]),
     "fleet": (FLEET, [("servers", {}, "applied"), (TEMPLATES_DRIFT, {}, ""), ("servers", {}, "applied")]),
 }
 
@@ -107,8 +157,13 @@ def _merged(before: Any, change: dict[str, Any]) -> dict[str, Any]:
 
 
 def functions(recorder: Recorder) -> dict[str, Registered]:
-    """Return the functions a stack declares, by the module that has their code."""
-    return {r.inputs["handler"].split(".")[-2]: r for r in recorder.resources if r.type == LAMBDA}
+    """Return the functions a stack declares, by the module that has their code; one for each secret by its purpose."""
+    return {_called(r): r for r in recorder.resources if r.type == LAMBDA}
+
+
+def _called(function: Registered) -> str:
+    module = str(function.inputs["handler"].split(".")[-2])
+    return f"{module} {function.name.rsplit('-', 1)[-1]}" if module == "rotate" else module
 
 
 def account(recorder: Recorder) -> RecordedAws:
@@ -116,7 +171,7 @@ def account(recorder: Recorder) -> RecordedAws:
     world = World()
     world.source.roles[REPORT] = world.target.roles[REPORT] = False
     parameters = {p["name"]: p["value"] for p in recorder.of("aws:ssm/parameter:Parameter").values()}
-    aws = RecordedAws(world, parameters, secrets={})
+    aws = RecordedAws(world, parameters)
     for record in recorder.of("aws:route53/record:Record").values():
         made = {"Name": record["name"], "Type": record["type"], "TTL": int(record.get("ttl", 60))}
         if "weightedRoutingPolicies" in record:
@@ -132,15 +187,35 @@ def account(recorder: Recorder) -> RecordedAws:
 def migrating(aws: RecordedAws, found: config.Config) -> None:
     """Let an account have the secrets and tasks of a migration."""
     for side in (found.source, found.target):
-        aws.secrets[side.operator_secret_arn] = {"username": OPERATOR}
-        aws.secrets[side.replication_secret_arn] = {"username": DMS, "password": "any"}
+        aws.keep(side.operator_secret_arn, username=OPERATOR)
+        aws.keep(side.replication_secret_arn, username=DMS, password="any")
     for arn in filter(None, (found.application_secret_arn, found.source_application_secret_arn)):
-        aws.secrets[arn] = {"username": APPLICATION, "password": "any"}
+        aws.keep(arn, username=APPLICATION, password="any")
     world, replication = aws.world, found.replication
     world.failback_task.slot = replication.failback_slot
     tasks: dict[str, FakeTask] = {replication.task_arn: world.task, replication.failback_task_arn: world.failback_task}
     aws.tasks.update(tasks)
     aws.alarms[found.alarms.safe_to_switch] = "ALARM"
+
+
+def rotating(aws: RecordedAws, functions_: Iterable[Registered]) -> None:
+    """Let an account have the secrets that rotate, and the databases their users."""
+    for known in map(_rotation, functions_):
+        place = {"engine": known.engine, "host": known.host, "port": known.port, "dbname": known.database}
+        aws.keep(known.secret_arn, username=known.username, password="any", **place)
+        aws.accounts.setdefault(known.host, {})[known.username] = "any"
+
+
+def begun(aws: RecordedAws, function: Registered, event: dict[str, Any]) -> dict[str, str]:
+    """Have Secrets Manager begin a rotation with its first call, and return the secret as it names it."""
+    secret = aws.secrets[_rotation(function).secret_arn]
+    if event["Step"] == RotationCall.CREATE:
+        secret.begin(event["ClientRequestToken"])
+    return {"SecretId": secret.arn}
+
+
+def _rotation(function: Registered) -> config.Rotation:
+    return config.parse_rotation(function.inputs["environment"]["variables"][rotate.ROTATION])
 
 
 @pytest.fixture
@@ -152,13 +227,18 @@ def lambda_(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recorder, Journey], di
         found = next((config.parse(t) for n, t in aws.parameters.items() if n.endswith("/config")), None)
         if found is not None:
             migrating(aws, found)
+        rotating(aws, (function for name, function in made.items() if name.startswith("rotate ")))
         sides = {found.source.host: aws.world.source, found.target.host: aws.world.target} if found else {}
         clients.client.cache_clear()
         monkeypatch.setattr(clients.boto3, "client", aws.client)
         monkeypatch.setattr(edge, "limit_waits", lambda: None)
         monkeypatch.setattr(edge.Database, "connect", lambda side, *_, **__: sides[side.host])
         monkeypatch.setattr(edge.subjects, "watch", FakeWatch)
-        for module in (edge, fleet_edge):
+        looked = functools.partial(Migration, inspect=lambda *_: clean_facts())
+        monkeypatch.setattr(edge, "Migration", looked)
+        for adapter in map(importlib.import_module, rotate.ADAPTERS.values()):
+            monkeypatch.setattr(adapter, "Accounts", lambda side, *more: FakeAccounts(aws.accounts[side.host], more[0]))
+        for module in (edge, fleet_edge, rotate):
             monkeypatch.setattr(module, "Clock", lambda: aws.world.clock)
         execution = {"execution": "run-1"} if found else {}
         calls: dict[str, list[Call]] = {}
@@ -171,8 +251,9 @@ def lambda_(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recorder, Journey], di
                 monkeypatch.setenv(variable, value)
             if name == "validate":
                 unreachable(monkeypatch, json.loads(variables["VALIDATION"]), aws)
+            secret = begun(aws, made[name], event) if name.startswith("rotate ") else {}
             before = len(aws.calls)
-            assert outcome_of(made[name], {**execution, **event}) == outcome, name
+            assert outcome_of(made[name], {**execution, **secret, **event}) == outcome, name
             calls.setdefault(name, []).extend(aws.calls[before:])
         return calls
 
@@ -185,13 +266,13 @@ def outcome_of(function: Registered, event: dict[str, Any]) -> str:
     handler = importlib.import_module(function.inputs["handler"].rsplit(".", 1)[0]).handler
     try:
         return str(handler(event, SimpleNamespace(get_remaining_time_in_millis=lambda: 600000))["outcome"])
-    except UndoFailed:
+    except (UndoFailed, Refused):
         return FAILS
 
 
 def unreachable(monkeypatch: pytest.MonkeyPatch, told: dict[str, Any], aws: RecordedAws) -> None:
     """Let nobody reach the database, so that people are told."""
-    aws.secrets[told["secret_arn"]] = {"username": "admin", "password": "any"}
+    aws.keep(told["secret_arn"], username="admin", password="any")
 
     def observe(*_: Any) -> None:
         raise Unreachable(Reason.NETWORK, "nobody there")
@@ -220,4 +301,4 @@ def test_every_function_may_do_what_it_calls_and_nothing_else(variant: str, lamb
 
 def test_every_function_there_is_belongs_to_a_variant() -> None:
     modules = {path.stem for path in Path(REPOSITORY, "handlers", "functions").glob("*.py")} - {"__init__"}
-    assert {module for variant in VARIANTS for module in functions(declared(variant))} == modules
+    assert {called.split()[0] for variant in VARIANTS for called in functions(declared(variant))} == modules

@@ -4,8 +4,9 @@ What DMS is asked comes from a World's tasks; what is stored, in DynamoDB and Ro
 """
 
 import json
+import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import boto3
 
 from tests.support.fakes import FakeTask, World
+from tests.support.rotating import FakeSecret
 
 SESSION = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x")
 """One for all clients: it keeps the services' models."""
@@ -37,16 +39,30 @@ class RecordedAws:
 
     world: World
     parameters: dict[str, str]
-    secrets: dict[str, dict[str, str]]
+    secrets: dict[str, FakeSecret] = field(default_factory=dict)
     records: list[dict[str, Any]] = field(default_factory=list)
     items: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     templates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     tasks: dict[str, FakeTask] = field(default_factory=dict)
+    lost: dict[str, datetime] = field(default_factory=dict)
+    """When tasks failed, by their ARNs."""
+    accounts: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    """Passwords of databases' users, by the databases' hosts."""
     connections: list[dict[str, Any]] = field(default_factory=list)
     alarms: dict[str, str] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     """Actions that fail."""
+
+    def keep(self, arn: str, **fields: Any) -> None:
+        """Let there be a secret that rotates, and what it holds."""
+        self.secrets[arn] = FakeSecret(fields, arn=arn, version=str(uuid.uuid4()))
+
+    def lose_tasks(self, at: datetime) -> None:
+        """Let every task that runs fail."""
+        for arn, task in self.tasks.items():
+            if task.status() == "running":
+                self.lost[arn], task.found = at, replace(task.found, status="failed")
 
     def client(self, service: str, region_name: str | None = None, **_: Any) -> Any:
         """Return a client of this account, in the place of boto3's."""
@@ -72,7 +88,7 @@ class RecordedAws:
         return {"Version": 1}
 
     def _secretsmanager(self, operation: str, params: Json) -> Json:
-        return {"SecretString": json.dumps(self.secrets[params["SecretId"]])}
+        return self.secrets[params["SecretId"]].called(operation, params)
 
     def _sns(self, operation: str, params: Json) -> Json:
         return {"MessageId": "1"}
@@ -141,7 +157,9 @@ class RecordedAws:
             case "StopReplication":
                 self.tasks[params["ReplicationConfigArn"]].stop()
             case "StartReplicationTask":
-                self.tasks[params["ReplicationTaskArn"]].start_from(params["CdcStartPosition"], self.world.clock.time)
+                self._start(params["ReplicationTaskArn"], params["StartReplicationTaskType"], params)
+            case "StartReplication":
+                self._start(params["ReplicationConfigArn"], params["StartReplicationType"], params)
             case "TestConnection":
                 tested = {"EndpointArn": params["EndpointArn"], "Status": "successful", "EndpointIdentifier": "any"}
                 self.connections.append(tested)
@@ -149,14 +167,27 @@ class RecordedAws:
                 return {"Connections": self.connections}
         return {}
 
+    def _start(self, arn: str, how: str, params: Json) -> None:
+        task = self.tasks[arn]
+        if how == "resume-processing":
+            task.found = replace(task.found, status="running")
+        elif how == "start-replication":
+            task.start()
+        else:
+            task.start_from(params["CdcStartPosition"], self.world.clock.time)
+
     def _task(self, arn: str) -> dict[str, Any]:
         task = self.tasks[arn]
-        stats = {"FullLoadProgressPercent": task.found.full_load_percent, "TablesErrored": 0}
+        stats: dict[str, Any] = {"FullLoadProgressPercent": task.found.full_load_percent, "TablesErrored": 0}
+        ended = {"StopDate": self.lost[arn]} if arn in self.lost else {}
         return {
             "Status": task.found.status,
-            "ReplicationTaskStats": stats,
+            "ReplicationTaskStats": {**stats, **ended},
             "ReplicationStats": stats,
+            **({"ReplicationLastStopTime": self.lost[arn]} if arn in self.lost else {}),
             "TableMappings": json.dumps({"rules": task.mappings()}),
+            "ReplicationTaskSettings": json.dumps(task.settings()),
+            "ReplicationSettings": json.dumps(task.settings()),
         }
 
     def _mgn(self, operation: str, params: Json) -> Json:

@@ -37,18 +37,23 @@ IN_THE_VPC = (
 BY_KEY = {
     "dynamodb": ("kms:Decrypt",),
     "lambda": ("kms:Decrypt",),
-    "secretsmanager": ("kms:Decrypt",),
+    "secretsmanager:GetSecretValue": ("kms:Decrypt",),
+    "secretsmanager:PutSecretValue": ("kms:Decrypt", "kms:GenerateDataKey"),
     "sns": ("kms:Decrypt", "kms:GenerateDataKey"),
     "sqs": ("kms:Decrypt", "kms:GenerateDataKey"),
 }
-"""What a service does with its key in the caller's name when it reads or takes a message."""
+"""What a service, or one call of it, does with its key in the caller's name."""
 PARAMETER_OF = {
     "dms:DescribeReplicationTableStatistics": "ReplicationConfigArn",
     "dms:DescribeTableStatistics": "ReplicationTaskArn",
+    "dms:StartReplication": "ReplicationConfigArn",
     "dms:StartReplicationTask": "ReplicationTaskArn",
     "dms:StopReplication": "ReplicationConfigArn",
     "dms:StopReplicationTask": "ReplicationTaskArn",
+    "secretsmanager:DescribeSecret": "SecretId",
     "secretsmanager:GetSecretValue": "SecretId",
+    "secretsmanager:PutSecretValue": "SecretId",
+    "secretsmanager:UpdateSecretVersionStage": "SecretId",
     "sns:Publish": "TopicArn",
 }
 """Where a call says which resource it is about."""
@@ -64,22 +69,27 @@ NO_RESOURCE = (
 
 @dataclass(frozen=True, order=True)
 class Right:
-    """An action on a resource, `via` the service that takes it in the caller's name where a key is used."""
+    """An action on a resource, `via` the service that takes it in the caller's name where a key is used.
+
+    `stage` is the label of the only version of a secret that it is about.
+    """
 
     action: str
     resource: str
     via: str = ""
+    stage: str = ""
 
     def covers(self, need: "Right") -> bool:
         """Say whether who has this may do that. Everything covers only what is on no less than everything."""
-        if (self.action, self.via) != (need.action, need.via):
+        if (self.action, self.via) != (need.action, need.via) or self.stage not in ("", need.stage):
             return False
         if EVERYTHING in (self.resource, need.resource):
             return self.resource == need.resource
         return fnmatchcase(need.resource, self.resource) or fnmatchcase(self.resource, need.resource)
 
     def __str__(self) -> str:
-        return f"{self.action} on {self.resource}{f' via {self.via}' if self.via else ''}"
+        narrowed = "".join(f" {word} {text}" for word, text in (("via", self.via), ("as", self.stage)) if text)
+        return f"{self.action} on {self.resource}{narrowed}"
 
 
 def granted(recorder: Recorder, function: Registered) -> tuple[set[Right], list[str]]:
@@ -114,11 +124,13 @@ def _machine(name: str) -> str:
 
 
 def _rights(statement: dict[str, Any]) -> Iterator[Right]:
-    services = _listed(statement.get("Condition", {}).get("StringLike", {}).get("kms:ViaService", ""))
+    conditions = statement.get("Condition", {})
+    services = _listed(conditions.get("StringLike", {}).get("kms:ViaService", ""))
+    stage = conditions.get("StringEquals", {}).get("secretsmanager:VersionStage", "")
     for action in _listed(statement["Action"]):
         for resource in _listed(statement["Resource"]):
             for service in services:
-                yield Right(action, resource, service.removesuffix(".*.amazonaws.com"))
+                yield Right(action, resource, service.removesuffix(".*.amazonaws.com"), stage)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -158,11 +170,12 @@ class Needs:
                 [(kind, one)] = each.items()
                 yield from self._of(Call(f"dynamodb:{kind}Item", one))
             return
+        stage = params.get("VersionStage", "") if call.action == "secretsmanager:GetSecretValue" else ""
         for resource in self._resources(call):
-            yield Right(call.action, resource)
+            yield Right(call.action, resource, stage=stage)
         on = {"dynamodb": "TableName", "secretsmanager": "SecretId", "sns": "TopicArn"}.get(service)
         if on is not None and params[on] in self._keys[service]:
-            yield from self._by_key(service, self._keys[service][params[on]])
+            yield from self._by_key(service, self._keys[service][params[on]], call.action)
 
     def _resources(self, call: Call) -> list[str]:  # noqa: PLR0911
         params = call.params
@@ -189,8 +202,8 @@ class Needs:
                 return [params["EndpointArn"], params["ReplicationInstanceArn"]]
         raise LookupError(f"{call.action}: say in {__name__} which resource it is about")
 
-    def _by_key(self, service: str, key: str) -> set[Right]:
-        return {Right(action, key, service) for action in BY_KEY[service]}
+    def _by_key(self, service: str, key: str, call: str = "") -> set[Right]:
+        return {Right(action, key, service) for action in BY_KEY.get(call, BY_KEY.get(service, ()))}
 
     def _found_keys(self) -> dict[str, dict[str, str]]:
         """Return the key of what is encrypted, by service and by what calls name."""
@@ -211,7 +224,8 @@ class Needs:
 
 
 def differences(grants: set[Right], needs: set[Right]) -> list[str]:
-    """Return a line for every right that is missing, and for every one that nothing uses."""
+    """Return a line for every right that is missing, and for every one that nothing uses as widely as it is given."""
     missing = [f"missing: {need}" for need in sorted(needs) if not any(g.covers(need) for g in grants)]
-    unused = [f"unused: {grant}" for grant in sorted(grants) if not any(grant.covers(n) for n in needs)]
+    used = {grant for grant in grants for need in needs if grant.covers(need) and grant.stage == need.stage}
+    unused = [f"unused: {grant}" for grant in sorted(grants - used)]
     return missing + unused

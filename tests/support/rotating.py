@@ -1,15 +1,17 @@
 """A secret in memory, with Secrets Manager's rules for versions and labels, and who calls a rotation as it does."""
 
 import json
+import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from handlers.adapters.versions import Versions
-from handlers.core.rotation import CURRENT, PENDING, PREVIOUS, Call
+from handlers.core.rotation import CURRENT, PENDING, PREVIOUS, Call, LoginFailed
+from handlers.core.users import family
 from handlers.rotation import Rotation
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:shop/application-AbCdEf"
@@ -20,16 +22,19 @@ MADE = datetime(2026, 1, 2, tzinfo=UTC)
 class FakeSecret:
     """One secret, by the calls of boto3's client that a rotation makes."""
 
-    def __init__(self, fields: Mapping[str, Any] | None, enabled: bool = True) -> None:
+    def __init__(
+        self, fields: Mapping[str, Any] | None, enabled: bool = True, arn: str = ARN, version: str = "first"
+    ) -> None:
         self.enabled = enabled
+        self.arn = arn
         self.values: dict[str, str | None] = {}
         self.labels: dict[str, set[str]] = {}
         if fields is not None:
-            self.values["first"], self.labels["first"] = json.dumps(fields), {CURRENT}
+            self.values[version], self.labels[version] = json.dumps(fields), {CURRENT}
 
     @property
     def versions(self) -> Versions:
-        return Versions(self, ARN)
+        return Versions(self, self.arn)
 
     def begin(self, token: str | None = None) -> str:
         """Make the empty pending version that AWS makes when a rotation begins."""
@@ -46,10 +51,15 @@ class FakeSecret:
     def fields(self, label: str = CURRENT) -> dict[str, Any] | None:
         return self.versions.read(label)
 
+    def called(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer a call by its operation's name."""
+        answer: dict[str, Any] = getattr(self, re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation).lower())(**params)
+        return answer
+
     def describe_secret(self, SecretId: str) -> dict[str, Any]:
         self._mine(SecretId)
         shown = {version: sorted(labels) for version, labels in self.labels.items() if labels}
-        return {"ARN": ARN, "RotationEnabled": self.enabled, "VersionIdsToStages": shown}
+        return {"ARN": self.arn, "RotationEnabled": self.enabled, "VersionIdsToStages": shown}
 
     def get_secret_value(
         self, SecretId: str, VersionStage: str | None = None, VersionId: str | None = None
@@ -60,7 +70,7 @@ class FakeSecret:
             if wanted and self.values[version] is not None:
                 text = self.values[version]
                 shown = {"VersionStages": sorted(labels), "CreatedDate": MADE}
-                return {"ARN": ARN, "VersionId": version, "SecretString": text, **shown}
+                return {"ARN": self.arn, "VersionId": version, "SecretString": text, **shown}
         raise _error("ResourceNotFoundException", "GetSecretValue")
 
     def put_secret_value(
@@ -72,7 +82,7 @@ class FakeSecret:
         self.values[ClientRequestToken] = SecretString
         for stage in VersionStages:
             self._move(stage, ClientRequestToken)
-        return {"ARN": ARN, "VersionId": ClientRequestToken}
+        return {"ARN": self.arn, "VersionId": ClientRequestToken}
 
     def update_secret_version_stage(
         self,
@@ -91,7 +101,7 @@ class FakeSecret:
             if VersionStage == CURRENT and holder:
                 self._move(PREVIOUS, holder)
             self._move(VersionStage, MoveToVersionId)
-        return {"ARN": ARN}
+        return {"ARN": self.arn}
 
     def _move(self, stage: str, version: str) -> None:
         for labels in self.labels.values():
@@ -99,7 +109,31 @@ class FakeSecret:
         self.labels.setdefault(version, set()).add(stage)
 
     def _mine(self, secret_id: str) -> None:
-        assert secret_id == ARN
+        assert secret_id == self.arn
+
+
+class FakeAccounts:
+    """Users of one database and their passwords; who has none can't log in. The administrator is looked up."""
+
+    def __init__(self, passwords: dict[str, str | None], administrator: Callable[[], Any] = dict) -> None:
+        self.passwords = passwords
+        self._administrator = administrator
+
+    def log_in(self, credentials: Mapping[str, Any], acts_as: str) -> None:
+        known = self.passwords.get(credentials["username"])
+        mine = credentials["username"] in family(acts_as)
+        if known is None or known != credentials["password"] or not mine:
+            raise LoginFailed(f"{credentials['username']} is not let in")
+
+    def change_own(self, credentials: Mapping[str, Any], password: str) -> None:
+        self.log_in(credentials, credentials["username"])
+        self.passwords[credentials["username"]] = password
+
+    def take_turns(self, name: str, leaving: str, coming: Mapping[str, Any]) -> None:
+        self._administrator()
+        if leaving != name:
+            self.passwords[name] = None
+        self.passwords[coming["username"]] = coming["password"]
 
 
 def rotate(rotation: Rotation, secret: FakeSecret, token: str | None = None) -> dict[str, Any]:

@@ -15,33 +15,15 @@ from handlers.core.users import Strategy, families, family, following
 from handlers.functions import rotate as rotate_function
 from handlers.rotation import PASSWORD_LENGTH, SPECIALS, Rotation, new_password
 from tests.support.fakes import Killed, Watcher
-from tests.support.rotating import ARN, MADE, FakeSecret, rotate
+from tests.support.rotating import ARN, MADE, FakeAccounts, FakeSecret, rotate
 
 PLACE = {"engine": "postgres", "host": "db.example.com", "port": 5432, "dbname": "shop"}
 FIRST = {**PLACE, "username": "app", "password": "first"}
 STRATEGIES = list(Strategy)
 
 
-class FakeAccounts:
-    """Users and their passwords; who has none can't log in."""
-
-    def __init__(self) -> None:
-        self.passwords: dict[str, str | None] = {"app": "first"}
-        self.down = False
-
-    def log_in(self, credentials: dict[str, Any], acts_as: str) -> None:
-        known = self.passwords.get(credentials["username"])
-        if self.down or known is None or known != credentials["password"] or acts_as != "app":
-            raise LoginFailed(f"{credentials['username']} is not let in")
-
-    def change_own(self, credentials: dict[str, Any], password: str) -> None:
-        self.log_in(credentials, credentials["username"])
-        self.passwords[credentials["username"]] = password
-
-    def take_turns(self, name: str, leaving: str, coming: dict[str, Any]) -> None:
-        if leaving != name:
-            self.passwords[name] = None
-        self.passwords[coming["username"]] = coming["password"]
+def app() -> FakeAccounts:
+    return FakeAccounts({"app": "first"})
 
 
 def rotation(secret: FakeSecret, accounts: FakeAccounts, strategy: str = "alternating", **doors: Any) -> Rotation:
@@ -65,7 +47,7 @@ def secret() -> FakeSecret:
 
 @pytest.fixture
 def accounts() -> FakeAccounts:
-    return FakeAccounts()
+    return app()
 
 
 def test_two_users_take_turns_and_the_role_they_stand_for_steps_back(
@@ -123,9 +105,9 @@ def test_wherever_it_is_killed_it_goes_on(strategy: str, when: str) -> None:
     """Before and after every call, with a user who has not rotated yet and with one who has."""
     for rotated in (False, True):
         counted = Watcher()
-        run(secret := FakeSecret(FIRST), FakeAccounts(), strategy, counted, secret.begin())
+        run(secret := FakeSecret(FIRST), app(), strategy, counted, secret.begin())
         for number in range(len(counted.calls)):
-            secret, accounts = FakeSecret(FIRST), FakeAccounts()
+            secret, accounts = FakeSecret(FIRST), app()
             if rotated:
                 rotate(rotation(secret, accounts, strategy), secret)
             token, watcher = secret.begin(), Watcher(**{when: number})
@@ -180,7 +162,7 @@ def test_a_secret_without_a_value_is_refused(accounts: FakeAccounts) -> None:
 
 
 def test_the_trial_of_a_schedule_tests_nothing_and_is_no_error(secret: FakeSecret) -> None:
-    accounts = FakeAccounts()
+    accounts = app()
     accounts.passwords = {}
     token = secret.begin()
     for held in (None, json.dumps(FIRST)):
@@ -190,7 +172,7 @@ def test_the_trial_of_a_schedule_tests_nothing_and_is_no_error(secret: FakeSecre
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_user_that_is_not_there_yet_is_refused(secret: FakeSecret, strategy: str) -> None:
-    accounts = FakeAccounts()
+    accounts = app()
     accounts.passwords = {}
     with pytest.raises(Refused, match="password"):
         rotate(rotation(secret, accounts, strategy), secret)
