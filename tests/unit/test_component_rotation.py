@@ -54,7 +54,6 @@ def test_children_are_exactly_these() -> None:
         "": "aws:lambda/function:Function",
         "-log": "aws:cloudwatch/logGroup:LogGroup",
         "-role": "aws:iam/role:Role",
-        "-vpc": "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         "-policy": "aws:iam/rolePolicy:RolePolicy",
         "-permission": "aws:lambda/permission:Permission",
         "-schedule": "aws:secretsmanager/secretRotation:SecretRotation",
