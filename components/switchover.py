@@ -245,6 +245,7 @@ class Switchover(pulumi.ComponentResource):
                 code=code,
                 layers=[layer.arn],
                 dead_letters=dead_letters.arn,
+                by_other_keys=["secretsmanager"] if purpose == "observe" else [],  # it looks at the source alone
             )
             for purpose, seconds in FUNCTIONS.items()
             if (purpose != "canary" or self._percents) and (purpose != "ask" or self._approval_seconds is not None)

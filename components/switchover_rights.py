@@ -68,7 +68,10 @@ def of_functions(reach: Reach) -> dict[str, list[Statement]]:
             *(*record, *databases, *roles, look_up, *_connection_tests(reach)),
             *([mappings] if can_fail_back else []),  # the tables to empty after a fail-back
         ],
-        "preflight": [*base, allow("dynamodb:PutItem", on=reach.table), *databases, look_up, mappings],
+        "preflight": [
+            *(*base, allow("dynamodb:PutItem", on=reach.table), *databases, look_up, mappings),
+            *([status] if status != mappings else []),
+        ],
         "start": [
             *(*base, allow("dynamodb:PutItem", on=reach.table), *databases, look_up, mappings),
             *([status] if status != mappings else []),

@@ -1,6 +1,6 @@
 """A Lambda function inside the VPC with a role of its own that may do what its code calls, and nothing else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,12 +90,13 @@ def declare(
     code: pulumi.Archive | None = None,
     layers: Sequence[pulumi.Input[str]] = (),
     dead_letters: pulumi.Input[str] | None = None,
+    by_other_keys: Collection[str] = (),
 ) -> aws.lambda_.Function:
     """Make the function of `handlers/functions/<module>.py`, its log and its role.
 
     `rights` are what its code calls. To write its log, to be in the VPC, and to use the key through the services it
     calls is added to them. Among them must be to send to `dead_letters`, the ARN of a queue or topic. `code` is given
-    where it is more than the handlers.
+    where it is more than the handlers, `by_other_keys` names services it calls for what another key encrypts.
     """
     child = pulumi.ResourceOptions(parent=around.parent)
     logs = aws.cloudwatch.LogGroup(
@@ -117,7 +118,7 @@ def declare(
         f"{name}-policy",
         name="what-it-calls",
         role=role.name,
-        policy=policies.document([*rights, *_of_every_function(name, logs, around.kms_key_arn, rights)]),
+        policy=policies.document([*rights, *_of_every_function(name, logs, around.kms_key_arn, rights, by_other_keys)]),
         opts=child,
     )
     return aws.lambda_.Function(
@@ -143,14 +144,18 @@ def declare(
 
 
 def _of_every_function(
-    name: str, logs: aws.cloudwatch.LogGroup, key_arn: pulumi.Input[str], rights: Sequence[Statement]
+    name: str,
+    logs: aws.cloudwatch.LogGroup,
+    key_arn: pulumi.Input[str],
+    rights: Sequence[Statement],
+    by_other_keys: Collection[str],
 ) -> list[Statement]:
     """Return what Lambda and the services that `rights` call do in the function's name. Its code may not do as Lambda.
 
     See https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html.
     """
     actions = {action for right in rights for action in right["Action"]}
-    called = {action.split(":")[0] for action in actions} & BY_KEY.keys()
+    called = {action.split(":")[0] for action in actions} & (BY_KEY.keys() - set(by_other_keys))
     both = {service for service in called if len(BY_KEY[service]) > 1}
     if actions & KEEPS_SECRETS:
         both.add("secretsmanager")

@@ -41,7 +41,9 @@ database-migration:policy:
       reason: the old server has no TLS, and lies in the same room
 ```
 
-An exception that names no rule, or has no reason, is a violation itself.
+An exception that names no rule, or has no reason, is a violation itself. From one rule resources can be excepted in
+every environment, `secretsmanager-1-rotated`: where both sides log in with one password it can't change
+(`examples/payments.yaml`).
 
 | rule | level | says | of |
 |---|---|---|---|

@@ -31,7 +31,7 @@ class Pack:
             *(_single(rule, self) if isinstance(rule, Rule) else _whole(rule, self) for rule in rules),
             StackValidationPolicy(
                 name="mission-exceptions",
-                description="Exceptions are made by name, with a reason, in development alone",
+                description="Exceptions are made by name, with a reason, nearly all in development alone",
                 validate=self._exceptions,
                 severity=Severity.CRITICAL,
                 enforcement_level=EnforcementLevel.MANDATORY,

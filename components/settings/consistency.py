@@ -21,10 +21,11 @@ BEFORE_SERVERLESS = ("3.00", "3.01")
 
 def policy(found: sections.Policy, where: str = "policy") -> Iterator[str]:
     """Yield that exceptions are made where there may be none."""
-    if found.exceptions and found.environment != "development":
+    refused = [one.rule for one in found.exceptions if one.rule not in sections.EXCEPTED_ANYWHERE]
+    if refused and found.environment != "development":
         yield (
-            f"{where}.exceptions are given, but {where}.environment is {found.environment}: mend what they except "
-            f"from, or write {where}.environment development"
+            f"{where}.exceptions are given from {', '.join(refused)}, but {where}.environment is {found.environment}: "
+            f"mend what they except from, or write {where}.environment development"
         )
 
 

@@ -342,6 +342,10 @@ class Monitoring(Section):
     log_retention_days: Retention = Field(365, description=f"one of {', '.join(map(str, LOG_RETENTION))}")
 
 
+EXCEPTED_ANYWHERE = ("secretsmanager-1-rotated",)
+"""Rules that a stack of any environment may except resources from: two secrets can't change in one moment."""
+
+
 class PolicyException(Section):
     """A rule of the policy pack that a resource need not keep to, and why."""
 

@@ -171,7 +171,7 @@ class RecordedAws:
         task = self.tasks[arn]
         if how == "resume-processing":
             task.found = replace(task.found, status="running")
-        elif how == "start-replication":
+        elif "CdcStartPosition" not in params:
             task.start()
         else:
             task.start_from(params["CdcStartPosition"], self.world.clock.time)

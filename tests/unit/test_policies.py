@@ -32,8 +32,6 @@ from policy.rules.storage import BUCKET, KEY, LOG, QUEUE, TOPIC, TOPIC_POLICY
 from tests.program.programs import STACKS, program, without_layer
 from tests.support.pulumi_mocks import stack_config
 
-AWAITED = {"secretsmanager-1-rotated"}
-"""What the stacks do not keep to yet: the users' secrets get their rotation from a component that is being made."""
 GONE = object()
 """Instead of a value: the property is left out."""
 TABLE, CONTAINERS = "aws:dynamodb/table:Table", mission.CONTAINERS
@@ -196,6 +194,14 @@ def test_a_rule_passes_what_is_right_and_tells_what_is_not_with_the_remedy(name:
     assert re.search(r": \w", line), "say what to write instead"
 
 
+def test_a_service_may_call_for_one_resource_or_one_account_but_not_for_anybody() -> None:
+    permission = Resource(PERMISSION, "may-call", {"principal": "secretsmanager.amazonaws.com"}, urn="may-call")
+    for source in ({"sourceArn": "arn:secret"}, {"sourceAccount": "123456789012"}):
+        assert told("lambda-1-not-public", permission, {**permission.props, **source}, ()) == []
+    [line] = told("lambda-1-not-public", permission, dict(permission.props), ())
+    assert "name sourceArn" in line
+
+
 @pytest.mark.parametrize("name", [name for name, (_, path, _) in SPOILS.items() if path != "ignore_changes"])
 def test_what_nobody_knows_at_a_preview_is_no_violation(name: str) -> None:
     kind, path, _ = SPOILS[name]
@@ -215,10 +221,6 @@ def test_a_rule_about_a_stack_tells_what_is_missing_beside_a_resource(name: str)
     resources = next(found for found in map(declared, STACKS) if fits(found, kind, judge))
     if name == "mission-managed-passwords":
         resources = [r if r.type != kind else with_password(r) for r in resources]
-    if name == "secretsmanager-1-rotated":
-        secret = next(r for r in resources if r.type == SECRET)
-        resources = [secret, Resource(ROTATION, "rotation", {}, depends_on=(secret.urn,))]
-        assert list(judge(resources)) == []
     left = [r for r in resources if r.type != beside]
     (resource, line), *_ = list(judge(left))
     assert resource.type == kind
@@ -226,8 +228,8 @@ def test_a_rule_about_a_stack_tells_what_is_missing_beside_a_resource(name: str)
 
 
 def fits(resources: list[Resource], kind: str, judge: Any) -> bool:
-    """Say whether a stack has such a resource, and keeps to the rule or waits for what it needs."""
-    return any(r.type == kind for r in resources) and (not list(judge(resources)) or kind == SECRET)
+    """Say whether a stack has such a resource, and keeps to the rule."""
+    return any(r.type == kind for r in resources) and not list(judge(resources))
 
 
 def with_password(resource: Resource) -> Resource:
@@ -247,7 +249,7 @@ def test_no_stack_violates_what_is_mandatory_in_its_environment(stack: str) -> N
             if isinstance(policy, ResourceValidationPolicy) and policy.enforcement_level is EnforcementLevel.MANDATORY:
                 policy.validate(args, lambda line, _, p=policy, r=resource: found.append(f"{p.name} {r.name} {line}"))
     for policy in pack.policies:
-        mandatory = policy.enforcement_level is EnforcementLevel.MANDATORY and policy.name not in AWAITED
+        mandatory = policy.enforcement_level is EnforcementLevel.MANDATORY
         if mandatory and not isinstance(policy, ResourceValidationPolicy):
             policy.validate(whole(stack), lambda line, _, p=policy: found.append(f"{p.name} {line}"))
     assert found == []
@@ -295,6 +297,7 @@ def test_an_exception_is_for_one_rule_and_the_resources_it_names() -> None:
     ("environment", "change", "said"),
     [
         ("development", {}, []),
+        ("production", {"rule": "secretsmanager-1-rotated"}, []),
         ("staging", {}, ["policy.exceptions.0 excepts from dms-9-tls, but the environment is staging"]),
         ("development", {"rule": "dms-9-tsl"}, ["policy.exceptions.0.rule dms-9-tsl is no rule"]),
         ("development", {"reason": " "}, ["policy.exceptions.0.reason is empty"]),

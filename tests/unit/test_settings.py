@@ -360,6 +360,8 @@ def test_a_stack_is_judged_as_production_unless_it_says_otherwise() -> None:
     assert settings.load(LEAST).policy.environment == "production"
     made = settings.load({**LEAST, "policy": {"environment": "development", "exceptions": [EXCEPTION]}})
     assert made.policy.exceptions[0].rule == "dms-9-tls"
+    unrotated = {**EXCEPTION, "rule": "secretsmanager-1-rotated"}
+    assert settings.load({**LEAST, "policy": {"exceptions": [unrotated]}}).policy.environment == "production"
 
 
 @pytest.mark.parametrize(
@@ -367,7 +369,7 @@ def test_a_stack_is_judged_as_production_unless_it_says_otherwise() -> None:
     [
         (
             {"environment": "staging", "exceptions": [EXCEPTION]},
-            "policy.exceptions are given, but policy.environment is",
+            "policy.exceptions are given from dms-9-tls, but policy.environment is",
         ),
         ({"environment": "prod"}, "write development, staging or production"),
         ({"exceptions": [{**EXCEPTION, "reason": "so"}]}, "write why, in a sentence"),
