@@ -117,6 +117,7 @@ def _rotation(
 ) -> SecretRotation:
     """Declare what changes the passwords of the target's users. The source's are somebody else's."""
     endpoints = (pipeline.target_endpoint_arn, pipeline.failback_source_endpoint_arn)
+    back = pipeline.failback_task_arn if config.switchover.fail_back else None  # else nothing ever starts it
     return parts.rotation(
         config,
         place,
@@ -139,7 +140,7 @@ def _rotation(
                 "days": config.rotation.replication.days,
                 "users": "single",  # the fence spares DMS by its user's name, and what runs has sessions of that name
                 "dms": {
-                    "arns": [arn for arn in (pipeline.forward_arn, pipeline.failback_task_arn) if arn is not None],
+                    "arns": [arn for arn in (pipeline.forward_arn, back) if arn is not None],
                     "endpoint_arns": [arn for arn in endpoints if arn is not None],
                     "instance_arn": pipeline.replication_instance_arn,
                 },
