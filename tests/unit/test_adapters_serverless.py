@@ -86,8 +86,8 @@ def test_counters_mappings_and_stop() -> None:
 def test_the_arn_tells_what_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edge, "client", lambda service: stubbed(service)[0])
     on_an_instance = Replication(TASK_ARN, "arn:back", "slot", "instance", "arn:instance", ("arn:source",))
-    task, back, endpoints = edge._replication(on_an_instance)
+    task, back, endpoints = edge.replication(on_an_instance)
     assert isinstance(task, Task) and isinstance(back, Task) and isinstance(endpoints, Endpoints)
-    task, back, endpoints = edge._replication(Replication(ARN, "", "", "", "", ("arn:source", "arn:target")))
+    task, back, endpoints = edge.replication(Replication(ARN, "", "", "", "", ("arn:source", "arn:target")))
     assert isinstance(task, Serverless) and back is None and endpoints is None
     assert is_serverless(ARN) and not is_serverless(TASK_ARN) and not is_serverless("arn:task")

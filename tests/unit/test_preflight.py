@@ -273,7 +273,7 @@ def test_the_report_puts_what_blocks_first_and_each_remedy_once() -> None:
     text = report.text(verdict, "title")
     assert text.startswith("title\npreflight: ")
     assert text.index("BLOCKS no-primary-key") < text.index("WARNS setting-differs")
-    assert text.count("carry the schema: pg_dump") == 1
+    assert text.count("carry the schema: python -m migrate carry before-load") == 1
     assert "and 20 more" in text
     assert all(finding.severity is not Severity.INFO for finding in verdict.blockers)
 
