@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
+PINNED := requirements-dev.txt sandbox/cloud/requirements.txt policy/peer/requirements.txt
 
-.PHONY: help setup rehearse faults scenarios policy checkov gallery dashboards test unit check clean
+.PHONY: help setup rehearse faults scenarios policy checkov gallery dashboards test unit check clean audit
 
 help:
 	@echo "make rehearse   deploy, migrate and switch over a real database on this machine (ARGS=... passes options)"
@@ -12,6 +13,7 @@ help:
 	@echo "make scenarios  deploy every example in a sandbox, check it by its outputs, preview, destroy"
 	@echo "make policy     the policy pack: every rule, every function's rights, and staging judged by the real engine"
 	@echo "make checkov    every scenario's state judged by checkov; what fails is mended, or excused by name"
+	@echo "make audit      a bill of materials, and what is known against the versions that are pinned (asks PyPI)"
 	@echo "make dashboards the docs' pictures and tables: resources, dashboards, costs of every scenario, deployed anew"
 	@echo "make test       every check and test, WORKERS=2 at a time"
 	@echo "make unit       the tests that need no sandbox, in seconds"
@@ -49,6 +51,12 @@ policy: $(READY)
 checkov: $(READY)
 	@$(BIN)/python -m sandbox setup
 	@$(BIN)/python -m sandbox.peer $(ARGS)
+
+audit:
+	@test -x build/audit/bin/pip-audit || $(PYTHON) -m venv build/audit
+	@build/audit/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-audit.txt
+	build/audit/bin/cyclonedx-py requirements --output-file build/sbom.json requirements.txt
+	set -e; for file in $(PINNED); do build/audit/bin/pip-audit --requirement $$file; done
 
 gallery dashboards: $(READY)
 	@$(BIN)/python -m sandbox setup
