@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from handlers.config import Limits
 
-RUNNING = "running"
+RUNNING, STOPPED = "running", "stopped"
 NEVER_STARTED = frozenset({"ready", "created"})
 """States of a replication that was made and has not run."""
 
@@ -46,7 +46,12 @@ def replicating(task: TaskState) -> list[str]:
     """Return what speaks against the task being past its full load and healthy."""
     reasons = []
     if task.status != RUNNING:
-        reasons.append(f"the replication task is {task.status}: start it and wait for its full load")
+        go_on = (
+            "resume it, after `migrate carry after-load` where it stopped for that,"
+            if task.status == STOPPED
+            else "start it"
+        )
+        reasons.append(f"the replication task is {task.status}: {go_on} and wait for its full load")
     elif task.full_load_percent < 100:
         reasons.append(f"the full load is at {task.full_load_percent} %: wait for it")
     if task.tables_errored or task.suspended:

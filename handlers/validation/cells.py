@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from handlers.core import sql
 from handlers.validation.equality import Field, Form, Method, row_hash
-from handlers.validation.plan import Cells, Half, KeyColumn, Part
+from handlers.validation.plan import INTEGERS, Cells, Half, KeyColumn, Part
 
 ALIAS = "row"
 
@@ -124,7 +124,13 @@ def _bucket_hash(half: Half, method: Method) -> str:
 
 def _key_sum(half: Half, method: Method) -> str:
     """A hash of the key whose sum tells sets of keys apart."""
-    return f"hashint8extended({_number(half)}, {_number(half)})" if half.by_number else _key_hash(half, method)
+    if not half.key or any(key.kind not in INTEGERS for key in half.key):
+        return _key_hash(half, method)
+    found = ""
+    for number in (f"{sql.name(key.name)}::int8" for key in half.key):
+        # The hash of an integer folds its halves into one, so each is in the seed as well.
+        found = f"hashint8extended({number}, {number} # {found})" if found else f"hashint8extended({number}, {number})"
+    return found
 
 
 def _key_hash(half: Half, method: Method, alias: str | None = None) -> str:
