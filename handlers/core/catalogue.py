@@ -10,6 +10,14 @@ PRIVILEGES = frozenset({"grant", "column grant", "default privileges"})
 MAINTAIN = re.compile(r"MAINTAIN(?: WITH GRANT OPTION)?(?:, )?|, MAINTAIN(?: WITH GRANT OPTION)?$")
 
 
+QUOTED = re.compile(r'"([a-z_][a-z0-9_]*)"')
+
+
+def plain(text: str) -> str:
+    """Return SQL with no quotes around names that are plain: which keywords need them differs between versions."""
+    return QUOTED.sub(r"\1", text)
+
+
 @dataclass(frozen=True)
 class Thing:
     """An object of a database, or one property of it.
@@ -29,7 +37,12 @@ class Thing:
     @property
     def key(self) -> tuple[str, str, str]:
         """What two servers have in common of the same object."""
-        return (self.kind, self.on, self.name)
+        return (self.kind, plain(self.on), plain(self.name))
+
+    @property
+    def meaning(self) -> str:
+        """What two servers have in common of the same definition."""
+        return plain(self.text)
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.kind, self.name, f"on {self.on}" if self.on else "") if part)

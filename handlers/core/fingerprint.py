@@ -23,7 +23,7 @@ def fingerprint(things: Iterable[Thing]) -> str:
     groups: dict[str, list[str]] = {}
     for one in things:
         if one.kind not in UNWATCHED:
-            groups.setdefault(_group(one), []).append("\0".join((*one.key, one.text)))
+            groups.setdefault(_group(one), []).append("\0".join((*one.key, one.meaning)))
     digests = {group: _digest("\1".join(sorted(lines))) for group, lines in groups.items()}
     packed = zlib.compress(json.dumps(digests, sort_keys=True, ensure_ascii=False).encode(), 9)
     return f"{VERSION}:{base64.b85encode(packed).decode()}"

@@ -61,7 +61,7 @@ def compare(source: Iterable[Thing], target: Iterable[Thing], kinds: Iterable[st
     found = []
     for key in sorted({*here, *there}, key=_place):
         old, new = here.get(key), there.get(key)
-        if (old and new and old.text == new.text) or (wanted is not None and key[0] not in wanted):
+        if (old and new and old.meaning == new.meaning) or (wanted is not None and key[0] not in wanted):
             continue
         if new is None and old is not None and _goes_with(old, gone):
             continue

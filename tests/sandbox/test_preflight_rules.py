@@ -49,7 +49,7 @@ class Broken:
 
 def carried(pair: Pair, finding: Finding) -> None:
     """Carry what is missing as the advice says, from the definition that broke it."""
-    assert finding.remedy.text.startswith("carry the schema: pg_dump --schema-only")
+    assert finding.remedy.text.startswith("carry the schema: python -m migrate carry")
     dump = subprocess.run(
         [
             pair.target.program("pg_dump"),

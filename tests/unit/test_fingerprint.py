@@ -72,3 +72,11 @@ def test_a_thousand_tables_make_a_fingerprint_that_fits_into_a_record() -> None:
         for n in range(1000)
     ]
     assert len(fingerprint(many)) < 20_000
+
+
+def test_quotes_that_only_one_version_writes_make_no_difference() -> None:
+    """PostgreSQL 18 quotes a column called json, 16 does not."""
+    here, there = Thing("column", "public.t", "json", "text"), Thing("column", "public.t", '"json"', "text")
+    assert here.key == there.key
+    assert Thing("index", "", "i", "(json)").meaning == Thing("index", "", "i", '("json")').meaning
+    assert Thing("column", "public.t", '"Json"', "text").key != here.key
