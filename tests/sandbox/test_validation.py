@@ -126,7 +126,7 @@ def texts(database: Database, columns: int) -> dict[int, tuple[Any, ...]]:
 
 
 @given(world=worlds(), swapped=st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_every_edit_is_found_and_nothing_else(both: tuple[Database, Database], world: Any, swapped: bool) -> None:
     types, key, rows, edits = world
     columns = ", ".join(f"c{n} {one}" for n, one in enumerate(types))

@@ -126,7 +126,7 @@ def play(both: tuple[Database, Database], late: list[Any], watch: Watch, history
 
 
 @given(history=histories)
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_last_word_is_what_all_rows_say(
     both: tuple[Database, Database], late: list[Any], history: list[Any]
 ) -> None:
