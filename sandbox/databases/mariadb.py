@@ -115,8 +115,10 @@ class MariaDbServer:
         return [str(programs.server), "--no-defaults", *own]
 
     def _certify(self) -> None:
-        """Make a certificate for the names RDS gives an instance, so that clients can verify it as they would there."""
-        names = f"DNS:*.{self.info.address.replace('.', '-')}.us-east-1.rds.amazonaws.com,IP:{self.info.address}"
+        """Make a certificate for the names RDS gives an instance and a cluster, so that clients can verify it."""
+        address = self.info.address.replace(".", "-")
+        hosts = [f"DNS:*.{kind}{address}.us-east-1.rds.amazonaws.com" for kind in ("", "cluster-", "cluster-ro-")]
+        names = ",".join([*hosts, f"IP:{self.info.address}"])
         command = [str(self._programs.openssl), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=sandbox"]
         command += ["-days", CERTIFICATE_DAYS, "-addext", f"subjectAltName={names}"]
         command += ["-keyout", str(self._key), "-out", self.info.certificate]
