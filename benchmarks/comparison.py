@@ -17,7 +17,8 @@ from handlers.core import sql
 from handlers.core.comparison import Column, Table
 from sandbox import databases
 from sandbox.databases import Server
-from sandbox.processes import Processes, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Processes
 from sandbox.rehearsal import shop
 
 ADDRESS = "127.0.0.4"

@@ -19,7 +19,7 @@ from sandbox.errors import SandboxError
 from sandbox.faults import catalogue
 from sandbox.faults import run as faults
 from sandbox.lifecycle import Options
-from sandbox.processes import listens
+from sandbox.ports import listens
 from sandbox.rehearsal import shop
 from sandbox.rehearsal.plants import PLANTS
 from sandbox.rehearsal.request import Request

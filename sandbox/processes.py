@@ -3,7 +3,6 @@
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -168,32 +167,3 @@ def _reap_strays() -> None:
 def end_with_parent() -> None:
     """Ask the kernel to end this process when its parent ends."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-
-
-def listens(port: int, address: str = "127.0.0.1") -> bool:
-    """Say whether something accepts connections on a port of this machine."""
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex((address, port)) == 0
-
-
-def free_port(*addresses: str) -> int:
-    """Return a port that is free on every one of these loopback addresses."""
-    for _ in range(200):
-        with socket.socket() as probe:
-            probe.bind((addresses[0] if addresses else "127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if all(is_free(port, address) for address in addresses):
-            return port
-    raise SandboxError(f"no port is free on all of {', '.join(addresses)}: end what listens there")
-
-
-def is_free(port: int, address: str) -> bool:
-    """Say whether a port can be bound on an address."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError:
-            return False
-        return True

@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from dataclasses import asdict
@@ -23,13 +22,13 @@ from sandbox.databases.metrics import REPLICATION, Watched
 from sandbox.errors import SandboxError
 from sandbox.instance import PASSPHRASE, RESOLVER, Instance, Ports, folder_of, stack_config
 from sandbox.paths import REPOSITORY
-from sandbox.processes import Processes, end_with_parent, free_port, is_free, listens
+from sandbox.ports import free_port, is_free, keep, listens
+from sandbox.processes import Processes, end_with_parent
 
 SOURCE, TARGET = ("16", "127.0.0.2"), ("18", "127.0.0.3")
 """Version and address of the two servers. One port for both, so that a changed name alone moves a client."""
 FIRST_CHOICE = 5432
 MYSQL_ADDRESS, MYSQL_FIRST_CHOICE = "127.0.0.4", 3306
-_RESERVED: list[socket.socket] = []
 CLOUD = REPOSITORY / "sandbox" / "cloud"
 SERVERS, MARIADB, WATCHED = "servers.json", "mariadb.json", "watched.json"
 """Files that say how to reach the servers, and what is measured."""
@@ -166,7 +165,7 @@ def _services(
 
 def _mysql(room: Path) -> MariaDbServer:
     """Return the server that stands for MySQL, on MySQL's own port if that is free."""
-    own = is_free(MYSQL_FIRST_CHOICE, MYSQL_ADDRESS) and _reserve(MYSQL_FIRST_CHOICE)
+    own = is_free(MYSQL_FIRST_CHOICE, MYSQL_ADDRESS) and keep(MYSQL_FIRST_CHOICE)
     port = MYSQL_FIRST_CHOICE if own else free_port(MYSQL_ADDRESS)
     return MariaDbServer("mysql", MYSQL_ADDRESS, port, room)
 
@@ -179,21 +178,9 @@ def _database_port(wanted: int | None) -> int:
             if not is_free(wanted, address):
                 raise SandboxError(f"port {wanted} on {address} is taken: choose another with --database-port, or none")
         return wanted
-    if all(is_free(FIRST_CHOICE, address) for address in addresses) and _reserve(FIRST_CHOICE):
+    if all(is_free(FIRST_CHOICE, address) for address in addresses) and keep(FIRST_CHOICE):
         return FIRST_CHOICE
     return free_port(*addresses)
-
-
-def _reserve(port: int) -> bool:
-    """Keep other sandboxes off a port until this process ends: they may start before the servers listen there."""
-    keeper = socket.socket(socket.AF_UNIX)
-    try:
-        keeper.bind(f"\0database-migration-port-{port}")
-    except OSError:
-        keeper.close()
-        return False
-    _RESERVED.append(keeper)
-    return True
 
 
 def _write(path: Path, text: str) -> None:

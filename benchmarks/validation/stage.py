@@ -12,7 +12,8 @@ from handlers.adapters.postgres import Database
 from handlers.config import Side
 from sandbox.databases import Server, ServerInfo
 from sandbox.databases.server import SUPERUSER
-from sandbox.processes import Processes, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Processes
 
 ADDRESSES = ("127.0.0.61", "127.0.0.62")
 STATEMENT_SECONDS = 600.0

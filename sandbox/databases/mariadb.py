@@ -10,7 +10,8 @@ from typing import Any
 
 from sandbox.databases import mariadb_programs
 from sandbox.errors import SandboxError
-from sandbox.processes import NOBODY, Process, Processes, is_free, listens
+from sandbox.ports import is_free, listens
+from sandbox.processes import NOBODY, Process, Processes
 
 SUPERUSER = "sandbox"
 TABLES = ("system_tables", "performance_tables", "system_tables_data", "sys_schema")

@@ -16,7 +16,8 @@ import psycopg2
 from handlers.redaction import hide
 from sandbox.databases.binaries import binaries
 from sandbox.errors import SandboxError
-from sandbox.processes import NOBODY, Process, Processes, is_free, listens
+from sandbox.ports import is_free, listens
+from sandbox.processes import NOBODY, Process, Processes
 
 SUPERUSER = "sandbox"
 """Owner of every server. It belongs to the sandbox alone: neither the migration nor an application uses it."""

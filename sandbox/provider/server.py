@@ -168,7 +168,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             made_id, made = random_provider.TYPES[kind].make(inputs)
             return provider_pb2.CreateResponse(id=made_id, properties=_struct({**inputs, **made}))
         entry, resource = _entry(kind, context), Resource(name, inputs)
-        with _reported(entry, name, context, made=resource):
+        with _reported(f"{entry.type} {name}", context, made=resource):
             lifecycle.create(entry, self._cloud(context, inputs), resource)
         return provider_pb2.CreateResponse(id=resource.id, properties=_struct(_state(resource)))
 
@@ -179,7 +179,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if kind.startswith("random:"):
             return provider_pb2.ReadResponse(id=request.id, inputs=request.inputs, properties=request.properties)
         entry, resource = _entry(kind, context), Resource(name, {**inputs}, request.id, state)
-        with _reported(entry, name, context):
+        with _reported(f"{entry.type} {name}", context):
             found = lifecycle.read(entry, self._cloud(context, inputs), resource)
         if found is None:
             return provider_pb2.ReadResponse(id="")
@@ -195,7 +195,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             return provider_pb2.UpdateResponse(properties=_struct({**state, **new}))
         entry, resource = _entry(kind, context), Resource(name, new, request.id, state)
-        with _reported(entry, name, context):
+        with _reported(f"{entry.type} {name}", context):
             lifecycle.update(entry, self._cloud(context, new), resource, old, request.ignoreChanges)
         return provider_pb2.UpdateResponse(properties=_struct(_state(resource)))
 
@@ -205,43 +205,15 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if not kind.startswith("random:"):
             inputs, state = _plain(request.old_inputs), _plain(request.properties)
             entry, resource = _entry(kind, context), Resource(name, inputs or state, request.id, state)
-            with _reported(entry, name, context):
+            with _reported(f"{entry.type} {name}", context):
                 lifecycle.delete(entry, self._cloud(context, inputs), resource)
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: Any) -> Any:
         """Answer the functions that programs call."""
         args = _plain(request.args)
-        cloud = self._cloud(context, args)
-        if request.tok == "aws:index/getCallerIdentity:getCallerIdentity":
-            found = cloud.call("sts", "get_caller_identity")
-            answer: Json = {
-                "accountId": found["Account"],
-                "arn": found["Arn"],
-                "userId": found["UserId"],
-                "id": found["Account"],
-            }
-        elif request.tok == "aws:index/getRegion:getRegion":
-            answer = {"region": cloud.region, "name": cloud.region, "id": cloud.region, "description": cloud.region}
-        elif request.tok == "aws:index/getPartition:getPartition":
-            answer = {
-                "partition": "aws",
-                "dnsSuffix": "amazonaws.com",
-                "id": "aws",
-                "reverseDnsPrefix": "com.amazonaws",
-            }
-        elif request.tok == "aws:index/getAvailabilityZones:getAvailabilityZones":
-            zones = cloud.call("ec2", "describe_availability_zones", **_zone_filters(args))["AvailabilityZones"]
-            answer = {
-                "names": sorted(zone["ZoneName"] for zone in zones),
-                "zoneIds": [zone["ZoneId"] for zone in zones],
-                "id": cloud.region,
-            }
-        else:
-            context.abort(
-                grpc.StatusCode.UNIMPLEMENTED,
-                f"the sandbox does not know the function {request.tok}: add it to Invoke in sandbox/provider/server.py",
-            )
+        with _reported(request.tok, context):
+            answer = _looked_up(request.tok, self._cloud(context, args), args)
         return provider_pb2.InvokeResponse(**{"return": _struct({**args, **answer})})
 
     def _cloud(self, context: Any, inputs: Mapping[str, Any]) -> Cloud:
@@ -250,6 +222,28 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             if region not in self._clouds:
                 self._clouds[region] = Cloud(region)
             return self._clouds[region]
+
+
+def _looked_up(function: str, cloud: Cloud, args: Json) -> Json:
+    """Return what one of the provider's functions answers. Raises ProviderError for one that is not known here."""
+    match function:
+        case "aws:index/getCallerIdentity:getCallerIdentity":
+            found = cloud.call("sts", "get_caller_identity")
+            account = found["Account"]
+            return {"accountId": account, "arn": found["Arn"], "userId": found["UserId"], "id": account}
+        case "aws:index/getRegion:getRegion":
+            return {"region": cloud.region, "name": cloud.region, "id": cloud.region, "description": cloud.region}
+        case "aws:index/getPartition:getPartition":
+            suffix = "amazonaws.com"
+            return {"partition": "aws", "dnsSuffix": suffix, "id": "aws", "reverseDnsPrefix": "com.amazonaws"}
+        case "aws:index/getAvailabilityZones:getAvailabilityZones":
+            zones = cloud.call("ec2", "describe_availability_zones", **_zone_filters(args))["AvailabilityZones"]
+            names = sorted(zone["ZoneName"] for zone in zones)
+            return {"names": names, "zoneIds": [zone["ZoneId"] for zone in zones], "id": cloud.region}
+        case _:
+            raise ProviderError(
+                f"the sandbox does not know the function {function}: add it to _looked_up in sandbox/provider/server.py"
+            )
 
 
 def _zone_filters(args: Json) -> Json:
@@ -261,13 +255,13 @@ def _zone_filters(args: Json) -> Json:
 
 
 class _reported:
-    """Turns errors of the cloud into one line that names type, resource and reason.
+    """Turns errors of the cloud into one line that names what was worked on, and the reason.
 
     A resource that was `made` and then failed goes with the error, so that the engine remembers it and can delete it.
     """
 
-    def __init__(self, entry: Entry, name: str, context: Any, made: Resource | None = None) -> None:
-        self._what, self._context, self._made = f"{entry.type} {name}", context, made
+    def __init__(self, what: str, context: Any, made: Resource | None = None) -> None:
+        self._what, self._context, self._made = what, context, made
 
     def __enter__(self) -> None:
         return None

@@ -17,7 +17,7 @@ from typing import Any
 
 from sandbox.instance import Instance, folder_of, stack_config
 from sandbox.paths import REPOSITORY
-from sandbox.processes import listens
+from sandbox.ports import listens
 
 PATIENCE = 400.0
 """Seconds until a test gives up. Nothing is said about how long a rehearsal should take."""

@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.databases.binaries import FOLDERS, PROGRAMS, WHEEL
 from sandbox.paths import cache_folder
-from sandbox.processes import free_port
+from sandbox.ports import free_port
 from sandbox.supervisor import SOURCE, TARGET
 from tests.rehearsal.person import REPORTS, Run, rehearsal
 from tests.support.servers import room, two_servers

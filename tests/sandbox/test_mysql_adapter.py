@@ -11,7 +11,8 @@ from handlers.adapters import mysql
 from handlers.config import Validation
 from handlers.core.validation import Expectation, Observation, Reason, Unreachable, judge
 from sandbox.databases import MariaDbInfo, MariaDbServer
-from sandbox.processes import Processes, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Processes
 from tests.support.servers import room
 
 ADDRESSES = ("127.0.0.70", "127.0.0.71")

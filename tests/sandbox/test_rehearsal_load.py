@@ -22,7 +22,8 @@ import pytest
 from psycopg2.extensions import set_wait_callback
 
 from sandbox.databases import Server, ServerInfo
-from sandbox.processes import Processes, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Processes
 from sandbox.rehearsal import client, dump, shop
 from sandbox.rehearsal.ledger import Ledger, write_gap
 from sandbox.rehearsal.progress import progress_path, read

@@ -15,7 +15,8 @@ from handlers.core.rotation import CURRENT, Call, Subject
 from handlers.core.users import Strategy
 from handlers.rotation import Rotation
 from sandbox.databases import MariaDbInfo, MariaDbServer
-from sandbox.processes import Processes, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Processes
 from tests.support.rotating import FakeSecret, rotate
 from tests.support.servers import room
 

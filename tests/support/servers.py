@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sandbox.databases import Server, ServerInfo
-from sandbox.processes import Processes, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Processes
 
 _ADDRESSES = itertools.count(50)
 

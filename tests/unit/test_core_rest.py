@@ -138,7 +138,10 @@ def test_nothing_speaks_against_a_healthy_migration() -> None:
 @pytest.mark.parametrize(
     ("seen", "said"),
     [
-        (Observation(TaskState("stopped", 100, 0), 0.1), "the replication task is stopped: start it"),
+        (
+            Observation(TaskState("stopped", 100, 0), 0.1),
+            "the replication task is stopped: resume it, after `migrate carry after-load`",
+        ),
         (Observation(TaskState("running", 40, 0), None), "the full load is at 40 %: wait"),  # no probe was sent
         (Observation(TaskState("running", 100, 2), 0.1), "tables in error or suspended: 2"),
         (Observation(TaskState("running", 100, 1, ("s.t",)), 0.1), "tables in error or suspended: s.t"),

@@ -14,7 +14,7 @@ from handlers.core import servers as core
 from handlers.core.servers import Change, Refused
 from handlers.functions import servers
 from sandbox.mgn.server import Server
-from sandbox.processes import free_port
+from sandbox.ports import free_port
 
 REPLICATION: dict[str, Any] = {
     "stagingAreaSubnetId": "subnet-1",

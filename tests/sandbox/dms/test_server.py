@@ -186,12 +186,17 @@ def test_nothing_but_this_machine_is_talked_to(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_can_not_be_sent_is_forgotten_and_never_waited_for() -> None:
-    outbox, gate, sent = Outbox("test"), threading.Event(), []
+    outbox, arrived, gate, sent = Outbox("test"), threading.Event(), threading.Event(), []
+
+    def wait() -> None:
+        arrived.set()
+        gate.wait()
 
     def refuse() -> None:
         raise Unreachable("nobody there")
 
-    outbox.put(gate.wait)
+    outbox.put(wait)
+    arrived.wait()  # what still waits in the queue could be forgotten instead
     outbox.put(refuse)
     for number in range(QUEUE_LENGTH + 50):  # would not come back if it waited: the gate is shut
         outbox.put(lambda number=number: sent.append(number))

@@ -24,7 +24,8 @@ from sandbox.dms import follower, metrics, store
 from sandbox.dms import server as dms_server
 from sandbox.dms.protocol import misfits, service_model
 from sandbox.dms.service import Service
-from sandbox.processes import Processes, free_port
+from sandbox.ports import free_port
+from sandbox.processes import Processes
 
 USER, PASSWORD = "dms", "not-to-be-seen-anywhere"
 ROLE = "arn:aws:iam::123456789012:role/access"
