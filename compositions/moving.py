@@ -286,7 +286,7 @@ def failback_slot(config: Moving) -> str:
 def tell_sizes(config: Moving) -> None:
     """Say how large what the functions are made of is: Lambda has limits."""
     code_size, layer_size = function_archives.sizes(config.switchover.runtime, config.switchover.architecture)
-    pulumi.info(f"function archives: code {code_size / 1e3:.0f} kB, layer {layer_size / 1e6:.1f} MB")
+    pulumi.info(f"function archives, unpacked: code {code_size / 1e3:.0f} kB, layer {layer_size / 1e6:.1f} MB")
 
 
 def _preflight(config: Moving) -> dict[str, Any]:

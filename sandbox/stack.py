@@ -24,10 +24,10 @@ PROJECT = "database-migration"
 DEFAULT_CONFIG = "dev"
 DEFAULT_COMPOSITION = "migration"
 MYSQL = ("mysql", "aurora-mysql")
-AT_ONCE = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
+AT_ONCE = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true", "GOGC": "400"}
 """Lets the engine write its state once, at the end, not whole after every resource: at hundreds of resources that took
 most of a deployment. An engine that is killed in between forgets what it made, and so do the emulators with their
-sandbox. Commands a person runs by `exec` keep the engine's own ways.
+sandbox. Commands a person runs by `exec` keep the engine's own ways. It also collects its garbage less often.
 """
 
 
@@ -188,10 +188,14 @@ def pulumi(instance: Instance, *args: str) -> str:
 def initialise(instance: Instance) -> None:
     """Make the stack, and tell the engine that the providers are there: it looks before it asks who is attached.
 
-    Without that it would download them, some hundred megabytes, and never use them.
+    Without that it would download them, some hundred megabytes, and never use them. It would also write all it does
+    to a log, a third of its work: where that folder can't be made, it goes on without.
     """
+    home = instance.folder / "pulumi"
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "logs").touch()
     for package in ("aws", "random"):
-        marker = instance.folder / "pulumi" / "plugins" / f"resource-{package}-v{version(f'pulumi-{package}')}"
+        marker = home / "plugins" / f"resource-{package}-v{version(f'pulumi-{package}')}"
         marker.mkdir(parents=True, exist_ok=True)
         program = marker / f"pulumi-resource-{package}"
         program.write_text("#!/bin/sh\necho 'the sandbox attaches its own provider' >&2\nexit 1\n")

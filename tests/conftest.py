@@ -19,6 +19,8 @@ from sandbox.rehearsal import shop
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROWS = 3_000
+DECLARE_PROGRAMS = ("test_peer.py", "test_policies.py")
+"""Modules that look at what whole programs declare, which takes seconds each and is kept."""
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Shells start what runs in the background so, and what is started by tests would never hear of Ctrl-C.
@@ -33,6 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--every-scenario", action="store_true", help="deploy every example, not only what no other test deploys"
+    )
+    parser.addoption(
+        "--every-version",
+        action="store_true",
+        help="try every preflight rule on each version of PostgreSQL, not one after the other in turns",
     )
 
 
@@ -52,8 +59,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def together(nodeid: str) -> str:
-    """Return what a test stays together with: its scenario, itself where it starts all it needs, else its module."""
+    """Return what a test stays together with: its scenario, what declares the same programs, itself, or its module."""
     module, _, test = nodeid.partition("::")
+    if module.startswith("tests/program/") or module.endswith(DECLARE_PROGRAMS):
+        return "programs"
     if module.endswith("test_scenarios.py"):
         return f"{module}{test[test.find('[') :]}"
     return nodeid if module.endswith("test_refusals.py") else module

@@ -26,6 +26,7 @@ from tests.support.servers import Restartable, restartable, room, started
 
 SOURCE, TARGET = Side.SOURCE, Side.TARGET
 BOTH = (SOURCE, TARGET)
+VERSIONS = ("16", "18")
 EXTENSION = "vector"
 
 
@@ -518,7 +519,22 @@ def servers() -> Iterator[dict[str, ServerInfo]]:
         yield {server.name: server for server in three}
 
 
-@pytest.fixture(params=["16", "18"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try every rule on one version of PostgreSQL, taken in turns, or on each where that is asked for."""
+    if "case" in metafunc.fixturenames:
+        every = metafunc.config.getoption("--every-version")
+        picked = [
+            pytest.param(case, version, id=f"{version}-{case.rule}{'-' if case.id else ''}{case.id}")
+            for number, case in enumerate(CASES)
+            for version in VERSIONS
+            if every or version == VERSIONS[number % len(VERSIONS)]
+        ]
+        metafunc.parametrize(("case", "pair"), picked, indirect=["pair"])
+    elif "pair" in metafunc.fixturenames:
+        metafunc.parametrize("pair", VERSIONS, indirect=True)
+
+
+@pytest.fixture
 def pair(request: pytest.FixtureRequest, servers: dict[str, ServerInfo]) -> Iterator[Pair]:
     """A clean pair whose source is 16 or 18, and whose target is 18."""
     with copied(servers[request.param], servers["target"]) as made:
@@ -538,7 +554,6 @@ def test_a_clean_pair_is_clean(pair: Pair) -> None:
     assert verdict.good
 
 
-@pytest.mark.parametrize("case", CASES, ids=[f"{case.rule}{'-' if case.id else ''}{case.id}" for case in CASES])
 def test_a_rule_names_what_is_broken_and_its_remedy_mends_it(case: Broken, pair: Pair) -> None:
     with ExitStack() as stack:
         stack.callback(pair.undo, filled(case.after, pair))

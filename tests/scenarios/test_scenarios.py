@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from sandbox import instance as instances
-from sandbox import lifecycle
+from sandbox import lifecycle, stack
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.paths import REPOSITORY
@@ -43,7 +43,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "deployed" in metafunc.fixturenames:
         every = metafunc.config.getoption("--every-scenario")
-        wanted = [name for name in (*EXAMPLES, *VARIANTS) if every or name not in ELSEWHERE]
+        wanted = [name for name in (*EXAMPLES, *VARIANTS) if every or name not in (*ELSEWHERE, *VARIANTS)]
         metafunc.parametrize("deployed", wanted, indirect=True, scope="module")
 
 
@@ -76,9 +76,8 @@ def varied(variant: str, path: Path) -> Path:
 
 
 def run(instance: Instance, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=REPOSITORY, env=instance.environment(), capture_output=True, text=True, check=False
-    )
+    env = {**instance.environment(), **stack.AT_ONCE}
+    return subprocess.run(command, cwd=REPOSITORY, env=env, capture_output=True, text=True, check=False)
 
 
 def test_its_outputs_lead_to_what_was_promised(deployed: Instance) -> None:
