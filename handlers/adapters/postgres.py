@@ -12,11 +12,10 @@ from handlers.adapters.waiting import CONNECT_SECONDS, GRACE_SECONDS, Limited
 from handlers.config import Side
 from handlers.core import sql
 from handlers.core.access import Access, Role
-from handlers.core.comparison import Column, Digest, Table
+from handlers.core.comparison import Column, Table
 from handlers.core.names import CONTROL_SCHEMA, DMS_CONTROL_SCHEMA, FOREIGN_SCHEMAS
 from handlers.core.record import Superseded
 from handlers.core.sequences import Sequence as NumberSequence
-from handlers.validation.equality import SELF_TEST, digest_query
 
 TOKENS = sql.name(CONTROL_SCHEMA, "drain_token")
 FENCE = sql.name(CONTROL_SCHEMA, "fence")
@@ -392,13 +391,6 @@ class Database(Readers):
                 columns.append(Column(column, type_name))
         return tables
 
-    def self_test(self) -> str | None:
-        """Return this server's answer to the hash self-test, or None where it knows no such function."""
-        try:
-            return str(self.rows(SELF_TEST)[0][0])
-        except psycopg2.errors.UndefinedFunction:
-            return None
-
     def empty(self, tables: Sequence[Table], token: int) -> None:
         """Take all rows out of these tables and all drain tokens. Raises Superseded as `act` does.
 
@@ -426,11 +418,6 @@ class Database(Readers):
             AND current_setting('server_version_num')::int >= 150000"""
         )
         return {Table(schema, name): "/".join(map(str, counts)) for schema, name, *counts in found}
-
-    def digest(self, table: Table, columns: Sequence[Column], *, record_hash: bool) -> Digest:
-        """Count and hash a table's rows in one scan."""
-        count, total = self.rows(digest_query(table, columns, record_hash=record_hash))[0]
-        return Digest(int(count), str(total))
 
     def sequences(self) -> list[NumberSequence]:
         """Return the application's sequences that have given out a value, identity columns' included."""
