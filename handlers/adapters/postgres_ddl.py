@@ -1,7 +1,7 @@
 """A PostgreSQL database described from its catalogs, for comparing it with another.
 
 Needs PostgreSQL 12 or later, and no right but to log in. Every query yields the fields of a Thing, its table as schema
-and name. The server has to write names with their schema: `handlers.adapters.postgres` opens such sessions.
+and name. The server has to write names with their schema: `handlers.adapters.postgres_session` opens such sessions.
 """
 # ruff: noqa: S608 - constants alone make up the queries
 
