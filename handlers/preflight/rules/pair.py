@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from handlers.core import mapping
 from handlers.core.comparison import Column, Table
 from handlers.core.names import BLUE
+from handlers.core.sql import literal
 from handlers.preflight.facts import Extensions, Fields, Objects, Relations, Server
 from handlers.preflight.findings import Found, Remedy, Severity, Side
 from handlers.preflight.remedies import advice, config, excuse, quoted, restart, sql
@@ -142,11 +143,11 @@ def setting_differs(case: Case) -> Iterator[Found]:
     for setting in MEANING:
         here, there = source.settings.get(setting), target.settings.get(setting)
         if here is not None and there is not None and here.lower() != there.lower():
-            literal = here if setting == "search_path" else "'" + here.replace("'", "''") + "'"
+            wanted = here if setting == "search_path" else literal(here)
             yield Found(
                 setting,
                 f"the source has {here}, the target {there}",
-                sql(Side.TARGET, f"ALTER DATABASE {quoted(target.database)} SET {setting} = {literal};"),
+                sql(Side.TARGET, f"ALTER DATABASE {quoted(target.database)} SET {setting} = {wanted};"),
                 Side.TARGET,
             )
 
