@@ -15,6 +15,7 @@ from handlers.adapters.postgres import Database
 from handlers.config import Side
 from handlers.core import sql
 from handlers.core.comparison import Column, Table
+from handlers.validation.equality import digest_query
 from sandbox import databases
 from sandbox.databases import Server
 from sandbox.ports import free_port
@@ -23,6 +24,10 @@ from sandbox.rehearsal import shop
 
 ADDRESS = "127.0.0.4"
 Scan = Callable[[Database, Table, list[Column]], object]
+
+
+def _hash(*, record_hash: bool) -> Scan:
+    return lambda database, table, columns: database.rows(digest_query(table, columns, record_hash=record_hash))
 
 
 def _md5(database: Database, table: Table, _: list[Column]) -> object:
@@ -35,8 +40,8 @@ def _count(database: Database, table: Table, _: list[Column]) -> object:
 
 
 SCANS: dict[str, Scan] = {
-    "record_hash": lambda database, table, columns: database.digest(table, columns, record_hash=True),
-    "text_hash": lambda database, table, columns: database.digest(table, columns, record_hash=False),
+    "record_hash": _hash(record_hash=True),
+    "text_hash": _hash(record_hash=False),
     "md5_of_text": _md5,
     "count_alone": _count,
 }

@@ -1,9 +1,13 @@
 """The migration's dashboard as data. Metrics with dimensions are flat arrays: namespace, name, dimension, value."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Metric = list[Any]
+Metrics = Callable[..., Metric]
+"""Writes a metric of one thing by its name."""
+Chart = tuple[str, list[Metric]]
+"""A title and what is drawn."""
 Thresholds = Mapping[tuple[str, str], float]
 """What raises an alarm, by namespace and name of the metric."""
 WIDTH, HEIGHT = 12, 6
@@ -29,30 +33,8 @@ def dashboard(
     migration's own, each {title, region, metrics}, a metric being {namespace, name, dimensions, statistic}. A line
     shows the threshold of a metric that has one.
     """
-
-    def task(name: str, **options: Any) -> Metric:
-        return ["AWS/DMS", name, *(part for pair in replication.items() for part in pair), options]
-
-    def instance(name: str, **options: Any) -> Metric:
-        return ["AWS/DMS", name, "ReplicationInstanceIdentifier", instance_id, options]
-
-    def database(name: str, **options: Any) -> Metric:
-        return ["AWS/RDS", name, dimension, identifier, options]
-
-    if dimension == "DBClusterIdentifier":
-        lag = [["AWS/RDS", "AuroraReplicaLag", "DBInstanceIdentifier", reader, {}] for reader in readers]
-        own = [
-            ("Aurora CPU and capacity (%)", [database("CPUUtilization"), database("ACUUtilization")]),
-            ("Aurora replica lag (ms)", lag or [database("AuroraReplicaLagMaximum")]),
-        ]
-    else:
-        own = [
-            ("Target CPU (%)", [database("CPUUtilization")]),
-            ("Target free storage (bytes)", [database("FreeStorageSpace")]),
-        ]
-        if readers:
-            behind = [["AWS/RDS", "ReplicaLag", "DBInstanceIdentifier", reader, {}] for reader in readers]
-            own.append(("Read replica lag (s)", behind))
+    task = _metrics_of("AWS/DMS", replication)
+    database = _metrics_of("AWS/RDS", {dimension: identifier})
     charts = [
         (
             "Replication lag (s)",
@@ -80,16 +62,8 @@ def dashboard(
             else [task("CDCChangesMemoryTarget", label="in memory"), task("CDCChangesDiskTarget", label="on disk")],
         ),
         ("Target free memory (bytes)", [database("FreeableMemory")]),
-        *own,
-        ("Replication capacity used (%)", [task("CapacityUtilization")])
-        if instance_id is None
-        else (
-            "Replication instance",
-            [
-                instance("CPUUtilization", label="CPU (%)"),
-                instance("FreeStorageSpace", label="free storage (bytes, right)", yAxis="right"),
-            ],
-        ),
+        *_charts_of_engine(database, dimension, readers),
+        _chart_of_capacity(task, instance_id),
     ]
     widgets = [chart(region, number, title, metrics, thresholds) for number, (title, metrics) in enumerate(charts)]
     widgets += [
@@ -100,14 +74,46 @@ def dashboard(
     return {"widgets": widgets}
 
 
+def _metrics_of(namespace: str, dimensions: Mapping[str, str]) -> Metrics:
+    """Return what writes metrics of one thing, by name and options, as a dashboard has them."""
+    named = [part for pair in dimensions.items() for part in pair]
+    return lambda name, **options: [namespace, name, *named, options]
+
+
+def _charts_of_engine(database: Metrics, dimension: str, readers: Sequence[str]) -> list[Chart]:
+    """Return the charts that Aurora has of a cluster, or RDS of an instance."""
+    if dimension == "DBClusterIdentifier":
+        lag = [["AWS/RDS", "AuroraReplicaLag", "DBInstanceIdentifier", reader, {}] for reader in readers]
+        return [
+            ("Aurora CPU and capacity (%)", [database("CPUUtilization"), database("ACUUtilization")]),
+            ("Aurora replica lag (ms)", lag or [database("AuroraReplicaLagMaximum")]),
+        ]
+    behind = [["AWS/RDS", "ReplicaLag", "DBInstanceIdentifier", reader, {}] for reader in readers]
+    return [
+        ("Target CPU (%)", [database("CPUUtilization")]),
+        ("Target free storage (bytes)", [database("FreeStorageSpace")]),
+        *([("Read replica lag (s)", behind)] if behind else []),
+    ]
+
+
+def _chart_of_capacity(task: Metrics, instance_id: str | None) -> Chart:
+    if instance_id is None:
+        return "Replication capacity used (%)", [task("CapacityUtilization")]
+    instance = _metrics_of("AWS/DMS", {"ReplicationInstanceIdentifier": instance_id})
+    return "Replication instance", [
+        instance("CPUUtilization", label="CPU (%)"),
+        instance("FreeStorageSpace", label="free storage (bytes, right)", yAxis="right"),
+    ]
+
+
 def _place(number: int) -> dict[str, int]:
     return {"x": WIDTH * (number % 2), "y": HEIGHT * (number // 2), "width": WIDTH, "height": HEIGHT}
 
 
 def _metric(metric: Mapping[str, Any]) -> Metric:
     """Write a metric as a dashboard has it."""
-    named = [part for pair in metric["dimensions"].items() for part in pair]
-    return [metric["namespace"], metric["name"], *named, {"stat": metric.get("statistic", "Average")}]
+    write = _metrics_of(metric["namespace"], metric["dimensions"])
+    return write(metric["name"], stat=metric.get("statistic", "Average"))
 
 
 def chart(

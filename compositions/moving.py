@@ -188,16 +188,7 @@ def switchover(
     secret_key_arns: Sequence[pulumi.Input[str]] = (),
 ) -> Switchover:
     """Declare what carries the migration out. `secret_key_arns` encrypt those secrets that `key` does not."""
-    endpoints: list[pulumi.Input[str]] = [
-        arn
-        for arn in (
-            pipeline.source_endpoint_arn,
-            pipeline.target_endpoint_arn,
-            pipeline.failback_source_endpoint_arn,
-            pipeline.failback_target_endpoint_arn,
-        )
-        if arn is not None
-    ]
+    endpoints = _endpoints(pipeline)
     application_secrets: list[pulumi.Input[str]] = [
         side.application_secret_arn for side in (source, target) if side.application_secret_arn is not None
     ]
@@ -216,33 +207,9 @@ def switchover(
                 "application_secret_arn": target.application_secret_arn,
                 "source_application_secret_arn": source.application_secret_arn or "",
                 "application_roles": list(application_roles),
-                "replication": {
-                    "task_arn": pipeline.forward_arn,
-                    "failback_task_arn": pipeline.failback_task_arn or "",
-                    "failback_slot": failback_slot(config) if config.switchover.fail_back else "",
-                    "instance_id": pipeline.replication_instance_id or "",
-                    "instance_arn": pipeline.replication_instance_arn or "",
-                    "endpoint_arns": endpoints,
-                },
-                "dns": {
-                    "zone_id": dns.zone_id,
-                    "writer_name": dns.writer_name,
-                    "reader_name": dns.reader_name,
-                    "token_name": token_name,
-                    "ttl_seconds": config.dns.ttl_seconds,
-                    "switchover_ttl_seconds": config.dns.switchover_ttl_seconds,
-                    "propagation_seconds": config.dns.propagation_seconds,
-                },
-                "limits": {
-                    "maximum_lag_seconds": config.switchover.maximum_lag_seconds,
-                    "longest_transaction_seconds": config.switchover.longest_transaction_seconds,
-                    "drain_seconds": config.switchover.drain_seconds,
-                    "compare_seconds": config.switchover.compare_seconds,
-                    "write_gap_seconds": config.switchover.write_gap_seconds,
-                    "bake_seconds": config.switchover.bake_seconds,
-                    "approval_seconds": config.switchover.approval_seconds,
-                    "safe_seconds": config.switchover.safe_seconds,
-                },
+                "replication": _replication(config, pipeline, endpoints),
+                "dns": _names(config, dns, token_name),
+                "limits": _limits(config),
                 "canary": {
                     "roles": list(canary.roles) if canary else [],
                     "seconds": canary.seconds if canary else 0,
@@ -287,6 +254,56 @@ def tell_sizes(config: Moving) -> None:
     """Say how large what the functions are made of is: Lambda has limits."""
     code_size, layer_size = function_archives.sizes(config.switchover.runtime, config.switchover.architecture)
     pulumi.info(f"function archives, unpacked: code {code_size / 1e3:.0f} kB, layer {layer_size / 1e6:.1f} MB")
+
+
+def _endpoints(pipeline: DmsPipeline) -> list[pulumi.Input[str]]:
+    """Return the ARNs of the endpoints there are, both ways."""
+    both_ways = (
+        pipeline.source_endpoint_arn,
+        pipeline.target_endpoint_arn,
+        pipeline.failback_source_endpoint_arn,
+        pipeline.failback_target_endpoint_arn,
+    )
+    return [arn for arn in both_ways if arn is not None]
+
+
+def _replication(config: Moving, pipeline: DmsPipeline, endpoints: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
+    """Return the replication as the functions know it."""
+    return {
+        "task_arn": pipeline.forward_arn,
+        "failback_task_arn": pipeline.failback_task_arn or "",
+        "failback_slot": failback_slot(config) if config.switchover.fail_back else "",
+        "instance_id": pipeline.replication_instance_id or "",
+        "instance_arn": pipeline.replication_instance_arn or "",
+        "endpoint_arns": endpoints,
+    }
+
+
+def _names(config: Moving, dns: BlueGreenDns, token_name: pulumi.Output[str]) -> dict[str, Any]:
+    """Return the databases' names as the functions know them."""
+    return {
+        "zone_id": dns.zone_id,
+        "writer_name": dns.writer_name,
+        "reader_name": dns.reader_name,
+        "token_name": token_name,
+        "ttl_seconds": config.dns.ttl_seconds,
+        "switchover_ttl_seconds": config.dns.switchover_ttl_seconds,
+        "propagation_seconds": config.dns.propagation_seconds,
+    }
+
+
+def _limits(config: Moving) -> dict[str, Any]:
+    """Return how long things may take, as the functions know it."""
+    return {
+        "maximum_lag_seconds": config.switchover.maximum_lag_seconds,
+        "longest_transaction_seconds": config.switchover.longest_transaction_seconds,
+        "drain_seconds": config.switchover.drain_seconds,
+        "compare_seconds": config.switchover.compare_seconds,
+        "write_gap_seconds": config.switchover.write_gap_seconds,
+        "bake_seconds": config.switchover.bake_seconds,
+        "approval_seconds": config.switchover.approval_seconds,
+        "safe_seconds": config.switchover.safe_seconds,
+    }
 
 
 def _preflight(config: Moving) -> dict[str, Any]:

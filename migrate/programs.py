@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from handlers.adapters.postgres import SSL_MODES
+from handlers.adapters.postgres_session import SSL_MODES
 from migrate.errors import MigrateError
 from migrate.stack import Login
 

@@ -36,8 +36,8 @@ JudgeAll = Callable[[Sequence[Resource]], Iterator[tuple[Resource, str]]]
 
 
 @dataclass(frozen=True)
-class Rule:
-    """A rule about single resources of some types: `judge` yields what is wrong and the remedy.
+class Control:
+    """What any rule says of itself.
 
     `control` is what AWS's Foundational Security Best Practices call it, or `mission` for one of our own.
     """
@@ -47,33 +47,25 @@ class Rule:
     title: str
     level: Level
     types: tuple[str, ...]
-    judge: Judge
 
     @property
     def full_name(self) -> str:
         """The control and the name, as one says it: rds-3-encrypted."""
-        return _full_name(self.control, self.name)
+        return f"{self.control.lower().replace('.', '-').replace(' ', '-')}-{self.name}"
 
 
 @dataclass(frozen=True)
-class StackRule:
+class Rule(Control):
+    """A rule about single resources of some types: `judge` yields what is wrong and the remedy."""
+
+    judge: Judge
+
+
+@dataclass(frozen=True)
+class StackRule(Control):
     """A rule about how resources belong together."""
 
-    control: str
-    name: str
-    title: str
-    level: Level
-    types: tuple[str, ...]
     judge: JudgeAll
-
-    @property
-    def full_name(self) -> str:
-        """The control and the name."""
-        return _full_name(self.control, self.name)
-
-
-def _full_name(control: str, name: str) -> str:
-    return f"{control.lower().replace('.', '-').replace(' ', '-')}-{name}"
 
 
 def wants(key: str, good: Callable[[Any], bool], remedy: str) -> Judge:
@@ -91,6 +83,12 @@ def wants(key: str, good: Callable[[Any], bool], remedy: str) -> Judge:
             yield f"{key} is {shown}: {remedy}"
 
     return judge
+
+
+def own_key(control: str, what: str, types: tuple[str, ...], key: str) -> Rule:
+    """Return the rule that resources name the stack's key, in the property `key`. `what` begins its title."""
+    title = f"{what} encrypted under the stack's own key"
+    return Rule(control, "own-key", title, Level.HIGH, types, wants(key, given, "name the stack's key"))
 
 
 def read(props: Mapping[str, Any], path: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.validation.stage import Stage, Writer
 from handlers.core.comparison import Table
 from handlers.validation.changes import Watch
+from handlers.validation.equality import digest_query
 from migrate.validate import EVERYTHING, find
 
 TABLES = ("watched_1", "watched_2", "watched_3")
@@ -55,4 +56,4 @@ def measure(stage: Stage, rows: int, rate: float) -> dict[str, Any]:
 
 
 def _digest(database: Any, table: Table) -> Any:
-    return database.digest(table, database.tables()[table], record_hash=True)
+    return database.rows(digest_query(table, database.tables()[table], record_hash=True))

@@ -3,7 +3,8 @@
 # ruff: noqa: S608 - what is put into queries are constants and quoted names
 
 from handlers.adapters.catalogue_tables import FOREIGN, OURS, TABLES
-from handlers.adapters.postgres import USER_SCHEMAS, Database
+from handlers.adapters.postgres import Database
+from handlers.adapters.postgres_contents import USER_SCHEMAS
 from handlers.core.comparison import Table
 from handlers.preflight.facts import Objects, Structure, Trigger
 

@@ -4,7 +4,8 @@
 
 from handlers.adapters.catalogue_server import Hidden
 from handlers.adapters.catalogue_tables import FOREIGN, OURS, TABLES
-from handlers.adapters.postgres import NOT_OF_AN_EXTENSION, USER_SCHEMAS, Database
+from handlers.adapters.postgres import Database
+from handlers.adapters.postgres_contents import NOT_OF_AN_EXTENSION, USER_SCHEMAS
 from handlers.core import sql
 from handlers.preflight.facts import Rights, Role, Roles
 

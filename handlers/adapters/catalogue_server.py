@@ -1,6 +1,7 @@
 """Facts of the server, of what reads its log, and of who is connected."""
 
-from handlers.adapters.postgres import OF_AWS, Database
+from handlers.adapters.postgres import Database
+from handlers.adapters.postgres_access import OF_AWS
 from handlers.preflight.facts import Client, Clients, Extensions, Server, Slot, Stream
 
 SETTINGS = (

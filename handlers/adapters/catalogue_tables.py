@@ -10,7 +10,8 @@ from typing import Any
 import psycopg2
 
 from handlers.adapters.catalogue_server import Hidden
-from handlers.adapters.postgres import NOT_OF_AN_EXTENSION, USER_SCHEMAS, Database
+from handlers.adapters.postgres import Database
+from handlers.adapters.postgres_contents import NOT_OF_AN_EXTENSION, USER_SCHEMAS
 from handlers.core import sql
 from handlers.core.comparison import Table
 from handlers.core.names import FOREIGN_SCHEMAS

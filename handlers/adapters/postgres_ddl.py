@@ -1,7 +1,7 @@
-"""A PostgreSQL database described from its catalogs, for comparing it with another and with itself of before.
+"""A PostgreSQL database described from its catalogs, for comparing it with another.
 
 Needs PostgreSQL 12 or later, and no right but to log in. Every query yields the fields of a Thing, its table as schema
-and name. The server has to write names with their schema: `handlers.adapters.postgres` opens such sessions.
+and name. The server has to write names with their schema: `handlers.adapters.postgres_session` opens such sessions.
 """
 # ruff: noqa: S608 - constants alone make up the queries
 
@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from handlers.adapters.postgres_ddl_rest import REST
-from handlers.core import fingerprint as fingerprints
-from handlers.core.catalogue import Thing, of_selected
+from handlers.core.catalogue import Thing
 from handlers.core.comparison import Table
 
 CONTROL_SCHEMAS = ("information_schema", "migration_control", "awsdms_control")
@@ -168,14 +167,6 @@ def describe(database: Asked, ours: Sequence[str] = ()) -> list[Thing]:
     What is granted to the roles `ours`, the migration's own, is left out.
     """
     return list(_things(database, QUERIES, {"foreign": list(CONTROL_SCHEMAS), "ours": list(ours)}))
-
-
-def fingerprint(database: Asked, rules: Iterable[Mapping[str, object]], ours: Sequence[str] = ()) -> str:
-    """Return the fingerprint of the tables that DMS's selection `rules` take and of all that is no table.
-
-    `handlers.core.fingerprint.changes` says what differs between two of the same database.
-    """
-    return fingerprints.fingerprint(of_selected(describe(database, ours), rules))
 
 
 def _things(database: Asked, queries: Iterable[str], args: Mapping[str, Any]) -> Iterator[Thing]:

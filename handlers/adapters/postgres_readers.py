@@ -1,9 +1,8 @@
 """What a canary asks of PostgreSQL: whether roles only read, and rows drawn by their keys."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from handlers.adapters.postgres_session import Session
 from handlers.core.comparison import Column, Table
 from handlers.core.names import FOREIGN_SCHEMAS
 from handlers.core.samples import Key, draw_query, hashes_query
@@ -12,12 +11,8 @@ FEW = 5
 """So many tables are named of those a role may write to."""
 
 
-class Readers(ABC):
+class Readers(Session):
     """The canary's part of a database."""
-
-    @abstractmethod
-    def rows(self, query: str, args: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Run a query and return its rows."""
 
     def lacks_to_only_read(self, roles: Sequence[str]) -> list[str]:
         """Return why these roles can't be let in as readers: not there, too mighty, or able to write somewhere.

@@ -1,10 +1,10 @@
 """What a database is made of, as canonical text: the same object has the same text on every server."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from handlers.core.comparison import Table, selected
+from handlers.core.comparison import Table
 
 PRIVILEGES = frozenset({"grant", "column grant", "default privileges"})
 MAINTAIN = re.compile(r"MAINTAIN(?: WITH GRANT OPTION)?(?:, )?|, MAINTAIN(?: WITH GRANT OPTION)?$")
@@ -46,12 +46,6 @@ class Thing:
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.kind, self.name, f"on {self.on}" if self.on else "") if part)
-
-
-def of_selected(things: Iterable[Thing], rules: Iterable[Mapping[str, object]]) -> list[Thing]:
-    """Return the things that go with no table, or with one that DMS's selection rules take."""
-    known = list(rules)
-    return [one for one in things if one.table is None or selected(one.table, known)]
 
 
 def without_maintain(things: Iterable[Thing]) -> list[Thing]:

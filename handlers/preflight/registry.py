@@ -3,9 +3,12 @@
 from handlers.preflight.facts import NotRead
 from handlers.preflight.findings import Finding, NotRun, Verdict, order
 from handlers.preflight.rule import Case, Rule
-from handlers.preflight.rules import data, keys, pair, roles, server, structure
+from handlers.preflight.rules import alike, data, keys, names, roles, schema, server, structure
 
-RULES: tuple[Rule, ...] = (*keys.RULES, *data.RULES, *structure.RULES, *server.RULES, *roles.RULES, *pair.RULES)
+RULES: tuple[Rule, ...] = (
+    *(*keys.RULES, *data.RULES, *structure.RULES, *server.RULES),
+    *(*roles.RULES, *alike.RULES, *schema.RULES, *names.RULES),
+)
 """Every rule there is, in the order in which documents name them."""
 BY_ID = {one.id: one for one in RULES}
 

@@ -69,6 +69,16 @@ class Case:
         """Return the facts of one side."""
         return self.source if side is Side.SOURCE else self.target
 
+    @property
+    def read_from(self) -> tuple[Side, ...]:
+        """The sides whose log DMS reads: the target's as well where there is a way back."""
+        return (Side.SOURCE, Side.TARGET) if self.terms.way_back else (Side.SOURCE,)
+
+    @property
+    def written_to(self) -> tuple[Side, ...]:
+        """The sides that DMS writes to: the source as well where there is a way back."""
+        return (Side.TARGET, Side.SOURCE) if self.terms.way_back else (Side.TARGET,)
+
     def columns(self) -> Iterator[tuple[Relation, Field]]:
         """Yield the columns of the tables that the task takes."""
         taken = {one.table: one for one in self.taken()}

@@ -2,7 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 
-from policy.rule import Level, Resource, Rule, StackRule, attached, given, is_off, is_true, of, plain, read, wants
+from policy.rule import (
+    Level,
+    Resource,
+    Rule,
+    StackRule,
+    attached,
+    given,
+    is_off,
+    is_true,
+    of,
+    own_key,
+    plain,
+    read,
+    wants,
+)
 
 INSTANCE, CLUSTER, MEMBER = (
     "aws:rds/instance:Instance",
@@ -64,10 +78,7 @@ RULES = (
         *("RDS.3", "encrypted", "Databases are encrypted", Level.CRITICAL, SERVERS),
         wants("storageEncrypted", is_true, "set it, with kmsKeyId"),
     ),
-    Rule(
-        *("RDS.27", "own-key", "Databases are encrypted under the stack's own key", Level.HIGH, (CLUSTER,)),
-        wants("kmsKeyId", given, "name the stack's key"),
-    ),
+    own_key("RDS.27", "Databases are", (CLUSTER,), "kmsKeyId"),
     Rule(
         *("RDS.5", "multi-az", "Instances have a standby in another zone", Level.MEDIUM, (INSTANCE,)),
         wants("multiAz", is_true, "write target.instance.multiAz true"),
@@ -121,23 +132,12 @@ RULES = (
             "write target.masterRotationDays 90 or less",
         ),
     ),
-    Rule(
-        *("SecretsManager.2", "own-key", "Secrets are encrypted under the stack's own key", Level.HIGH, (SECRET,)),
-        wants("kmsKeyId", given, "name the stack's key"),
-    ),
+    own_key("SecretsManager.2", "Secrets are", (SECRET,), "kmsKeyId"),
     Rule(
         *("DynamoDB.2", "point-in-time", "Tables can be restored to any second", Level.MEDIUM),
         ("aws:dynamodb/table:Table",),
         wants("pointInTimeRecovery.enabled", is_true, "set it"),
     ),
-    Rule(
-        *("DynamoDB.3", "own-key", "Tables are encrypted under the stack's own key", Level.HIGH),
-        ("aws:dynamodb/table:Table",),
-        wants("serverSideEncryption.kmsKeyArn", given, "name the stack's key"),
-    ),
-    Rule(
-        *("Backup.1", "own-key", "Backups are encrypted under the stack's own key", Level.HIGH),
-        ("aws:backup/vault:Vault",),
-        wants("kmsKeyArn", given, "name the stack's key"),
-    ),
+    own_key("DynamoDB.3", "Tables are", ("aws:dynamodb/table:Table",), "serverSideEncryption.kmsKeyArn"),
+    own_key("Backup.1", "Backups are", ("aws:backup/vault:Vault",), "kmsKeyArn"),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from components.policies import NO_RESOURCE
-from policy.rule import Level, Resource, Rule, given, listed, read, statements, wants
+from policy.rule import Level, Resource, Rule, given, listed, own_key, read, statements, wants
 
 FUNCTION, PERMISSION = "aws:lambda/function:Function", "aws:lambda/permission:Permission"
 MACHINE, RIGHTS = "aws:sfn/stateMachine:StateMachine", ("aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy")
@@ -81,10 +81,7 @@ RULES = (
         *("Lambda.8", "dead-letters", "What no function could take is kept", Level.MEDIUM, (FUNCTION,)),
         wants("deadLetterConfig.targetArn", given, "name a queue or a topic"),
     ),
-    Rule(
-        *("Lambda.9", "own-key", "Environments are encrypted under the stack's own key", Level.HIGH, (FUNCTION,)),
-        wants("kmsKeyArn", given, "name the stack's key"),
-    ),
+    own_key("Lambda.9", "Environments are", (FUNCTION,), "kmsKeyArn"),
     Rule(
         *("StepFunctions.1", "logged", "Machines log and trace", Level.MEDIUM, (MACHINE,)),
         _machine_logs,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from policy.rule import Level, Resource, Rule, given, is_off, is_true, read, wants
+from policy.rule import Level, Resource, Rule, is_off, is_true, own_key, read, wants
 
 INSTANCE, ENDPOINT = "aws:dms/replicationInstance:ReplicationInstance", "aws:dms/endpoint:Endpoint"
 TASK, SERVERLESS = "aws:dms/replicationTask:ReplicationTask", "aws:dms/replicationConfig:ReplicationConfig"
@@ -34,11 +34,7 @@ RULES = (
         *("DMS.13", "multi-az", "Replication instances have a standby in another zone", Level.MEDIUM, (INSTANCE,)),
         wants("multiAz", is_true, "write replication.multiAz true"),
     ),
-    Rule(
-        *("DMS.14", "own-key", "What DMS keeps is encrypted under the stack's own key", Level.HIGH),
-        (INSTANCE, ENDPOINT),
-        wants("kmsKeyArn", given, "name the stack's key"),
-    ),
+    own_key("DMS.14", "What DMS keeps is", (INSTANCE, ENDPOINT), "kmsKeyArn"),
     Rule(
         *("DMS.15", "no-password", "Endpoints read credentials from Secrets Manager", Level.CRITICAL, (ENDPOINT,)),
         wants("password", is_off, "leave it out, and name secretsManagerArn"),

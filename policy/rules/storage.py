@@ -3,8 +3,22 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from policy.rule import Level, Resource, Rule, StackRule, attached, given, is_true, listed, of, plain, read, statements
-from policy.rule import wants as wants_
+from policy.rule import (
+    Level,
+    Resource,
+    Rule,
+    StackRule,
+    attached,
+    given,
+    is_true,
+    listed,
+    of,
+    own_key,
+    plain,
+    read,
+    statements,
+    wants,
+)
 
 BUCKET = "aws:s3/bucket:Bucket"
 TOPIC, TOPIC_POLICY = "aws:sns/topic:Topic", "aws:sns/topicPolicy:TopicPolicy"
@@ -93,32 +107,23 @@ RULES = (
     ),
     Rule(
         *("KMS.4", "rotated", "Keys rotate", Level.HIGH, (KEY,)),
-        wants_("enableKeyRotation", is_true, "set it"),
+        wants("enableKeyRotation", is_true, "set it"),
     ),
     Rule(*("KMS.5", "not-for-anybody", "Keys are not for anybody", Level.CRITICAL, (KEY,)), _key_policy),
-    Rule(
-        *("SNS.1", "own-key", "Topics are encrypted under the stack's own key", Level.HIGH, (TOPIC,)),
-        wants_("kmsMasterKeyId", given, "name the stack's key"),
-    ),
+    own_key("SNS.1", "Topics are", (TOPIC,), "kmsMasterKeyId"),
     StackRule(*("SNS.5", "tls", "Topics take messages over TLS alone", Level.HIGH, (TOPIC,)), _topics),
-    Rule(
-        *("SQS.1", "own-key", "Queues are encrypted under the stack's own key", Level.HIGH, (QUEUE,)),
-        wants_("kmsMasterKeyId", given, "name the stack's key"),
-    ),
+    own_key("SQS.1", "Queues are", (QUEUE,), "kmsMasterKeyId"),
     Rule(
         *("CloudWatch.16", "retention", "Logs are kept for a year, and not for ever", Level.MEDIUM, (LOG,)),
-        wants_(
+        wants(
             "retentionInDays",
             lambda days: days is not None and days >= LEAST_LOG_DAYS,
             f"write monitoring.logRetentionDays {LEAST_LOG_DAYS}, or leave it out",
         ),
     ),
-    Rule(
-        *("CloudWatch.18", "own-key", "Logs are encrypted under the stack's own key", Level.HIGH, (LOG,)),
-        wants_("kmsKeyId", given, "name the stack's key"),
-    ),
+    own_key("CloudWatch.18", "Logs are", (LOG,), "kmsKeyId"),
     Rule(
         *("CloudWatch.15", "told", "Alarms tell somebody", Level.MEDIUM, ("aws:cloudwatch/metricAlarm:MetricAlarm",)),
-        wants_("alarmActions", given, "name a topic"),
+        wants("alarmActions", given, "name a topic"),
     ),
 )

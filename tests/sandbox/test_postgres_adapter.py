@@ -13,15 +13,18 @@ import pytest
 from psycopg2 import sql
 
 from handlers.adapters.postgres import Database
+from handlers.adapters.postgres_cells import self_tests
 from handlers.config import Side
 from handlers.core import access
 from handlers.core.access import PUBLIC
 from handlers.core.comparison import Column, Table
 from handlers.core.record import Superseded
 from handlers.core.sequences import GAP, set_all
+from handlers.validation.equality import SELF_TESTS, Method
 from sandbox.databases import ServerInfo
 from sandbox.source import make_role
 from tests.support.servers import room, two_servers
+from tests.support.validation import digest
 
 SCHEMA = """
 CREATE SCHEMA app;
@@ -360,30 +363,30 @@ def test_tables_are_those_that_hold_rows_of_the_application(database: Database) 
 
 def test_both_versions_agree_on_every_table(servers: tuple[ServerInfo, ServerInfo]) -> None:
     with opened(servers[0]) as old, opened(servers[1]) as new:
-        assert old.self_test() == new.self_test() is not None
+        assert self_tests(old)[Method.RECORD] == self_tests(new)[Method.RECORD] is not None
         with servers[0].superuser("shop") as connection, connection.cursor() as cursor:
             cursor.execute("DELETE FROM app.items WHERE name = 'late'")
         with servers[1].superuser("shop") as connection, connection.cursor() as cursor:
             cursor.execute("DELETE FROM app.items WHERE name = 'late'")
         for table, columns in old.tables().items():
             for record_hash in (True, False):
-                here = old.digest(table, columns, record_hash=record_hash)
-                assert here == new.digest(table, columns, record_hash=record_hash)
+                here = digest(old, table, columns, record_hash=record_hash)
+                assert here == digest(new, table, columns, record_hash=record_hash)
         items, columns = Table("app", "items"), old.tables()[Table("app", "items")]
-        before = old.digest(items, columns, record_hash=True)
+        before = digest(old, items, columns, record_hash=True)
         assert before.rows == 52
         with servers[0].superuser("shop") as connection, connection.cursor() as cursor:
             cursor.execute("UPDATE app.items SET name = '' WHERE name IS NULL")
             for record_hash in (True, False):
-                assert old.digest(items, columns, record_hash=record_hash) != new.digest(
-                    items, columns, record_hash=record_hash
+                assert digest(old, items, columns, record_hash=record_hash) != digest(
+                    new, items, columns, record_hash=record_hash
                 )
             cursor.execute("UPDATE app.items SET name = NULL WHERE ctid = (SELECT max(ctid) FROM app.items)")
 
 
 def test_a_server_without_the_hash_says_so(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handlers.adapters.postgres.SELF_TEST", "SELECT hash_of_the_future(1)")
-    assert database.self_test() is None
+    monkeypatch.setitem(SELF_TESTS, Method.RECORD, "SELECT hash_of_the_future(1)")
+    assert self_tests(database)[Method.RECORD] is None
 
 
 def test_sequences_are_read_and_set_ahead_in_one_statement(database: Database) -> None:

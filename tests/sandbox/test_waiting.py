@@ -24,7 +24,7 @@ def server() -> Iterator[ServerInfo]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(Limited, "seconds", 0.3)
-    monkeypatch.setattr("handlers.adapters.postgres.GRACE_SECONDS", 0.3)
+    monkeypatch.setattr("handlers.adapters.postgres_session.GRACE_SECONDS", 0.3)
     waiting.limit_waits()
     yield
     set_wait_callback(None)

@@ -354,10 +354,7 @@ class FakeDatabase:
     def tables(self) -> dict[Table, list[Column]]:
         return dict.fromkeys(self.digests, COLUMNS)
 
-    def self_test(self) -> str | None:
-        return self.test
-
-    def digest(self, table: Table, columns: Sequence[Column], *, record_hash: bool) -> Digest:
+    def digest(self, table: Table) -> Digest:
         self.time_passes()
         if self.late_digests:
             return self.late_digests.pop(0)
@@ -404,7 +401,7 @@ class FakeWatch:
 
     @property
     def method(self) -> Method:
-        return Method.RECORD if self.old.self_test() == self.new.self_test() is not None else Method.TEXT
+        return Method.RECORD if self.old.test == self.new.test is not None else Method.TEXT
 
     def round(self, tables: Iterable[Table]) -> int:
         return sum(here != there for here, there in map(self._compare, tables))
@@ -424,10 +421,8 @@ class FakeWatch:
         }
 
     def _compare(self, table: Table) -> tuple[Digest, Digest]:
-        record_hash = self.method is Method.RECORD
         here, there = (
-            side.digest(relation.table, relation.columns, record_hash=record_hash)
-            for side, relation in zip((self.old, self.new), self.tables[table], strict=True)
+            side.digest(relation.table) for side, relation in zip((self.old, self.new), self.tables[table], strict=True)
         )
         self.found[table] = (here, there)
         return here, there

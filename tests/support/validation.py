@@ -1,12 +1,13 @@
 """Two databases to compare, and their tables in pairs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from handlers.adapters import postgres_cells
 from handlers.adapters.postgres import Database
 from handlers.config import Side
 from handlers.core import mapping
+from handlers.core.comparison import Column, Digest, Table
 from handlers.validation import equality, plan
 from handlers.validation.plan import Pair, Size
 from sandbox.databases import ServerInfo
@@ -29,6 +30,12 @@ def opened(server: ServerInfo, database: str = "postgres") -> Iterator[Database]
         yield found
     finally:
         found.close()
+
+
+def digest(database: Database, table: Table, columns: Sequence[Column], *, record_hash: bool) -> Digest:
+    """Count and hash a table's rows in one scan."""
+    count, total = database.rows(equality.digest_query(table, columns, record_hash=record_hash))[0]
+    return Digest(int(count), str(total))
 
 
 def pairs(both: tuple[Database, Database], *, strict: bool = False) -> list[tuple[Pair, Size]]:

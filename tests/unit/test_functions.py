@@ -336,7 +336,7 @@ def test_only_what_changed_since_the_survey_is_compared_behind_the_fence() -> No
     quiet = Table("public", "quiet")
     for side in (world.source, world.target):
         side.digests[quiet] = Digest(9, "9")
-        side.digest = lambda table, _, side=side, **__: (  # type: ignore[misc,method-assign]
+        side.digest = lambda table, side=side: (  # type: ignore[misc,method-assign]
             Digest(3 + len(side.rows), str(side.rows)) if table == ORDERS else side.digests[table]
         )
     until(world, gate, announce)

@@ -162,3 +162,11 @@ def test_indexes_are_read_first_and_no_more_than_fits() -> None:
     ]
     assert [one.name for one in chosen(known, 1300)] == ["s.often", "s.rare", "s.t"]
     assert [one.name for one in chosen(known, 800)] == ["s.often", "s.rare"]
+
+
+def test_quotes_that_only_one_version_writes_make_no_difference() -> None:
+    """PostgreSQL 18 quotes a column called json, 16 does not."""
+    here, there = Thing("column", "public.t", "json", "text"), Thing("column", "public.t", '"json"', "text")
+    assert here.key == there.key
+    assert Thing("index", "", "i", "(json)").meaning == Thing("index", "", "i", '("json")').meaning
+    assert Thing("column", "public.t", '"Json"', "text").key != here.key

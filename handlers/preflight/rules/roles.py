@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from handlers.core.sql import literal
 from handlers.preflight.facts import Rights, Roles, Server
 from handlers.preflight.findings import Found, Remedy, Severity, Side
 from handlers.preflight.remedies import advice, quoted, sql
-from handlers.preflight.rule import Case, rule
+from handlers.preflight.rule import Case, Look, rule
 
 
 def _lacking(case: Case, side: Side, what: str, found: str) -> Iterator[Found]:
@@ -15,7 +16,18 @@ def _lacking(case: Case, side: Side, what: str, found: str) -> Iterator[Found]:
         yield Found(missing, found, remedy, side)
 
 
-@rule(
+def _lacks(what: str, found: str, *sides: Side) -> Look:
+    """Return what looks on these sides for what is lacking of one kind of right."""
+
+    def look(case: Case) -> Iterator[Found]:
+        """What our roles lack."""
+        for side in sides:
+            yield from _lacking(case, side, what, found)
+
+    return look
+
+
+rights_to_fence = rule(
     "rights-to-fence",
     1,
     severity=Severity.BLOCK,
@@ -23,24 +35,17 @@ def _lacking(case: Case, side: Side, what: str, found: str) -> Iterator[Found]:
     what="The operator can't fence",
     why="Closing a database needs its owner's rights, ending sessions needs pg_signal_backend, and seeing that nobody "
     "is left needs pg_read_all_stats.",
-)
-def rights_to_fence(case: Case) -> Iterator[Found]:
-    """What the operator lacks to close and open either side."""
-    for side in (Side.SOURCE, Side.TARGET):
-        yield from _lacking(case, side, "to_fence", "the operator lacks it")
+)(_lacks("to_fence", "the operator lacks it", Side.SOURCE, Side.TARGET))
 
 
-@rule(
+rights_to_read_log = rule(
     "rights-to-read-log",
     8,
     severity=Severity.BLOCK,
     side=Side.SOURCE,
     what="DMS's role may not read the log",
     why="It makes a slot and streams from it.",
-)
-def rights_to_read_log(case: Case) -> Iterator[Found]:
-    """The source's; the target's for the way back is told by a rule of its own."""
-    yield from _lacking(case, Side.SOURCE, "to_read_log", "DMS's role lacks it")
+)(_lacks("to_read_log", "DMS's role lacks it", Side.SOURCE))
 
 
 @rule(
@@ -61,46 +66,37 @@ def way_back_rights(case: Case) -> Iterator[Found]:
         yield from _lacking(case, Side.SOURCE, "to_set_sequences", "the operator lacks it")
 
 
-@rule(
+rights_to_read_rows = rule(
     "rights-to-read-rows",
     8,
     severity=Severity.BLOCK,
     side=Side.SOURCE,
     what="DMS's role may not read a table",
     why="The full load of that table would fail.",
-)
-def rights_to_read_rows(case: Case) -> Iterator[Found]:
-    """Tables that DMS can't read."""
-    yield from _lacking(case, Side.SOURCE, "to_read_rows", "DMS's role lacks it")
+)(_lacks("to_read_rows", "DMS's role lacks it", Side.SOURCE))
 
 
-@rule(
+rights_to_write_rows = rule(
     "rights-to-write-rows",
     14,
     severity=Severity.BLOCK,
     side=Side.TARGET,
     what="DMS's role may not write to a table, or not silence its triggers",
     why="It writes every row, with session_replication_role = replica so that no trigger and no foreign key fires.",
-)
-def rights_to_write_rows(case: Case) -> Iterator[Found]:
-    """Tables that DMS can't write to."""
-    yield from _lacking(case, Side.TARGET, "to_write_rows", "DMS's role lacks it")
+)(_lacks("to_write_rows", "DMS's role lacks it", Side.TARGET))
 
 
-@rule(
+rights_to_set_sequences = rule(
     "rights-to-set-sequences",
     7,
     severity=Severity.BLOCK,
     side=Side.TARGET,
     what="The operator may not set a sequence",
     why="DMS carries no sequence: the switchover sets them all behind the fence.",
-)
-def rights_to_set_sequences(case: Case) -> Iterator[Found]:
-    """Sequences on the target that nobody could set."""
-    yield from _lacking(case, Side.TARGET, "to_set_sequences", "the operator lacks it")
+)(_lacks("to_set_sequences", "the operator lacks it", Side.TARGET))
 
 
-@rule(
+row_security = rule(
     "row-security",
     25,
     severity=Severity.BLOCK,
@@ -108,11 +104,7 @@ def rights_to_set_sequences(case: Case) -> Iterator[Found]:
     what="Row-level security hides rows from the migration",
     why="Who is subject to a policy reads fewer rows, without an error: DMS would carry less, and the comparison would "
     "compare less.",
-)
-def row_security(case: Case) -> Iterator[Found]:
-    """Tables whose policies apply to our roles."""
-    for side in (Side.SOURCE, Side.TARGET):
-        yield from _lacking(case, side, "to_see_all_rows", "policies apply to it")
+)(_lacks("to_see_all_rows", "policies apply to it", Side.SOURCE, Side.TARGET))
 
 
 def _ours(case: Case) -> set[str]:
@@ -209,9 +201,9 @@ def missing_setting(case: Case) -> Iterator[Found]:
     for who, name, value in sorted(source.settings - target.settings):
         if who in ours or (who and who not in there) or name == "default_transaction_read_only":
             continue
-        literal = "'" + value.replace("'", "''") + "'" if name not in LISTS else value
+        wanted = literal(value) if name not in LISTS else value
         subject = f"ROLE {quoted(who)}" if who else f"DATABASE {quoted(case.target.read(Server).database)}"
-        remedy = sql(Side.TARGET, f"ALTER {subject} SET {name} = {literal};")
+        remedy = sql(Side.TARGET, f"ALTER {subject} SET {name} = {wanted};")
         yield Found(f"{name} of {who or 'the database'}", f"it is {value} on the source", remedy, Side.TARGET)
 
 

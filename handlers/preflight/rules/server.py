@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from handlers.core.sql import literal
 from handlers.preflight.facts import Counters, Rights, Roles, Server, Slot, Stream
 from handlers.preflight.findings import Found, Severity, Side
 from handlers.preflight.remedies import config, excuse, quoted, restart, sql
@@ -101,7 +102,7 @@ def way_back_no_free_slot(case: Case) -> Iterator[Found]:
 )
 def wal_sender_timeout(case: Case) -> Iterator[Found]:
     """The source's, and the target's for the way back."""
-    for side in (Side.SOURCE, Side.TARGET) if case.terms.way_back else (Side.SOURCE,):
+    for side in case.read_from:
         milliseconds = int(case.side(side).read(Server).settings["wal_sender_timeout"])
         if 0 < milliseconds < SENDER_LEAST_MS or milliseconds > SENDER_MOST_MS:
             yield Found(
@@ -219,8 +220,7 @@ def subscription(case: Case) -> Iterator[Found]:
 def prepared_transaction(case: Case) -> Iterator[Found]:
     """Transactions that outlive their session."""
     for identity, owner in case.source.read(Stream).prepared:
-        literal = "'" + identity.replace("'", "''") + "'"
-        yield Found(identity, f"prepared by {owner}", sql(Side.SOURCE, f"ROLLBACK PREPARED {literal};"))
+        yield Found(identity, f"prepared by {owner}", sql(Side.SOURCE, f"ROLLBACK PREPARED {literal(identity)};"))
 
 
 @rule(

@@ -5,6 +5,7 @@
 from collections.abc import Iterator
 
 from handlers.core import mapping
+from handlers.core.sql import literal
 from handlers.preflight.facts import Clients, Counters, Extensions, Fields, Rights, Structure
 from handlers.preflight.findings import Found, Severity, Side
 from handlers.preflight.remedies import config, excuse, name, quoted, sql
@@ -34,7 +35,7 @@ WRITERS = {
 )
 def trigger_always(case: Case) -> Iterator[Found]:
     """Triggers on the target; on the source as well where there is a way back."""
-    for side in (Side.TARGET, Side.SOURCE) if case.terms.way_back else (Side.TARGET,):
+    for side in case.written_to:
         for one in case.side(side).read(Structure).triggers:
             if one.enabled in ("A", "R"):
                 how = "ALWAYS" if one.enabled == "A" else "REPLICA"
@@ -126,7 +127,7 @@ def coalesce_index(case: Case) -> Iterator[Found]:
 )
 def identity_always(case: Case) -> Iterator[Found]:
     """Identity columns on the target, and for the way back on the source."""
-    for side in (Side.TARGET, Side.SOURCE) if case.terms.way_back else (Side.TARGET,):
+    for side in case.written_to:
         for column in case.side(side).read(Fields).all:
             if column.identity == "a":
                 statement = f"ALTER TABLE {name(column.table)} ALTER COLUMN {quoted(column.name)}"
@@ -194,10 +195,9 @@ def superuser_session(case: Case) -> Iterator[Found]:
     """Sessions that a REVOKE does not keep out."""
     for one in case.source.read(Clients).all:
         if one.superuser:
-            user = "'" + one.user.replace("'", "''") + "'"
             end = (
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                f"WHERE usename = {user} AND pid <> pg_backend_pid();"
+                f"WHERE usename = {literal(one.user)} AND pid <> pg_backend_pid();"
             )
             yield Found(
                 f"{one.user} from {one.address} ({one.application})", "it is a superuser's", sql(Side.SOURCE, end)

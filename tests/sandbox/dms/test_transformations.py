@@ -17,6 +17,7 @@ from sandbox.databases import ServerInfo
 from sandbox.databases.server import SUPERUSER
 from tests.sandbox.dms.test_replication import Writer
 from tests.sandbox.dms.world import USER, Migration, eventually
+from tests.support.validation import digest
 
 TABLES: list[TableRule] = [{"schema": "app"}]
 RULES: list[TransformationRule] = [
@@ -74,7 +75,7 @@ def unlike(migration: Migration, text: str, *, back: bool = False) -> list[str]:
         assert found[0] and set(found[0]) == set(found[1])
         digests = [
             {
-                table: database.digest(relation.table, relation.columns, record_hash=True)
+                table: digest(database, relation.table, relation.columns, record_hash=True)
                 for table, relation in relations.items()
             }
             for database, relations in zip((here, there), found, strict=True)
