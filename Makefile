@@ -3,9 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
-PINNED := requirements-dev.txt sandbox/cloud/requirements.txt policy/peer/requirements.txt
+INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes -r
+# A person edits the .txt; the .lock beside it is what is installed: every version, and hashes of everything there is of it.
+AUDITED := requirements-dev.lock sandbox/cloud/requirements.lock policy/peer/requirements.lock
+LOCK := build/audit/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --annotation-style line --custom-compile-command "make lock"
 
-.PHONY: help setup rehearse faults scenarios versions policy checkov gallery dashboards test unit check clean audit
+.PHONY: help setup rehearse faults scenarios versions policy checkov gallery dashboards test unit check clean audit lock
 
 help:
 	@echo "make rehearse   deploy, migrate and switch over a real database on this machine (ARGS=... passes options)"
@@ -15,6 +19,7 @@ help:
 	@echo "make policy     the policy pack: every rule, every function's rights, and staging judged by the real engine"
 	@echo "make checkov    every scenario's state judged by checkov; what fails is mended, or excused by name"
 	@echo "make audit      a bill of materials, and what is known against the versions that are pinned (asks PyPI)"
+	@echo "make lock       the locks anew, after requirements were edited (ARGS=--upgrade moves everything; asks PyPI)"
 	@echo "make dashboards the docs' pictures and tables: resources, dashboards, costs of every scenario, deployed anew"
 	@echo "make test       every check and test, WORKERS=2 at a time"
 	@echo "make unit       the tests that need no sandbox, in seconds"
@@ -22,14 +27,14 @@ help:
 	@echo "make setup      the virtual environment, the engine, the emulators and the database servers, nothing else"
 	@echo "make clean      remove what was built here (the cache in the user's cache folder stays)"
 
-$(READY): requirements.txt requirements-dev.txt
+$(READY): requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed; name one with: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 	  { echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "setting up .venv"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python $(INSTALL) requirements-dev.lock
 	@touch $@
 
 setup: $(READY)
@@ -57,11 +62,21 @@ checkov: $(READY)
 	@$(BIN)/python -m sandbox setup
 	@$(BIN)/python -m sandbox.peer $(ARGS)
 
-audit:
-	@test -x build/audit/bin/pip-audit || $(PYTHON) -m venv build/audit
-	@build/audit/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-audit.txt
-	build/audit/bin/cyclonedx-py requirements --output-file build/sbom.json requirements.txt
-	set -e; for file in $(PINNED); do build/audit/bin/pip-audit --requirement $$file; done
+build/audit/.ready: requirements-audit.lock
+	@test -x build/audit/bin/python || $(PYTHON) -m venv build/audit
+	@build/audit/bin/python $(INSTALL) requirements-audit.lock
+	@touch $@
+
+audit: build/audit/.ready
+	build/audit/bin/cyclonedx-py requirements --output-file build/sbom.json requirements.lock
+	set -e; for file in $(AUDITED); do build/audit/bin/pip-audit --disable-pip --require-hashes --requirement $$file; done
+
+lock: build/audit/.ready
+	$(LOCK) $(ARGS) requirements-dev.txt --output-file requirements-dev.lock
+	$(LOCK) $(ARGS) requirements.txt --constraints requirements-dev.lock --output-file requirements.lock
+	$(LOCK) $(ARGS) requirements-audit.txt --output-file requirements-audit.lock
+	$(LOCK) $(ARGS) sandbox/cloud/requirements.txt --output-file sandbox/cloud/requirements.lock
+	$(LOCK) $(ARGS) policy/peer/requirements.txt --output-file policy/peer/requirements.lock
 
 gallery dashboards: $(READY)
 	@$(BIN)/python -m sandbox setup

@@ -102,6 +102,7 @@ def declare(config: Application) -> dict[str, Any]:
         "config_parameter_name": switchover.config_parameter_name,
         "state_parameter_name": switchover.state_parameter_name,
         "prepare_function_name": switchover.function_names["prepare"],
+        "certificate_bundles": moving.certificate_bundles(blue, green),
         "preflight_function_name": switchover.function_names["preflight"],
         "start_function_name": switchover.function_names["start"],
     }

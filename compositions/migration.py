@@ -76,6 +76,7 @@ def declare(config: Migration) -> dict[str, Any]:
         "state_parameter_name": switchover.state_parameter_name,
         "prepare_function_name": switchover.function_names["prepare"],
         "rotation_function_names": rotation.function_names,
+        "certificate_bundles": moving.certificate_bundles(blue, green),
         "preflight_function_name": switchover.function_names["preflight"],
         "start_function_name": switchover.function_names["start"],
     }

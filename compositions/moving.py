@@ -74,6 +74,12 @@ def replicated(found: Database, home: str, away: str) -> Database:
     )
 
 
+def certificate_bundles(source: Database, target: Database) -> dict[str, str]:
+    """Return what each side is verified with, by side: the operator's command verifies as the functions do."""
+    sides = {"source": source.certificate_bundle, "target": target.certificate_bundle}
+    return {name: path for name, path in sides.items() if path}
+
+
 def pipeline(
     config: Moving,
     place: Place,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handlers import config
+from handlers.adapters import catalogue
 from handlers.adapters.cloud import Alarms, Endpoints, Machine, NameGroup, Notices, Secrets, Task
 from handlers.adapters.postgres import Database
 from handlers.adapters.serverless import Serverless, is_serverless
@@ -45,6 +46,7 @@ def open_migration() -> Migration:
         clock=Clock(),
         begin_comparison=subjects.watch,
         connect=functools.partial(Database.connect, authority=AUTHORITY),
+        inspect=functools.partial(catalogue.look, authority=AUTHORITY),
     )
 
 

@@ -86,6 +86,7 @@ def environment(login: Login, address: str | None) -> Iterator[dict[str, str]]:
             "PGSSLMODE": SSL_MODES[side.ssl_mode],
             "PGOPTIONS": " ".join(part for part in (os.environ.get("PGOPTIONS", ""), WRITABLE) if part),
             "PGAPPNAME": "migrate",
+            **({"PGSSLROOTCERT": str(login.authority)} if login.authority else {}),
             **({"PGHOSTADDR": address} if address else {}),
         }
 

@@ -74,7 +74,7 @@ def opened(stack: Stack) -> Iterator[Both]:
 def _connected(login: Login, which: str) -> Database:
     credentials = {"username": login.username, "password": login.password}
     try:
-        return Database.connect(login.side, credentials, STATEMENT_SECONDS)
+        return Database.connect(login.side, credentials, STATEMENT_SECONDS, login.authority)
     except psycopg2.OperationalError as error:
         where = f"{login.side.host}:{login.side.port}"
         raise MigrateError(

@@ -21,12 +21,16 @@ from migrate.errors import MigrateError
 
 @dataclass(frozen=True)
 class Login:
-    """A database, and who goes to it. `ours` are the migration's own roles there, who stay out of what is compared."""
+    """A database, and who goes to it. `ours` are the migration's own roles there, who stay out of what is compared.
+
+    `authority` is the file with the certificates that verify-full trusts, libpq's own where the stack names none.
+    """
 
     side: Side
     username: str
     password: str
     ours: tuple[str, ...]
+    authority: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ def read(found: Mapping[str, Any], instead: Mapping[str, str]) -> Stack:
         parameter = client("ssm", region).get_parameter(Name=found["config_parameter_name"])
         config = configs.parse(parameter["Parameter"]["Value"])
         source, target = (
-            _login(side, secrets, other) for side, other in ((config.source, instead), (config.target, {}))
+            _login(side, secrets, other, _authority(found, name))
+            for name, side, other in (("source", config.source, instead), ("target", config.target, {}))
         )
     except (BotoCoreError, ClientError) as error:
         raise MigrateError(f"AWS did not answer with what was asked for: {error}; check the credentials") from None
@@ -89,9 +94,19 @@ def read(found: Mapping[str, Any], instead: Mapping[str, str]) -> Stack:
     return Stack(config.migration_id, source, target, forward.mappings)
 
 
-def _login(side: Side, secrets: Secrets, instead: Mapping[str, str]) -> Login:
+def _authority(found: Mapping[str, Any], name: str) -> Path | None:
+    """Return the bundle that a stack verifies a side with, as its config names it: beside the config."""
+    path = found.get("certificate_bundles", {}).get(name)
+    if path is None:
+        return None
+    if not Path(path).is_file():
+        raise MigrateError(f"{name}.certificateBundle {path} is no file here: run this in the program's folder")
+    return Path(path)
+
+
+def _login(side: Side, secrets: Secrets, instead: Mapping[str, str], authority: Path | None) -> Login:
     operator = secrets.read(side.operator_secret_arn)
     replication = secrets.read(side.replication_secret_arn)["username"]
     who = {**operator, **instead}
     ours = tuple(sorted({operator["username"], replication, who["username"]}))
-    return Login(side, who["username"], who["password"], ours)
+    return Login(side, who["username"], who["password"], ours, authority)

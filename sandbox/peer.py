@@ -21,7 +21,7 @@ from sandbox.lifecycle import Options
 from sandbox.paths import BUILD, REPOSITORY
 from sandbox.rehearsal import shop
 
-REQUIREMENTS = Path(plan.__file__).parent / "requirements.txt"
+REQUIREMENTS = Path(plan.__file__).parent / "requirements.lock"
 KEPT = frozenset({"deletionProtection", "finalSnapshot", "forceDestroy", "secretRecoveryDays", "sslMode"})
 """Keys that a sandbox changes for its own sake: here they are as the scenario has them."""
 FOLDER = BUILD / "checkov"

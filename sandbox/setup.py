@@ -16,7 +16,7 @@ from sandbox.databases import mariadb_programs
 from sandbox.errors import SandboxError
 from sandbox.paths import REPOSITORY, cache_folder, locked
 
-REQUIREMENTS = REPOSITORY / "sandbox" / "cloud" / "requirements.txt"
+REQUIREMENTS = REPOSITORY / "sandbox" / "cloud" / "requirements.lock"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _emulators(tell: Callable[[str], None]) -> Path:
 def environment(name: str, requirements: Path, what: str, tell: Callable[[str], None]) -> Path:
     """Return the Python of an environment of its own, keyed by what is in it and by the Python it is made of.
 
-    Raises SandboxError where it can't be made.
+    `requirements` is a lock: nothing is installed without a hash. Raises SandboxError where it can't be made.
     """
     key = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
     version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
@@ -68,7 +68,7 @@ def environment(name: str, requirements: Path, what: str, tell: Callable[[str], 
             return python
         tell(f"installing {what}")
         shutil.rmtree(folder, ignore_errors=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]
         with tempfile.TemporaryFile("w+") as output:
             for command in ([sys.executable, "-m", "venv", str(folder)], [*install, "-r", str(requirements)]):
                 done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -47,9 +48,12 @@ SECTIONS: Mapping[type, Reader] = {
 }
 
 
-def look(side: Side, credentials: Mapping[str, str], asked: Asked) -> Facts:
-    """Connect to a database and read all sections. Raises psycopg2's error where there is no connection."""
-    database = Database.connect(side, credentials, STATEMENT_SECONDS, session=PLAIN)
+def look(side: Side, credentials: Mapping[str, str], asked: Asked, authority: Path | None = None) -> Facts:
+    """Connect to a database and read all sections. `authority` holds the certificates that verify-full trusts.
+
+    Raises psycopg2's error where there is no connection.
+    """
+    database = Database.connect(side, credentials, STATEMENT_SECONDS, authority, session=PLAIN)
     with closing(database):
         return read(database, asked)
 

@@ -10,7 +10,7 @@ from pymysql.constants import CR, ER
 from pymysql.cursors import DictCursor
 
 from handlers.config import Side, Validation
-from handlers.core.validation import Observation, Reason, Replication, Unreachable
+from handlers.core.checks import Observation, Reason, Replication, Unreachable
 
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 30

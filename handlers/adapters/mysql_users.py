@@ -14,9 +14,9 @@ import pymysql
 
 from handlers.adapters import mysql
 from handlers.config import Side
+from handlers.core.checks import Unreachable
 from handlers.core.record import Refused
 from handlers.core.rotation import LoginFailed
-from handlers.core.validation import Unreachable
 
 NO_RIGHTS = "GRANT USAGE ON *.* "
 """What the server says of every account. MariaDB tells its password's hash there."""

@@ -14,11 +14,11 @@ from typing import Any
 from handlers.adapters.cloud import Secrets, Topic
 from handlers.clients import AUTHORITY, client, log, say
 from handlers.config import Validation, parse_validation
-from handlers.core.validation import Expectation, Observation, Unreachable, failed, judge
+from handlers.core.checks import Expectation, Observation, Unreachable, failed, judge
 
 VALIDATION = "VALIDATION"
 """Environment variable with the config, JSON."""
-ADAPTERS = {"mysql": "handlers.adapters.mysql", "postgres": "handlers.adapters.postgres_validation"}
+ADAPTERS = {"mysql": "handlers.adapters.mysql", "postgres": "handlers.adapters.postgres_checks"}
 """Imported by name: each brings a driver along, and the function has one of them as its layer."""
 
 Observe = Callable[[Validation, Mapping[str, str], Path], Observation]

@@ -13,9 +13,9 @@ import pytest
 
 from handlers import clients, config, edge, fleet_edge
 from handlers.compensation import UndoFailed
+from handlers.core.checks import Reason, Unreachable
 from handlers.core.record import Refused
 from handlers.core.rotation import Call as RotationCall
-from handlers.core.validation import Reason, Unreachable
 from handlers.functions import rotate, validate
 from handlers.migration import Migration
 from tests.program.programs import run_program, without_layer

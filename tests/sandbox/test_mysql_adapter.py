@@ -9,7 +9,7 @@ import pytest
 
 from handlers.adapters import mysql
 from handlers.config import Validation
-from handlers.core.validation import Expectation, Observation, Reason, Unreachable, judge
+from handlers.core.checks import Expectation, Observation, Reason, Unreachable, judge
 from sandbox.databases import MariaDbInfo, MariaDbServer
 from sandbox.ports import free_port
 from sandbox.processes import Processes

@@ -12,6 +12,7 @@ from botocore.stub import ANY, Stubber
 from handlers import edge
 from handlers.adapters.cloud import Alarms, ConnectionFailed, Endpoints, Machine, NameGroup, Notices, Secrets, Task
 from handlers.adapters.tracking import Tracking
+from handlers.clients import AUTHORITY
 from handlers.core import record as records
 from handlers.core.direction import Direction
 from handlers.core.names import NamesError
@@ -396,6 +397,8 @@ def test_a_handler_opens_the_migration_the_parameter_describes(
     @edge.handler
     def step(migration: Any, event: dict[str, Any], seconds: float) -> dict[str, Any]:
         seen.append((migration.config.migration_id, migration.router._group, event, seconds))
+        for door in (migration.connect, migration.inspect):
+            assert door.keywords == {"authority": AUTHORITY}
         return {"outcome": "done"}
 
     assert step({"execution": "run"}, Context(90)) == {"outcome": "done"}

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,22 @@ def test_a_password_lies_in_a_file_of_one_s_own_that_goes() -> None:
         assert variables["PGSSLMODE"] == "require"
         assert variables["PGOPTIONS"].endswith("default_transaction_read_only=off")
     assert not file.exists()
+
+
+def test_programs_verify_with_the_stack_s_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = {"certificate_bundles": {"source": "office.pem"}}
+    with pytest.raises(
+        MigrateError, match=r"source.certificateBundle office.pem is no file here: run this in the prog"
+    ):
+        stack._authority(found, "source")
+    Path("office.pem").touch()
+    assert stack._authority(found, "target") is stack._authority({}, "source") is None
+    login = replace(SOURCE, authority=stack._authority(found, "source"))
+    with programs.environment(login, None) as variables:
+        assert variables["PGSSLROOTCERT"] == "office.pem"
+    with programs.environment(SOURCE, None) as variables:
+        assert "PGSSLROOTCERT" not in variables
 
 
 def test_outputs_come_from_a_file_and_what_is_wrong_with_it_is_told(tmp_path: Path) -> None:

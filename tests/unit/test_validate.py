@@ -10,9 +10,9 @@ import pytest
 from pymysql.constants import CR, ER
 
 from handlers.adapters import mysql
-from handlers.adapters.postgres_validation import reason
+from handlers.adapters.postgres_checks import reason
 from handlers.config import ConfigError, Validation, parse_validation
-from handlers.core.validation import Observation, Reason, Replication, Unreachable
+from handlers.core.checks import Observation, Reason, Replication, Unreachable
 from handlers.functions import validate
 
 CONFIG = {

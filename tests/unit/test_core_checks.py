@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.core.validation import CHECKS, Expectation, Observation, Reason, Replication, Unreachable, failed, judge
+from handlers.core.checks import CHECKS, Expectation, Observation, Reason, Replication, Unreachable, failed, judge
 
 EXPECTED = Expectation("MySQL 8.0", "utf8mb4", 60)
 SEEN = Observation("MySQL", "8.0.43", "utf8mb4", "utf8mb4", "TLSv1.3")

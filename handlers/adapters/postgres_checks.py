@@ -7,7 +7,7 @@ import psycopg2
 
 from handlers.adapters.postgres import Database
 from handlers.config import Side, Validation
-from handlers.core.validation import Observation, Reason, Replication, Unreachable
+from handlers.core.checks import Observation, Reason, Replication, Unreachable
 
 STATEMENT_SECONDS = 30
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from handlers.adapters import postgres_validation
+from handlers.adapters import postgres_checks
 from handlers.config import Validation
-from handlers.core.validation import Expectation, Observation, Reason, Unreachable, judge
+from handlers.core.checks import Expectation, Observation, Reason, Unreachable, judge
 from sandbox.databases import ServerInfo
 from sandbox.source import make_role
 from tests.support.servers import room, two_servers
@@ -44,7 +44,7 @@ def config(server: ServerInfo, **changes: object) -> Validation:
 
 
 def seen(server: ServerInfo) -> Observation:
-    return postgres_validation.observe(config(server), ADMIN, Path("authority.pem"))
+    return postgres_checks.observe(config(server), ADMIN, Path("authority.pem"))
 
 
 def test_the_server_is_seen_as_what_it_is(servers: tuple[ServerInfo, ServerInfo]) -> None:
@@ -67,9 +67,7 @@ def test_who_is_not_let_in_learns_why(
     servers: tuple[ServerInfo, ServerInfo], changes: dict[str, object], password: str, reason: Reason
 ) -> None:
     with pytest.raises(Unreachable) as caught:
-        postgres_validation.observe(
-            config(servers[0], **changes), {**ADMIN, "password": password}, Path("authority.pem")
-        )
+        postgres_checks.observe(config(servers[0], **changes), {**ADMIN, "password": password}, Path("authority.pem"))
     assert caught.value.reason is reason
 
 
