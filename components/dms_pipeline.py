@@ -1,42 +1,21 @@
 """DMS from source to target, and the way back: declared here, started and stopped by the automation alone."""
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, function_archives, policies, replication_instance, serverless_replication
+from components import checks, dms_endpoints, replication_instance, serverless_replication
+from components.alerting import Owner
+from components.dms_endpoints import DmsEndpointArgs
 from components.dms_mirror import mirrored, obstacles
 from components.dms_settings import DEFAULT_LOB_MAXIMUM_KB, ParallelLoad, TableRule, table_mappings, task_settings
 from components.dms_transformations import TransformationRule
 from components.replication_placement import DEFAULT_MAINTENANCE_WINDOW, Placement
 from components.serverless_replication import ServerlessArgs
 
-SOURCE_ENGINES = ("postgres", "aurora-postgresql")
-SSL_MODES = ("none", "require", "verify-ca", "verify-full")
-HEARTBEAT_SCHEMA = "migration_control"
-HEARTBEAT_MINUTES = 5
-NO_FOREIGN_KEYS = "SET session_replication_role = 'replica'"
-"""Triggers and foreign keys must not fire while DMS writes: rows arrive in no order they would accept."""
-BEHIND_A_FENCE = "SET default_transaction_read_only = off"
-"""The side that was left is read-only by default; what comes back is written all the same."""
-EXACT_NUMERIC = "MapUnboundedNumericAsString=true"
-"""Without it DMS rounds every NUMERIC of undeclared precision to six decimals."""
-
-
-class DmsEndpointArgs(TypedDict):
-    """One side of the replication."""
-
-    engine_name: str
-    """postgres or aurora-postgresql."""
-    database_name: pulumi.Input[str]
-    """Name of the database."""
-    secret_arn: pulumi.Input[str]
-    """Secret with host, port, username and password of DMS's user."""
-    ssl_mode: NotRequired[str]
-    """none, require, verify-ca or verify-full. Default require."""
-    certificate_bundle: NotRequired[str | None]
-    """File with the authorities that verify-ca and verify-full trust, PEM."""
+Side = Literal["source", "target"]
+SIDES: tuple[Side, ...] = ("source", "target")
 
 
 class DmsInstance(TypedDict):
@@ -137,22 +116,23 @@ class DmsPipeline(pulumi.ComponentResource):
         super().__init__("migration:index:DmsPipeline", name, None, opts)
         self._name = name
         self._args = args
-        self._child = pulumi.ResourceOptions(parent=self)
-        self._tags = args.get("tags", {})
-        for side in (args["source"], args["target"]):
-            checks.one_of("engine_name", side["engine_name"], SOURCE_ENGINES)
-            mode = checks.one_of("ssl_mode", side.get("ssl_mode", "require"), SSL_MODES)
-            if mode.startswith("verify") and not side.get("certificate_bundle"):
-                raise checks.ArgumentError(f"ssl_mode is {mode}, but no certificate_bundle is given: name the PEM file")
+        self._owner = Owner(self, name, args.get("tags", {}))
+        for side in SIDES:
+            dms_endpoints.check(args[side])
         mappings = table_mappings(args["tables"], args.get("transformations", []), args.get("parallel_load", []))
         if args.get("serverless") and args.get("stop_after_load", False):
             raise checks.ArgumentError("stop_after_load is true: leave it out, DMS Serverless does not stop there")
         settings = self._settings(stop_after_load=args.get("stop_after_load", False))
 
-        access = self._access_role()
-        self._authorities = {side: self._authority(side) for side in ("source", "target")}
-        source = self._endpoint("source", "source", args["source"], access)
-        target = self._endpoint("target", "target", args["target"], access)
+        access = dms_endpoints.access_role(
+            self._owner,
+            region=args["region"],
+            secret_arns=[args[side]["secret_arn"] for side in SIDES],
+            kms_key_arn=args["kms_key_arn"],
+        )
+        self._authorities = {side: dms_endpoints.authority(self._owner, side, args[side]) for side in SIDES}
+        source = self._endpoint("source", "source", "source", access)
+        target = self._endpoint("target", "target", "target", access)
         self.source_endpoint_arn = source.endpoint_arn
         self.target_endpoint_arn = target.endpoint_arn
         capacity = args.get("serverless")
@@ -185,7 +165,7 @@ class DmsPipeline(pulumi.ComponentResource):
         """Return the fail-back task's mappings."""
         tables, transformations = self._args["tables"], self._args.get("transformations", [])
         if not self._args.get("fail_back", True) and any(obstacles(tables, transformations)):
-            return table_mappings([{"schema": HEARTBEAT_SCHEMA}])
+            return table_mappings([{"schema": dms_endpoints.HEARTBEAT_SCHEMA}])
         return table_mappings(*mirrored(tables, transformations)) if transformations else table_mappings(tables)
 
     def _replicate_by_tasks(
@@ -199,8 +179,8 @@ class DmsPipeline(pulumi.ComponentResource):
         """Make a task for each direction, on an instance."""
         args = self._args
         instance = args.get("instance") or self._own_instance()
-        back_source = self._endpoint("failback-source", "source", args["target"], access)
-        back_target = self._endpoint("failback-target", "target", args["source"], access)
+        back_source = self._endpoint("failback-source", "source", "target", access)
+        back_target = self._endpoint("failback-target", "target", "source", access)
         forward = self._task("forward", "full-load-and-cdc", instance, source, target, mappings, settings)
         on = self._settings(stop_after_load=False)
         failback = self._task("failback", "cdc", instance, back_source, back_target, self._way_back(), on)
@@ -253,7 +233,7 @@ class DmsPipeline(pulumi.ComponentResource):
             multi_az=args.get("multi_az", False),
             maintenance_window=args.get("maintenance_window", DEFAULT_MAINTENANCE_WINDOW),
             create_account_roles=args.get("create_account_roles", True),
-            tags=self._tags,
+            tags=self._owner.tags,
         )
 
     def _own_instance(self) -> DmsInstance:
@@ -269,82 +249,17 @@ class DmsPipeline(pulumi.ComponentResource):
         )
         return {"arn": made.replication_instance_arn, "id": made.replication_instance_id}
 
-    def _access_role(self) -> pulumi.Output[str]:
-        """Make the role through which DMS reads the two secrets; its ARN is known once it may read them."""
-        args, name = self._args, self._name
-        role = aws.iam.Role(
-            f"{name}-access-role",
-            name=f"{name}-access",
-            assume_role_policy=pulumi.Output.concat("dms.", args["region"], ".amazonaws.com").apply(policies.trust),
-            tags=checks.tags_for(self._tags, f"{name}-access"),
-            opts=self._child,
-        )
-        via = pulumi.Output.concat("secretsmanager.", args["region"], ".amazonaws.com")
-        reads = ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue")
-        policy = aws.iam.RolePolicy(
-            f"{name}-access-policy",
-            role=role.name,
-            policy=policies.document(
-                [
-                    policies.allow(*reads, on=[args["source"]["secret_arn"], args["target"]["secret_arn"]]),
-                    policies.allow(
-                        "kms:Decrypt", on=args["kms_key_arn"], when={"StringEquals": {"kms:ViaService": via}}
-                    ),
-                ]
-            ),
-            opts=self._child,
-        )
-        return pulumi.Output.all(role.arn, policy.id).apply(lambda both: str(both[0]))
-
-    def _endpoint(self, purpose: str, kind: str, side: DmsEndpointArgs, access: pulumi.Output[str]) -> aws.dms.Endpoint:
-        name = f"{self._name}-{purpose}"
-        if kind == "source":
-            attributes: str | None = EXACT_NUMERIC
-            settings = aws.dms.EndpointPostgresSettingsArgs(
-                capture_ddls=True,
-                ddl_artifacts_schema=HEARTBEAT_SCHEMA,
-                fail_tasks_on_lob_truncation=True,
-                heartbeat_enable=True,
-                heartbeat_frequency=HEARTBEAT_MINUTES,
-                heartbeat_schema=HEARTBEAT_SCHEMA,
-                slot_name=self._args.get("failback_slot") if purpose == "failback-source" else None,
-            )
-        else:
-            attributes = None
-            settings = aws.dms.EndpointPostgresSettingsArgs(
-                after_connect_script=NO_FOREIGN_KEYS if purpose == "target" else f"{NO_FOREIGN_KEYS}; {BEHIND_A_FENCE}"
-            )
-        return aws.dms.Endpoint(
-            name,
-            endpoint_id=name,
-            endpoint_type=kind,
-            engine_name=side["engine_name"],
-            database_name=side["database_name"],
-            secrets_manager_arn=side["secret_arn"],
-            secrets_manager_access_role_arn=access,
-            ssl_mode=side.get("ssl_mode", "require"),
-            certificate_arn=self._authorities["source" if side is self._args["source"] else "target"],
-            extra_connection_attributes=attributes,
-            postgres_settings=settings,
+    def _endpoint(self, purpose: str, kind: str, side: Side, access: pulumi.Output[str]) -> aws.dms.Endpoint:
+        return dms_endpoints.declare(
+            self._owner,
+            purpose,
+            kind,
+            self._args[side],
+            access=access,
+            authority=self._authorities[side],
             kms_key_arn=self._args["kms_key_arn"],
-            tags=checks.tags_for(self._tags, name),
-            opts=self._child,
+            failback_slot=self._args.get("failback_slot"),
         )
-
-    def _authority(self, side: str) -> pulumi.Output[str] | None:
-        """Give DMS the file that a side is verified by, where there is one, and return its ARN."""
-        bundle = self._args[side].get("certificate_bundle")  # type: ignore[literal-required]
-        if not bundle:
-            return None
-        name = f"{self._name}-{side}-authority"
-        made = aws.dms.Certificate(
-            name,
-            certificate_id=name,
-            certificate_pem=function_archives.authority(bundle),
-            tags=checks.tags_for(self._tags, name),
-            opts=self._child,
-        )
-        return made.certificate_arn
 
     def _task(
         self,
@@ -367,7 +282,7 @@ class DmsPipeline(pulumi.ComponentResource):
             table_mappings=mappings,
             replication_task_settings=settings,
             start_replication_task=False,
-            tags=checks.tags_for(self._tags, name),
+            tags=self._owner.tagged(name),
             # Start, stop and position are the automation's: a deployment in the middle must not touch them.
             # After a fail-back the forward task is replaced, to load anew: its identifier must be free again by then.
             opts=pulumi.ResourceOptions(

@@ -1,15 +1,16 @@
 """The database that is migrated to: an Aurora cluster or an RDS instance, its secrets with rotation, its backups."""
 
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
-import pulumi_random as random
 
-from components import aurora_cluster, checks, database_engines, policies, rds_instance
+from components import aurora_cluster, checks, database_backups, database_engines, database_secrets, rds_instance
+from components.alerting import Owner
 from components.aurora_cluster import AuroraArgs
 from components.database_engines import Engine
-from components.database_server import BACKUP_TAG, DatabaseServer, Declaration
+from components.database_secrets import SecretReplicaArgs, UserSecrets
+from components.database_server import DatabaseServer, Declaration
 from components.rds_instance import InstanceArgs
 
 DEFAULT_MASTER_USERNAME = "migration_admin"
@@ -19,21 +20,6 @@ DEFAULT_MAINTENANCE_WINDOW = "sun:06:00-sun:07:00"
 DEFAULT_LOG_RETENTION_DAYS = 30
 DEFAULT_SECRET_RECOVERY_DAYS = 7
 DEFAULT_MASTER_ROTATION_DAYS = 30
-BACKUP_SCHEDULE = "cron(0 5 * * ? *)"
-BACKUP_POLICY = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
-FIRST_LABEL = "DEPLOYED"
-"""Label of the version that a deployment made, which it keeps when it is neither current nor previous."""
-PASSWORD_LENGTH = 32
-PASSWORD_SPECIALS = "!#$%&*()-_=+[]{}<>:?"  # noqa: S105 - the characters RDS, DMS and connection strings all take
-
-
-class SecretReplicaArgs(TypedDict):
-    """Another region that the users' secrets are needed in."""
-
-    region: pulumi.Input[str]
-    """AWS region, for example eu-west-1."""
-    kms_key_arn: pulumi.Input[str]
-    """Key of that region that encrypts the copies."""
 
 
 class TargetDatabaseArgs(TypedDict):
@@ -150,22 +136,29 @@ class TargetDatabase(pulumi.ComponentResource):
         super().__init__("migration:index:TargetDatabase", name, None, opts)
         self._name = name
         self._args = args
-        self._child = pulumi.ResourceOptions(parent=self)
-        self._tags = args.get("tags", {})
+        self._owner = Owner(self, name, args.get("tags", {}))
         check(args)
         engine = engine_of(args)
         # RDS refuses read replicas of an instance whose master password it manages.
-        password = self._password("master") if (args.get("instance") or {}).get("read_replicas") else None
+        replicated = (args.get("instance") or {}).get("read_replicas")
+        password = database_secrets.new_password(self._owner, "master") if replicated else None
         server = self._server(engine, password)
-        endpoint = pulumi.Output.all(host=server.endpoint, port=server.port, database=server.database_name)
-        master = self._master_secret(server, password, engine, endpoint)
+        secrets = UserSecrets(
+            self._owner,
+            engine,
+            pulumi.Output.all(host=server.endpoint, port=server.port, database=server.database_name),
+            args["kms_key_arn"],
+            int(args.get("secret_recovery_days", DEFAULT_SECRET_RECOVERY_DAYS)),
+            args.get("secret_replicas", []),
+        )
+        master = self._master_secret(server, password, secrets)
         given = args.get("application_password")
         theirs = pulumi.Output.secret(given) if given is not None else None
         application, self.application_password = self._user(
-            "application", args.get("application_username"), engine, endpoint, theirs
+            "application", args.get("application_username"), secrets, theirs
         )
-        replication, _ = self._user("replication", args.get("replication_username"), engine, endpoint)
-        vault = self._backups(server.arn) if args.get("backup_vault", True) else pulumi.Output.from_input("")
+        replication, _ = self._user("replication", args.get("replication_username"), secrets)
+        vault = self._backups(server) if args.get("backup_vault", True) else pulumi.Output.from_input("")
 
         self.engine = engine.name
         self.dimension = server.dimension
@@ -227,7 +220,7 @@ class TargetDatabase(pulumi.ComponentResource):
             deletion_protection=args.get("deletion_protection", True),
             final_snapshot=args.get("final_snapshot", True),
             log_retention_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
-            tags=self._tags,
+            tags=self._owner.tags,
         )
         instance = args.get("instance")
         if instance is not None:
@@ -235,42 +228,27 @@ class TargetDatabase(pulumi.ComponentResource):
         return aurora_cluster.declare(given, args.get("aurora") or {})
 
     def _master_secret(
-        self,
-        server: DatabaseServer,
-        password: pulumi.Output[str] | None,
-        engine: Engine,
-        endpoint: pulumi.Output[dict[str, Any]],
+        self, server: DatabaseServer, password: pulumi.Output[str] | None, secrets: UserSecrets
     ) -> pulumi.Output[str]:
         """Return the administrator's secret: RDS's own, whose password RDS changes by itself, or one made here."""
         if password is not None:
             username = self._args.get("master_username", DEFAULT_MASTER_USERNAME)
-            return self._secret("master", username, password, engine, endpoint, rotates=True)
+            return secrets.add("master", username, password, rotates=True)
         days = int(self._args.get("master_rotation_days", DEFAULT_MASTER_ROTATION_DAYS))
         aws.secretsmanager.SecretRotation(
             f"{self._name}-master-rotation",
             secret_id=server.master_secret_arn,  # a secret that RDS manages needs no function to rotate it
             rotate_immediately=False,  # it has just been made
             rotation_rules={"automatically_after_days": days},
-            opts=self._child,
+            opts=self._owner.child,
         )
         return server.master_secret_arn
-
-    def _password(self, purpose: str) -> pulumi.Output[str]:
-        """Make a user's password."""
-        password = random.RandomPassword(
-            f"{self._name}-{purpose}-password",
-            length=PASSWORD_LENGTH,
-            override_special=PASSWORD_SPECIALS,
-            opts=self._child,
-        )
-        return password.result
 
     def _user(
         self,
         purpose: str,
         username: pulumi.Input[str] | None,
-        engine: Engine,
-        endpoint: pulumi.Output[dict[str, Any]],
+        secrets: UserSecrets,
         password: pulumi.Output[str] | None = None,
     ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         """Make a user's secret, with a new password where none is given; return the secret's ARN and the password.
@@ -279,113 +257,18 @@ class TargetDatabase(pulumi.ComponentResource):
         """
         if username is None:
             return pulumi.Output.from_input(""), pulumi.Output.from_input("")
-        password = password if password is not None else self._password(purpose)
+        password = password if password is not None else database_secrets.new_password(self._owner, purpose)
         rotates = self._args.get("users_rotate", False)
-        return self._secret(purpose, username, password, engine, endpoint, rotates=rotates), password
+        return secrets.add(purpose, username, password, rotates=rotates), password
 
-    def _secret(
-        self,
-        purpose: str,
-        username: pulumi.Input[str],
-        password: pulumi.Output[str],
-        engine: Engine,
-        endpoint: pulumi.Output[dict[str, Any]],
-        *,
-        rotates: bool,
-    ) -> pulumi.Output[str]:
-        """Make a secret in the shape that DMS, rotation and applications all read.
-
-        Return its ARN, known once there is something to read.
-        """
-        name = self._name
-        secret = aws.secretsmanager.Secret(
-            f"{name}-{purpose}-secret",
-            name=f"{name}/{purpose}",
-            description=f"Credentials of the database's {purpose} user",
-            kms_key_id=self._args["kms_key_arn"],
-            recovery_window_in_days=int(self._args.get("secret_recovery_days", DEFAULT_SECRET_RECOVERY_DAYS)),
-            replicas=[
-                {"region": replica["region"], "kms_key_id": replica["kms_key_arn"]}
-                for replica in self._args.get("secret_replicas", [])
-            ]
-            or None,
-            tags=checks.tags_for(self._tags, f"{name}-{purpose}"),
-            opts=self._child,
-        )
-        text = pulumi.Output.json_dumps(
-            {
-                "engine": engine.kind,
-                "host": endpoint["host"],
-                "port": endpoint["port"],
-                "dbname": endpoint["database"],
-                "username": username,
-                "password": password,
-            },
-            sort_keys=True,
-        )
-        version = aws.secretsmanager.SecretVersion(
-            f"{name}-{purpose}-secret-value",
-            secret_id=secret.id,
-            secret_string=text,  # secret, as the password in it is
-            # A version without a label is forgotten one day, and would then be made anew, with a password long changed.
-            version_stages=["AWSCURRENT", FIRST_LABEL] if rotates else None,
-            opts=pulumi.ResourceOptions(
-                parent=self, ignore_changes=["secretString", "versionStages"] if rotates else None
-            ),
-        )
-        return pulumi.Output.all(secret.arn, version.id).apply(lambda both: str(both[0]))
-
-    def _backups(self, database_arn: pulumi.Output[str]) -> pulumi.Output[str]:
-        """Make the vault, the plan and what is backed up, and return the vault's name.
-
-        The tag alone would choose the databases of every stack in the account: both it and the ARN have to fit.
-        """
-        name = self._name
-        vault = aws.backup.Vault(
-            f"{name}-vault",
-            name=f"{name}-vault",
+    def _backups(self, server: DatabaseServer) -> pulumi.Output[str]:
+        return database_backups.declare(
+            self._owner,
+            database_arn=server.arn,
             kms_key_arn=self._args["kms_key_arn"],
-            force_destroy=not self._args.get("deletion_protection", True),
-            tags=checks.tags_for(self._tags, f"{name}-vault"),
-            opts=self._child,
+            retention_days=int(self._args.get("backup_retention_days", DEFAULT_BACKUP_RETENTION_DAYS)),
+            deletion_protection=self._args.get("deletion_protection", True),
         )
-        plan = aws.backup.Plan(
-            f"{name}-plan",
-            name=f"{name}-plan",
-            rules=[
-                {
-                    "rule_name": "daily",
-                    "target_vault_name": vault.name,
-                    "schedule": BACKUP_SCHEDULE,
-                    "lifecycle": {
-                        "delete_after": int(self._args.get("backup_retention_days", DEFAULT_BACKUP_RETENTION_DAYS))
-                    },
-                }
-            ],
-            tags=checks.tags_for(self._tags, f"{name}-plan"),
-            opts=self._child,
-        )
-        role = aws.iam.Role(
-            f"{name}-backup-role",
-            name=f"{name}-backup",
-            assume_role_policy=policies.trust("backup.amazonaws.com"),
-            tags=checks.tags_for(self._tags, f"{name}-backup"),
-            opts=self._child,
-        )
-        attached = aws.iam.RolePolicyAttachment(
-            f"{name}-backup-policy", role=role.name, policy_arn=BACKUP_POLICY, opts=self._child
-        )
-        [(key, value)] = BACKUP_TAG.items()
-        aws.backup.Selection(
-            f"{name}-selection",
-            name=f"{name}-tagged",
-            plan_id=plan.id,
-            iam_role_arn=role.arn,
-            resources=[database_arn],
-            conditions=[{"string_equals": [{"key": f"aws:ResourceTag/{key}", "value": value}]}],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[attached]),
-        )
-        return vault.name
 
 
 def engine_of(args: TargetDatabaseArgs) -> Engine:

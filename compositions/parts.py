@@ -7,6 +7,7 @@ import pulumi
 
 from components import EncryptionKey, MigrationNetwork, SecretRotation, TargetDatabase
 from components.alerting import WatchedDatabase
+from components.database_secrets import SecretReplicaArgs
 from components.dms_settings import ParallelLoad as ParallelLoadArgs
 from components.dms_settings import TableRule
 from components.dms_transformations import TransformationRule
@@ -14,7 +15,6 @@ from components.secret_rotation import PausedByArgs, RotatedSecretArgs
 from components.settings import Site, Target
 from components.settings.sections import Functions, ParallelLoad, Table, Transformation
 from components.site_to_site_vpn import VpnArgs
-from components.target_database import SecretReplicaArgs
 from compositions.place import Place
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from handlers import config
 from handlers.adapters import catalogue
-from handlers.adapters.cloud import Alarms, Endpoints, Machine, NameGroup, Notices, Secrets, Task
+from handlers.adapters.cloud import Alarms, Machine, Notices, Secrets
+from handlers.adapters.dms import Endpoints, Task
 from handlers.adapters.postgres import Database
+from handlers.adapters.route53 import NameGroup
 from handlers.adapters.serverless import Serverless, is_serverless
 from handlers.adapters.tracking import Tracking
 from handlers.adapters.waiting import limit_waits

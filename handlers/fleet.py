@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from handlers.adapters.cloud import NameGroup, Topic
+from handlers.adapters.cloud import Topic
 from handlers.adapters.fleet_tracking import FleetTracking, Superseded
+from handlers.adapters.route53 import NameGroup
 from handlers.clients import say
 from handlers.clock import Clock
 from handlers.core import fleet as core

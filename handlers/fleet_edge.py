@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from handlers.adapters.cloud import NameGroup, Topic
+from handlers.adapters.cloud import Topic
 from handlers.adapters.fleet_tracking import FleetTracking, Superseded
+from handlers.adapters.route53 import NameGroup
 from handlers.clients import carried_out, client
 from handlers.clock import Clock
 from handlers.core.fleet import Config, Refused

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from handlers.adapters import catalogue
 from handlers.adapters.catalogue import Asked
-from handlers.adapters.cloud import Alarms, Endpoints, Machine, Notices, Secrets, Task
+from handlers.adapters.cloud import Alarms, Machine, Notices, Secrets
+from handlers.adapters.dms import Endpoints, Task
 from handlers.adapters.postgres import Database
 from handlers.adapters.tracking import Tracking
 from handlers.clock import Clock

@@ -10,7 +10,8 @@ import uuid
 from typing import Any
 
 from benchmarks.switchover.stage import Stage
-from handlers.adapters.cloud import NameGroup, Task
+from handlers.adapters.dms import Task
+from handlers.adapters.route53 import NameGroup
 from handlers.clock import Clock, DeadlineExceeded, wait_for
 from handlers.core import access, mapping, sequences
 from handlers.core.direction import Direction

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from handlers import config as configs
-from handlers.adapters.cloud import Task
+from handlers.adapters.dms import Task
 from handlers.adapters.postgres import Database
 from handlers.config import Config
 from handlers.core.names import BLUE, GREEN

@@ -6,7 +6,7 @@ What runs is left alone: its sessions stay, and where one is lost DMS connects w
 from collections.abc import Sequence
 from typing import Any
 
-from handlers.adapters.cloud import Endpoints
+from handlers.adapters.dms import Endpoints
 from handlers.adapters.serverless import is_serverless
 from handlers.clock import Clock, wait_for
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from handlers.adapters import cloud
+from handlers.adapters import dms
 from handlers.core.readiness import TaskState
 
 RESOURCE = "replication-config"
@@ -33,8 +33,8 @@ class Serverless:
         """Return the replication's state, its tables in error, and the newest latencies."""
         found = self._describe()
         stats = found.get("ReplicationStats", {})
-        latencies = cloud.latencies(self._cloudwatch, self._dimensions, now)
-        return cloud.state(found["Status"], stats, self._tables(), latencies)
+        latencies = dms.latencies(self._cloudwatch, self._dimensions, now)
+        return dms.state(found["Status"], stats, self._tables(), latencies)
 
     def mappings(self) -> list[dict[str, Any]]:
         """Return the rules of the replication's table mappings."""
@@ -48,11 +48,11 @@ class Serverless:
 
     def start(self) -> None:
         """Start the replication for the first time. Its capacity is made first, which takes up to an hour."""
-        self._dms.start_replication(ReplicationConfigArn=self._arn, StartReplicationType=cloud.FIRST_START)
+        self._dms.start_replication(ReplicationConfigArn=self._arn, StartReplicationType=dms.FIRST_START)
 
     def counters(self) -> dict[str, int]:
         """Return how many changes DMS has read and how many it has applied, over all tables: evidence, no gate."""
-        return cloud.counters(self._tables())
+        return dms.counters(self._tables())
 
     def stop(self) -> bool:
         """Ask the replication to stop and say whether there was anything to stop."""
@@ -71,7 +71,7 @@ class Serverless:
 
     def at_rest(self) -> bool:
         """Say whether the replication neither runs nor is about to start or stop."""
-        return self.status() in cloud.AT_REST
+        return self.status() in dms.AT_REST
 
     def _config(self) -> dict[str, Any]:
         found: list[dict[str, Any]] = self._dms.describe_replication_configs(Filters=self._by_arn)["ReplicationConfigs"]
@@ -85,7 +85,7 @@ class Serverless:
         """Return the tables' statistics, none where no capacity is provisioned: DMS has none then."""
         asked = functools.partial(self._dms.describe_replication_table_statistics, ReplicationConfigArn=self._arn)
         try:
-            return cloud.paged(asked, "ReplicationTableStatistics")
+            return dms.paged(asked, "ReplicationTableStatistics")
         except ClientError as error:
             if error.response["Error"]["Code"] == "InvalidResourceStateFault":
                 return []

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,16 +10,14 @@ from typing import Any
 
 import psycopg2
 import pytest
-import yaml
 
-from sandbox import instance as instances
-from sandbox import lifecycle, stack
+from sandbox import stack
 from sandbox.databases import ServerInfo
 from sandbox.instance import Instance
-from sandbox.lifecycle import Options
 from sandbox.rehearsal import shop
 from sandbox.rehearsal.carry import Carry
 from sandbox.rehearsal.operator import Operator
+from tests.support.sandboxes import deployed
 
 TTL = 3
 FIRST = "migration-dev-1"
@@ -125,7 +122,7 @@ class Migration:
 
 
 @pytest.fixture(scope="module")
-def migration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
+def migration() -> Iterator[Migration]:
     config = stack.load("dev")
     config["database-migration:switchover"] = {
         "drainSeconds": 2,
@@ -133,15 +130,8 @@ def migration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
         "mode": "approved",
         "canary": {"roles": [shop.REPORT], "percents": [5, 100], "seconds": 1},
     }
-    path = tmp_path_factory.mktemp("config") / "careful.yaml"
-    path.write_text(yaml.safe_dump({"config": config}))
-    options = Options(f"sandbox-canary-{os.getpid()}", str(path), end_with_parent=True)
-    instance = lifecycle.start(options, print)
-    try:
-        passwords = shop.new_passwords()
-        shop.create(instance.source, 3_000, 7, passwords)
-        lifecycle.declare(instance, options, "shop", shop.APPLICATION)
-        lifecycle.deploy(instance)
+    passwords = shop.new_passwords()
+    with deployed("canary", config, 3_000, passwords) as instance:
         outputs = stack.outputs(instance)
         operator = Operator(instance.client, outputs, lambda: None, Carry(instance, outputs))
         operator.prepare()
@@ -157,8 +147,6 @@ def migration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
         )
         operator.load_fully()
         yield Migration(instance, operator, passwords, queue)
-    finally:
-        instances.stop(options.name)
 
 
 def all_as_before(migration: Migration) -> None:

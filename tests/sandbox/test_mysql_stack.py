@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 
-from sandbox import instance as instances
-from sandbox import lifecycle, stack
+from sandbox import stack
 from sandbox.instance import Instance
-from sandbox.lifecycle import Options
-from sandbox.rehearsal import shop
+from tests.support import sandboxes
 
 Json = dict[str, Any]
 
@@ -21,16 +19,8 @@ Json = dict[str, Any]
 @pytest.fixture(scope="module")
 def deployed() -> Iterator[Instance]:
     """A sandbox with the example deployed, its certificate verified."""
-    name = f"sandbox-mysql-{os.getpid()}"
-    options = Options(name, "examples/rds-mysql.yaml", end_with_parent=True)
-    instance = lifecycle.start(options, print)
-    try:
-        shop.create(instance.source, 1, 7, shop.new_passwords())
-        lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
-        lifecycle.deploy(instance)
+    with sandboxes.deployed("mysql", "examples/rds-mysql.yaml", 1) as instance:
         yield instance
-    finally:
-        instances.stop(name)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The policy pack run by the real engine: on staging as it is written, on broken variants of it, on a running task."""
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -10,31 +9,21 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox import instance as instances
-from sandbox import lifecycle, stack
+from sandbox import stack
 from sandbox.instance import Instance
-from sandbox.lifecycle import Options
 from sandbox.paths import REPOSITORY
-from sandbox.rehearsal import shop
 from sandbox.rehearsal.carry import Carry
 from sandbox.rehearsal.operator import Operator
+from tests.support.sandboxes import deployed
 
 VIOLATION = re.compile(r"\[(mandatory|advisory)\] \[severity: \w+\]\s+([\w-]+)")
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+def own() -> Iterator[Instance]:
     """A sandbox of this module's own, with staging deployed as far as a sandbox can have it."""
-    name = f"sandbox-policies-{os.getpid()}"
-    options = Options(name, stack_config="staging", end_with_parent=True)
-    instance = lifecycle.start(options, print)
-    try:
-        shop.create(instance.source, 500, 7, shop.new_passwords())
-        lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
-        lifecycle.deploy(instance)
+    with deployed("policies", "staging") as instance:
         yield instance
-    finally:
-        instances.stop(name)
 
 
 def preview(instance: Instance, *options: str) -> tuple[int, dict[str, set[str]], str]:

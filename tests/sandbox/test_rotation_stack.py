@@ -1,7 +1,6 @@
 """Rotation in a deployed stack, asked for as an operator does: refused, carried through, and what comes of it."""
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,17 +8,14 @@ from typing import Any
 
 import psycopg2
 import pytest
-import yaml
 
-from sandbox import instance as instances
-from sandbox import lifecycle, stack
+from sandbox import stack
 from sandbox.databases import ServerInfo
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
-from sandbox.lifecycle import Options
-from sandbox.rehearsal import shop
 from sandbox.rehearsal.carry import Carry
 from sandbox.rehearsal.operator import Operator
+from tests.support.sandboxes import deployed
 
 SECONDS = 60
 COUNT = "SELECT count(*) FROM customers WHERE name LIKE 'during %'"
@@ -77,21 +73,12 @@ class Migration:
 
 
 @pytest.fixture(scope="module")
-def migration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
+def migration() -> Iterator[Migration]:
     config = stack.load("dev")
     config["database-migration:switchover"] = {"bakeSeconds": 8}
-    path = tmp_path_factory.mktemp("config") / "short.yaml"
-    path.write_text(yaml.safe_dump({"config": config}))
-    options = Options(f"sandbox-rotation-{os.getpid()}", str(path), end_with_parent=True)
-    instance = lifecycle.start(options, print)
-    try:
-        shop.create(instance.source, 500, 7, shop.new_passwords())
-        lifecycle.declare(instance, options, "shop", shop.APPLICATION)
-        lifecycle.deploy(instance)
+    with deployed("rotation", config) as instance:
         outputs = stack.outputs(instance)
         yield Migration(instance, Operator(instance.client, outputs, lambda: None, Carry(instance, outputs)))
-    finally:
-        instances.stop(options.name)
 
 
 def test_before_the_users_are_made_a_rotation_is_refused_and_changes_nothing(migration: Migration) -> None:

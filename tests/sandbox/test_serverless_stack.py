@@ -8,42 +8,32 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from sandbox import instance as instances
-from sandbox import lifecycle, stack
+from sandbox import stack
 from sandbox.databases import ServerInfo
 from sandbox.instance import Instance
-from sandbox.lifecycle import Options
 from sandbox.paths import REPOSITORY
 from sandbox.rehearsal import shop
 from sandbox.rehearsal.carry import Carry
 from sandbox.rehearsal.operator import Operator
 from tests.support.cloud import left_over
+from tests.support.sandboxes import deployed
 
 PREFIX = "database-migration:"
 DIGEST = "SELECT count(*), sum(hashtext(c::text)) FROM customers c"
 
 
 @pytest.fixture(scope="module")
-def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def operator() -> Iterator[Operator]:
     """The operator of a deployed stack, with both sides prepared and the schema carried over."""
     config = stack.load("dev")
     config[f"{PREFIX}network"]["interfaceEndpoints"] = ["secretsmanager"]
     config[f"{PREFIX}replication"] = {"serverless": {"minimumCapacityUnits": 2, "maximumCapacityUnits": 16}}
     config[f"{PREFIX}switchover"] = {"bakeSeconds": 1, "drainSeconds": 2, "failBack": False}
-    path = tmp_path_factory.mktemp("config") / "serverless.yaml"
-    path.write_text(yaml.safe_dump({"config": config}))
-    options = Options(f"sandbox-serverless-{os.getpid()}", str(path), end_with_parent=True)
-    instance = lifecycle.start(options, print)
-    try:
-        shop.create(instance.source, 2_000, 7, shop.new_passwords())
-        lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
-        lifecycle.deploy(instance)
+    with deployed("serverless", config, 2_000) as instance:
         outputs = stack.outputs(instance)
         yield Operator(instance.client, outputs, lambda: None, Carry(instance, outputs))
-    finally:
-        instances.stop(options.name)
 
 
 @pytest.fixture(scope="module")

@@ -14,18 +14,16 @@ from typing import Any
 
 import psycopg2
 import pytest
-import yaml
 
-from sandbox import instance as instances
-from sandbox import lifecycle, stack
+from sandbox import stack
 from sandbox.databases import ServerInfo
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
-from sandbox.lifecycle import Options
 from sandbox.rehearsal import shop
 from sandbox.rehearsal.carry import Carry
 from sandbox.rehearsal.operator import Operator
 from tests.support.pulumi_mocks import REPOSITORY
+from tests.support.sandboxes import deployed
 
 TTL = 3
 SLOTS = "SELECT count(*) FROM pg_replication_slots WHERE plugin = 'test_decoding'"  # DMS keeps slots of its own
@@ -148,26 +146,17 @@ class Application:
 
 
 @pytest.fixture(scope="module")
-def migration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Migration]:
+def migration() -> Iterator[Migration]:
     # A difference gets this long to go away: the default suits DMS's batches.
     config = stack.load("dev")
     config["database-migration:switchover"] = {"drainSeconds": 2}
-    path = tmp_path_factory.mktemp("config") / "hasty.yaml"
-    path.write_text(yaml.safe_dump({"config": config}))
-    options = Options(f"sandbox-switchover-{os.getpid()}", str(path), end_with_parent=True)
-    instance = lifecycle.start(options, print)
-    try:
-        passwords = shop.new_passwords()
-        shop.create(instance.source, 3_000, 7, passwords)
-        lifecycle.declare(instance, options, "shop", shop.APPLICATION)
-        lifecycle.deploy(instance)
+    passwords = shop.new_passwords()
+    with deployed("switchover", config, 3_000, passwords) as instance:
         outputs = stack.outputs(instance)
         operator = Operator(instance.client, outputs, lambda: None, Carry(instance, outputs))
         operator.prepare()
         operator.carry_definitions()
         yield Migration(instance, operator, passwords[shop.APPLICATION])
-    finally:
-        instances.stop(options.name)
 
 
 @pytest.fixture(scope="module")

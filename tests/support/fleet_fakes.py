@@ -6,8 +6,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from handlers.adapters.cloud import NameGroup, Topic
+from handlers.adapters.cloud import Topic
 from handlers.adapters.fleet_tracking import FleetTracking
+from handlers.adapters.route53 import NameGroup
 from handlers.core.fleet import Config
 from handlers.fleet import Fleet
 from tests.support.fakes import Ticks, Watcher

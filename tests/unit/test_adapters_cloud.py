@@ -10,7 +10,9 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
 from handlers import edge
-from handlers.adapters.cloud import Alarms, ConnectionFailed, Endpoints, Machine, NameGroup, Notices, Secrets, Task
+from handlers.adapters.cloud import Alarms, Machine, Notices, Secrets
+from handlers.adapters.dms import ConnectionFailed, Endpoints, Task
+from handlers.adapters.route53 import NameGroup
 from handlers.adapters.tracking import Tracking
 from handlers.clients import AUTHORITY
 from handlers.core import record as records

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from handlers.adapters.cloud import ConnectionFailed
 from handlers.adapters.credentials import UNTESTED, Replications
+from handlers.adapters.dms import ConnectionFailed
 from tests.support.fakes import Ticks
 
 SINCE = datetime(2026, 1, 2, tzinfo=UTC)

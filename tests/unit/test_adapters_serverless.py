@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY
 
 from handlers import edge
-from handlers.adapters.cloud import Endpoints, Task
+from handlers.adapters.dms import Endpoints, Task
 from handlers.adapters.serverless import Serverless, is_serverless
 from handlers.config import Replication
 from tests.unit.test_adapters_cloud import metric, stubbed, table
