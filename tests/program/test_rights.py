@@ -17,7 +17,6 @@ from handlers.core.checks import Reason, Unreachable
 from handlers.core.record import Refused
 from handlers.core.rotation import Call as RotationCall
 from handlers.functions import rotate, validate
-from handlers.migration import Migration
 from tests.program.programs import run_program, without_layer
 from tests.support import rights
 from tests.support.facts import clean_facts
@@ -234,8 +233,7 @@ def lambda_(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recorder, Journey], di
         monkeypatch.setattr(edge, "limit_waits", lambda: None)
         monkeypatch.setattr(edge.Database, "connect", lambda side, *_, **__: sides[side.host])
         monkeypatch.setattr(edge.subjects, "watch", FakeWatch)
-        looked = functools.partial(Migration, inspect=lambda *_: clean_facts())
-        monkeypatch.setattr(edge, "Migration", looked)
+        monkeypatch.setattr(edge.catalogue, "look", lambda *_, **__: clean_facts())
         for adapter in map(importlib.import_module, rotate.ADAPTERS.values()):
             monkeypatch.setattr(adapter, "Accounts", lambda side, *more: FakeAccounts(aws.accounts[side.host], more[0]))
         for module in (edge, fleet_edge, rotate):
