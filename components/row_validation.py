@@ -225,7 +225,8 @@ class RowValidation(pulumi.ComponentResource):
         name, args = self._name, self._args
         here = ("arn:aws:states:", args["region"], ":", args["account_id"])
         mine = pulumi.Output.concat(*here, f":stateMachine:{name}")
-        workers = pulumi.Output.concat(*here, f":execution:{name}/{LABEL}:*")
+        # AWS's documents name the first for a Map's workers, whose own names are like the second.
+        workers = [pulumi.Output.concat(*here, f":execution:{one}:*") for one in (name, f"{name}/{LABEL}")]
         runs = objects(pulumi.Output.concat(bucket, f"/{FOLDER}"))
         return [
             allow("lambda:InvokeFunction", on=[*functions, *(pulumi.Output.concat(arn, ":*") for arn in functions)]),

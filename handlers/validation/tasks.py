@@ -113,14 +113,17 @@ class Item:
     part: Part = field(default_factory=Part)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data without what is not limited: a Map's item is sent about for every worker."""
-        limits = {name: value for name, value in asdict(self.part).items() if name in LIMITS and value is not None}
+        """Return plain data without what is not limited: a Map's item is sent about for every worker.
+
+        Limits are text: keys can be larger than what JSON's readers keep whole as numbers.
+        """
+        limits = {name: str(value) for name, value in asdict(self.part).items() if name in LIMITS and value is not None}
         return {**asdict(self), "part": limits}
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> "Item":
         """Return what `to_dict` described. Raises TypeError for anything else."""
-        return cls(**{**found, "part": Part(**found["part"])})
+        return cls(**{**found, "part": Part(**{name: int(text) for name, text in found["part"].items()})})
 
 
 LIMITS = ("low", "high", "first", "last")

@@ -88,12 +88,15 @@ def _cells(parts: Iterable[Part]) -> tuple[int, ...]:
 
 def _weigh_rows(task: Task, results: Iterable[tuple[Item, Result]]) -> Task | TableResult:
     sides: dict[str, dict[Key, Seen]] = {"old": {}, "new": {}}
+    moved: dict[Key, Both] = {}
     for item, found in results:
-        for *key, hashed, times in found["rows"]:
-            # A row that was updated between two chunks can be in both: then it counts twice, and is looked at again.
-            kept = sides[item.side].get(tuple(key))
-            sides[item.side][tuple(key)] = Seen(hashed, times=times + (kept.times if kept else 0))
-    differing = _differing(sides["old"], sides["new"])
+        for *texts, hashed, times in found["rows"]:
+            key = tuple(texts)
+            kept = sides[item.side].get(key)
+            if kept and task.pair.has_key:  # updated between two chunks: which of both counts, nobody knows
+                moved[key] = (None, None)
+            sides[item.side][key] = Seen(hashed, times=times + (kept.times if kept else 0))
+    differing = {**_differing(sides["old"], sides["new"]), **moved}
     cut = task.cut or len(differing) > MOST_DIFFERENCES
     few = dict(list(differing.items())[:MOST_DIFFERENCES])
     suspects = tuple((key, _times(here), _times(there)) for key, (here, there) in few.items())

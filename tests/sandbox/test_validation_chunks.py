@@ -9,7 +9,7 @@ import pytest
 from handlers.adapters import postgres_cells
 from handlers.adapters.postgres import Database
 from handlers.clock import Clock
-from handlers.validation import runs, tasks
+from handlers.validation import runs, tasks, weigh
 from handlers.validation.compare import Sides
 from handlers.validation.runs import About
 from handlers.validation.tasks import Ask, Budget
@@ -116,3 +116,15 @@ def test_planted_differences_are_found_and_nothing_else(both: tuple[Database, Da
     [extra] = found["app.no_key"]["differences"]  # type: ignore[misc]
     assert (extra["kind"], extra["times"]) == ("extra", [0, 2])
     assert found["app.by_uuid"]["rows"] == [ROWS, ROWS - 1]
+
+
+def test_cells_with_too_many_rows_are_divided_until_few_are_fetched(
+    both: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, asked_before = validate(both, 3)
+    monkeypatch.setattr(weigh, "ROWS_LOOKED_INTO", 100)
+    found, asked = validate(both, 3)
+    assert asked[Ask.SUMS] > asked_before[Ask.SUMS]
+    for table, one in found.items():
+        assert (one["verdict"], one["differences"]) == (before[table]["verdict"], before[table]["differences"])
+        assert not one["more"]

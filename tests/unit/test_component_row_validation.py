@@ -145,7 +145,9 @@ def test_every_state_is_reached() -> None:
 def test_the_machine_starts_itself_for_workers_and_reaches_the_runs_alone() -> None:
     may = allowed(rows(), "machine")
     assert may["states:StartExecution"] == "arn:aws:states:us-east-1:123456789012:stateMachine:rows"
-    assert may["states:StopExecution"] == "arn:aws:states:us-east-1:123456789012:execution:rows/Chunks:*"
+    assert may["states:StopExecution"] == [
+        f"arn:aws:states:us-east-1:123456789012:execution:{name}:*" for name in ("rows", "rows/Chunks")
+    ]
     assert may["s3:GetObject"] == may["s3:PutObject"] == f"{RUNS}/runs/*"
     assert "s3:ListBucket" not in may
 

@@ -185,7 +185,9 @@ def test_rows_of_cells_that_differ_are_told_apart_by_key() -> None:
     found = weigh(task, [(of("old"), old), (of("new"), new)])
     assert isinstance(found, Task)
     assert (found.ask, [key for key, _, _ in found.suspects]) == (Ask.SETTLE, [("b",), ("c",)])
-    moved = weigh(task, [(of("old"), old), (of("old", 1), {"rows": [["a", 1, 1]]}), (of("new"), old)])
+    again = {"rows": [["a", 1, 1]]}
+    both_sides = [(of("old"), old), (of("old", 1), again), (of("new"), old), (of("new", 1), again)]
+    moved = weigh(task, both_sides)
     assert isinstance(moved, Task)
     assert [key for key, _, _ in moved.suspects] == [("a",)]
     assert weigh(task, [(of("old"), old), (of("new"), old)]).verdict is Verdict.EQUAL  # type: ignore[union-attr]
