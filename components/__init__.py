@@ -19,6 +19,7 @@ from components.monitoring_suite import MonitoringSuite, MonitoringSuiteArgs
 from components.network_peering import NetworkPeering, NetworkPeeringArgs
 from components.private_zone import PrivateZone, PrivateZoneArgs
 from components.replication_instance import ReplicationInstance, ReplicationInstanceArgs
+from components.row_validation import RowValidation, RowValidationArgs
 from components.secret_rotation import SecretRotation, SecretRotationArgs
 from components.server_migration import ServerMigration, ServerMigrationArgs
 from components.switchover import Switchover, SwitchoverArgs
@@ -56,6 +57,8 @@ __all__ = [
     "PrivateZoneArgs",
     "ReplicationInstance",
     "ReplicationInstanceArgs",
+    "RowValidation",
+    "RowValidationArgs",
     "SecretRotation",
     "SecretRotationArgs",
     "ServerMigration",

@@ -11,6 +11,7 @@ from components import (
     alerting,
     checks,
     function_archives,
+    machine_logs,
     policies,
     replication_kinds,
     switchover_events,
@@ -251,16 +252,6 @@ class Switchover(pulumi.ComponentResource):
             if (purpose != "canary" or self._percents) and (purpose != "ask" or self._approval_seconds is not None)
         }
 
-    def _log_group(self, purpose: str, path: str) -> aws.cloudwatch.LogGroup:
-        return aws.cloudwatch.LogGroup(
-            f"{self._name}-{purpose}-log",
-            name=path,
-            retention_in_days=self._around.log_retention_days,
-            kms_key_id=self._args["kms_key_arn"],
-            tags=checks.tags_for(self._tags, f"{self._name}-{purpose}"),
-            opts=self._child,
-        )
-
     def _reach(
         self,
         config_name: str,
@@ -292,7 +283,7 @@ class Switchover(pulumi.ComponentResource):
 
     def _machine(self, functions: Mapping[str, aws.lambda_.Function]) -> aws.sfn.StateMachine:
         name = self._name
-        logs = self._log_group("machine", f"/aws/vendedlogs/states/{name}")
+        logs = machine_logs.group(name, self._args, self._child, self._tags)
         role = aws.iam.Role(
             f"{name}-machine-role",
             name=f"{name}-machine",
@@ -301,11 +292,6 @@ class Switchover(pulumi.ComponentResource):
             opts=self._child,
         )
         arns = [function.arn for function in functions.values()]
-        delivery = (
-            *("logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:GetLogDelivery"),
-            *("logs:DescribeResourcePolicies", "logs:ListLogDeliveries", "logs:PutResourcePolicy"),
-            "logs:UpdateLogDelivery",
-        )
         policy = aws.iam.RolePolicy(
             f"{name}-machine-policy",
             name="what-it-calls",
@@ -313,7 +299,7 @@ class Switchover(pulumi.ComponentResource):
             policy=policies.document(
                 [
                     allow("lambda:InvokeFunction", on=[*arns, *(pulumi.Output.concat(arn, ":*") for arn in arns)]),
-                    policies.allow_everywhere(*delivery),
+                    policies.allow_everywhere(*machine_logs.DELIVERY),
                     policies.allow_everywhere("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
                     allow("kms:Decrypt", "kms:GenerateDataKey", on=self._args["kms_key_arn"]),
                 ]

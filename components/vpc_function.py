@@ -21,13 +21,14 @@ IN_THE_VPC = (
 """What Lambda does in a function's name to put it into the VPC."""
 BY_KEY = {
     "dynamodb": ("kms:Decrypt",),
+    "s3": ("kms:Decrypt",),
     "secretsmanager": ("kms:Decrypt",),
     "sns": ("kms:Decrypt", "kms:GenerateDataKey"),
     "sqs": ("kms:Decrypt", "kms:GenerateDataKey"),
 }
 """What services do with the key in the name of who calls them; Lambda itself decrypts the environment."""
-KEEPS_SECRETS = frozenset({"secretsmanager:PutSecretValue"})
-"""What has Secrets Manager encrypt under the key, and not only decrypt."""
+ENCRYPTS = {"secretsmanager:PutSecretValue": "secretsmanager", "s3:PutObject": "s3"}
+"""What has a service encrypt under the key."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,9 @@ def _of_every_function(
     actions = {action for right in rights for action in right["Action"]}
     called = {action.split(":")[0] for action in actions} & (BY_KEY.keys() - set(by_other_keys))
     both = {service for service in called if len(BY_KEY[service]) > 1}
-    if actions & KEEPS_SECRETS:
-        both.add("secretsmanager")
+    both |= {service for action, service in ENCRYPTS.items() if action in actions}
+    if "s3:GetObject" not in actions:
+        called -= {"s3"}
     own = {"ArnLike": {"lambda:SourceFunctionArn": f"arn:aws*:lambda:*:*:function:{name}"}}
     return [
         allow("logs:CreateLogStream", "logs:PutLogEvents", on=pulumi.Output.concat(logs.arn, ":*")),

@@ -13,7 +13,7 @@ from components import (
     TargetDatabase,
 )
 from components.settings import Migration
-from compositions import moving, parts
+from compositions import moving, parts, row_validation
 from compositions import place as places
 from compositions.place import Place
 
@@ -49,6 +49,9 @@ def declare(config: Migration) -> dict[str, Any]:
         application_roles=_application_roles(config),
     )
     rotation = _rotation(config, place, key, network, target, pipeline, monitoring, switchover)
+    validation = row_validation.declare(
+        config, place, key, network, pipeline, monitoring, switchover, source=blue, target=green
+    )
     moving.tell_sizes(config)
     return {
         "kms_key_arn": key.arn,
@@ -79,6 +82,7 @@ def declare(config: Migration) -> dict[str, Any]:
         "certificate_bundles": moving.certificate_bundles(blue, green),
         "preflight_function_name": switchover.function_names["preflight"],
         "start_function_name": switchover.function_names["start"],
+        **validation,
     }
 
 

@@ -160,6 +160,20 @@ class Validation:
 
 
 @dataclass(frozen=True)
+class Chunks:
+    """What the functions of a validation in chunks know beside the migration.
+
+    `bucket` is where chunks and results lie. A chunk is planned for `chunk_seconds` of a server that hashes
+    `rows_per_second`; a row that differs gets `settle_seconds` to agree.
+    """
+
+    bucket: str
+    chunk_seconds: int
+    rows_per_second: int
+    settle_seconds: int
+
+
+@dataclass(frozen=True)
 class Rotation:
     """What the function that rotates one secret knows of it and of its database.
 
@@ -195,6 +209,13 @@ def parse_validation(text: str) -> Validation:
     """Return what the validation function knows, JSON in `text`. Raises ConfigError as `parse` does."""
     config = _build(Validation, _loaded(text, "the function's VALIDATION"), "validation")
     assert isinstance(config, Validation)  # noqa: S101 - for the type checker
+    return config
+
+
+def parse_chunks(text: str) -> Chunks:
+    """Return what the functions of a validation in chunks know, JSON. Raises ConfigError as `parse` does."""
+    config = _build(Chunks, _loaded(text, "the function's CHUNKS"), "chunks")
+    assert isinstance(config, Chunks)  # noqa: S101 - for the type checker
     return config
 
 

@@ -20,8 +20,8 @@ from sandbox.paths import cache_folder, locked
 RELADIFF = "reladiff[postgresql]==0.6.0"
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 MISSING = {
-    "pgcopydb": "Debian's package is 0.10, which can't compare data (0.12 and later can)",
-    "pg_comparator": "its fast way needs a C extension in the server, which RDS does not have",
+    "pgcopydb": "Debian 12's package is 0.10, which can't compare data (0.13 and later can)",
+    "pg_comparator": "its own checksum functions are in C and have to be put into both servers; its md5 was not tried",
 }
 _OURS = """
 import argparse, json, os

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from components.settings import consistency
 from components.settings.preflight import Preflight
-from components.settings.sections import Dns, Replication, Rotation, Source, Switchover, Target
+from components.settings.sections import Dns, Replication, Rotation, RowValidation, Source, Switchover, Target
 from components.settings.stack import Stack
 
 SERVICES = ("dms", "monitoring", "route53", "secretsmanager", "sns", "ssm", "states")
@@ -25,6 +25,7 @@ class Migration(Stack):
     preflight: Preflight = Field(default_factory=Preflight)
     switchover: Switchover = Field(default_factory=Switchover)
     rotation: Rotation = Field(default_factory=Rotation)
+    validation: RowValidation = Field(default_factory=RowValidation)
 
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong though every key alone is right."""

@@ -383,6 +383,18 @@ class Validation(Functions):
     )
 
 
+class RowValidation(Section):
+    """Whether every row of source and target can be compared by many workers, and how."""
+
+    enabled: bool = Field(False, description="true or false")
+    maximum_concurrency: int = Field(4, ge=1, le=1000, description="chunks at the same time, from 1 to 1000")
+    chunk_seconds: int = Field(100, ge=1, le=100, description="seconds from 1 to 100")
+    rows_per_second: int = Field(50_000, ge=1, le=10_000_000, description="rows a second from 1 to 10000000")
+    settle_seconds: int = Field(10, ge=0, le=60, description="seconds from 0 to 60")
+    retention_days: int = Field(90, ge=1, le=3650, description="days from 1 to 3650")
+    force_destroy: bool = Field(False, description="true or false")
+
+
 class UserRotation(Section):
     """When the password of a user that changes its own does so."""
 

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from handlers.core.record import Phase, Record, Step, Superseded
 from handlers.preflight.kept import Basis, Kept, packed, unpacked, unpacked_basis
 
 STATE, APPROVAL, PREFLIGHT, START, CLIENTS = "state", "approval", "preflight", "start", "clients"
+VALIDATION = "validation"
 
 
 class Tracking:
@@ -75,6 +77,11 @@ class Tracking:
         """Return what the replication was started with, None where the start function did not start it."""
         data = self._kept(START)
         return None if data is None else unpacked_basis(data)
+
+    def keep_validation(self, run: str, said: Mapping[str, Any], now: float) -> None:
+        """Keep what the last validation of every row said, and where its report is."""
+        item = {"at": {"N": str(now)}, "owner": {"S": run}, "said": {"S": json.dumps(said)}}
+        self._client.put_item(TableName=self._table, Item={**self._key(VALIDATION), **item})
 
     def keep_clients(self, seen: Seen, now: float) -> None:
         """Keep who was seen at the source."""

@@ -20,6 +20,7 @@ MOST_CELLS = 16_384
 INTEGERS = frozenset({"smallint", "integer", "bigint"})
 EXACT, ROUNDED = 1 << 53, 1_024
 """From EXACT on a float8 stands for several integers, none of int8's further from it than ROUNDED."""
+BOTH = ("old", "new")
 ORDERED = 0.9
 """From this correlation between key and place on, a range of keys is read nearly as fast as a range of blocks."""
 
@@ -115,7 +116,7 @@ class Chunk:
     pair: Pair
     part: Part
     cells: Cells
-    sides: tuple[str, ...] = ("old", "new")
+    sides: tuple[str, ...] = BOTH
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, for JSON."""
@@ -184,7 +185,17 @@ def pair_up(
 
 def whole(pair: Pair, size: Size) -> Chunk:
     """Return a table as one chunk, whatever its size."""
-    return Chunk(pair, Part(), _cells(pair, size, Part()))
+    return chunk(pair, size, Part())
+
+
+def chunk(pair: Pair, size: Size, part: Part) -> Chunk:
+    """Return a part of a table as a chunk that yields both sides' sums, in cells by what statistics say."""
+    return Chunk(pair, part, _cells(pair, size, part))
+
+
+def best_known(old: Size, new: Size) -> Size:
+    """Return what is known of a table's keys: by the source's statistics, or the target's where it has none."""
+    return old if old.histogram else Size(old.rows, old.pages, new.correlation, new.histogram)
 
 
 def chunks(pair: Pair, old: Size, new: Size, most: int = CHUNK_ROWS) -> list[Chunk]:
@@ -193,19 +204,39 @@ def chunks(pair: Pair, old: Size, new: Size, most: int = CHUNK_ROWS) -> list[Chu
     Ranges of the key where it is an integer that lies in order, else blocks: of each side by itself, with the same
     cells, so that their sums add up.
     """
-    known = old if old.histogram else Size(old.rows, old.pages, new.correlation, new.histogram)
+    known = best_known(old, new)
+    cut = parts(pair, old, new, most)
+    if len(cut[0][0]) > 1:
+        return [chunk(pair, known, part) for _, part in cut]
+    return [Chunk(pair, part, buckets(old, new), sides) for sides, part in cut]
+
+
+def buckets(old: Size, new: Size) -> Cells:
+    """Return the cells of a table that is read in blocks: the same on both sides, and in every block."""
+    return Cells(modulus=_power_of_two(min(MOST_CELLS, max(old.rows, new.rows) / CELL_ROWS)))
+
+
+def parts(pair: Pair, old: Size, new: Size, most: int) -> list[tuple[tuple[str, ...], Part]]:
+    """Return the parts of a table's chunks alone, each with the sides it is read on."""
+    known = best_known(old, new)
     rows = max(old.rows, new.rows)
     if rows <= most:
-        return [whole(pair, known)]
+        return [(BOTH, Part())]
     if pair.old.by_number and known.histogram and min(abs(old.correlation), abs(new.correlation)) >= ORDERED:
-        step = max(1, round(len(known.histogram) * most / rows))
-        cuts = [None, *dict.fromkeys(known.histogram[step:-1:step]), None]
-        parts = [Part(low=low, high=high) for low, high in pairwise(cuts)]
-        return [Chunk(pair, part, _cells(pair, known, part)) for part in parts]
-    cells = Cells(modulus=_power_of_two(min(MOST_CELLS, rows / CELL_ROWS)))
-    return [
-        Chunk(pair, part, cells, (side,)) for side, size in (("old", old), ("new", new)) for part in _blocks(size, most)
-    ]
+        cuts = [None, *_cuts(known.histogram, -(-rows // most)), None]
+        return [(BOTH, Part(low=low, high=high)) for low, high in pairwise(cuts)]
+    return [((side,), part) for side, size in (("old", old), ("new", new)) for part in _blocks(size, most)]
+
+
+def _cuts(histogram: Sequence[int], wanted: int) -> list[int]:
+    """Return where to cut keys into so many ranges of about as many rows, between the histogram's bounds as well."""
+    steps = len(histogram) - 1
+    found = []
+    for number in range(1, wanted):
+        place, rest = divmod(number * steps, wanted)
+        low, high = histogram[place], histogram[min(place + 1, steps)]
+        found.append(low + (high - low) * rest // wanted)
+    return sorted(set(found))
 
 
 def _blocks(size: Size, most: int) -> list[Part]:
@@ -221,22 +252,29 @@ def _cells(pair: Pair, size: Size, part: Part) -> Cells:
     if pair.old.by_number and len(size.histogram) > 1:
         inside = [
             one
-            for one in bounds(size.histogram, size.rows)
+            for one in bounds(size.histogram, size.rows, part)
             if (part.low is None or one > part.low) and (part.high is None or one < part.high)
         ]
         return Cells(bounds=tuple(inside))
     return Cells(modulus=_power_of_two(min(MOST_CELLS, size.rows / CELL_ROWS)))
 
 
-def bounds(histogram: Sequence[int], rows: int) -> list[int]:
+def bounds(histogram: Sequence[int], rows: int, part: Part) -> list[int]:
     """Return bounds about CELL_ROWS rows apart, evenly between those of a histogram, and on behind its end.
 
-    New rows have higher keys than the statistics know of: there is room for as many again.
+    Only those that may lie in a part: a whole table can have millions. New rows have higher keys than the statistics
+    know of: there is room for as many again.
     """
     pieces = max(1, round(rows / (len(histogram) - 1) / CELL_ROWS))
     found = []
     for low, high in pairwise(histogram):
-        found += [low + (high - low) * number // pieces for number in range(pieces)]
+        start = low if part.low is None else max(low, part.low)
+        end = high if part.high is None else min(high, part.high)
+        if start < end:
+            few = max(1, round(pieces * (end - start) / (high - low)))
+            found += [start + (end - start) * number // few for number in range(few)]
+    if part.high is not None:
+        return sorted({int(float(one)) for one in found})
     width = max(1, sorted(high - low for low, high in pairwise(histogram))[len(histogram) // 2 - 1] // pieces)
     last = histogram[-1]
     room = min(len(found), ((1 << 63) - 1 - last) // width)

@@ -51,12 +51,23 @@ class Subject:
 
 def validate(sides: Sides, subject: Subject, stream: Stream, clock: Clock, options: Options) -> TableResult:
     """Compare one table and return its verdict."""
-    began, pair = clock.now(), subject.pair
+    began = clock.now()
     found = compare(sides, subject, clock, options)
-    if pair.has_key:
-        settled = settle(sides, pair, found.differing, stream, clock, options.rounds, options.patience)
-    else:
-        settled = _settle_multiset(sides, subject, found, stream, clock, options)
+    if subject.pair.has_key:
+        return judged(sides, subject.pair, found, stream, clock, options, began)
+    settled = _settle_multiset(sides, subject, found, stream, clock, options)
+    return _result(sides, subject.pair, found, settled, options, clock.now() - began)
+
+
+def judged(
+    sides: Sides, pair: Pair, found: Found, stream: Stream, clock: Clock, options: Options, began: float
+) -> TableResult:
+    """Look at the rows that differ until they settle and return the verdict on all that was compared since `began`."""
+    settled = settle(sides, pair, found.differing, stream, clock, options.rounds, options.patience)
+    return _result(sides, pair, found, settled, options, clock.now() - began)
+
+
+def _result(sides: Sides, pair: Pair, found: Found, settled: Settled, options: Options, seconds: float) -> TableResult:
     named = list(settled.confirmed)[: options.named]
     verdict = (
         Verdict.DIFFERENT if settled.confirmed else Verdict.UNSETTLED if settled.open or found.cut else Verdict.EQUAL
@@ -66,7 +77,7 @@ def validate(sides: Sides, subject: Subject, stream: Stream, clock: Clock, optio
         verdict,
         pair.method,
         (found.old_rows, found.new_rows),
-        round(clock.now() - began, 3),
+        round(seconds, 3),
         tuple(describe(sides, pair, {key: settled.confirmed[key] for key in named})),
         tuple(sorted(settled.open)[: options.named]),
         more=found.cut or len(settled.confirmed) > len(named),
@@ -110,7 +121,11 @@ def _with_rests(planned: Sequence[Chunk], clock: Clock, busy: float) -> Iterator
 def describe(sides: Sides, pair: Pair, differing: Mapping[Key, Both]) -> list[Difference]:
     """Say of each row how it differs, and in which columns."""
     changed = [key for key, (here, there) in differing.items() if here and there and pair.has_key]
-    columns = _columns(sides, pair, changed)
+    return differences(pair, differing, _columns(sides, pair, changed))
+
+
+def differences(pair: Pair, differing: Mapping[Key, Both], columns: Mapping[Key, tuple[str, ...]]) -> list[Difference]:
+    """Say of each row how it differs. `columns` are those that do, of rows that both sides have."""
     found = []
     for key, (here, there) in sorted(differing.items()):
         kind = Kind.EXTRA if here is None else Kind.MISSING if there is None else Kind.CHANGED

@@ -10,6 +10,12 @@ from ministack.services import backup, cloudwatch, eventbridge, route53, s3, ste
 
 ENCRYPTION = "x-amz-server-side-encryption"
 KEY = "x-amz-server-side-encryption-aws-kms-key-id"
+HTTP_OK = 200
+CHILD = (
+    *("cause", "error", "executionArn", "input", "inputDetails", "name", "output", "outputDetails"),
+    *("startDate", "stateMachineArn", "status", "stopDate"),
+)
+"""What AWS writes of each execution of a distributed Map."""
 
 
 def repair() -> None:
@@ -21,6 +27,7 @@ def repair() -> None:
     _dms_may_tell()
     _health_checks_say_true()
     _replicas_have_keys_of_their_own()
+    _maps_write_their_results()
 
 
 def _rules_have_windows() -> None:
@@ -110,6 +117,62 @@ def _questions_may_fail() -> None:
             raise
 
     stepfunctions._invoke_with_callback, stepfunctions._call_lambda = invoke, call
+
+
+def _maps_write_their_results() -> None:
+    """AWS writes what a distributed Map's workers answered where its ResultWriter says, and if the Map fails as well.
+
+    The state gets no more than the place. MiniStack gives the state all answers and writes nothing. Not repaired are
+    the writer's own formats: what is written is what AWS writes where none is asked for.
+    """
+    ran = stepfunctions._run_distributed_map
+
+    def run(state: Any, raw: Any, effective: Any, iterator: Any, execution: Any, ctx: Any) -> Any:
+        writer = state.get("ResultWriter")
+        if not writer:
+            return ran(state, raw, effective, iterator, execution, ctx)
+        known = set(stepfunctions._map_runs)
+        place = stepfunctions._resolve_params_obj(writer["Parameters"], effective, ctx)
+        try:
+            ran({**state, "ResultPath": None}, raw, effective, iterator, execution, ctx)
+        finally:
+            made = [arn for arn in set(stepfunctions._map_runs) - known if _is_of(arn, execution)]
+            details = [_written(arn, place) for arn in made]
+        result = stepfunctions._apply_result_selector(state, details[0])
+        output = stepfunctions._apply_result_path(state, raw, result)
+        return stepfunctions._apply_output_path(state, output, ctx), stepfunctions._next_or_end(state)
+
+    stepfunctions._run_distributed_map = run
+
+
+def _is_of(map_run: str, execution: Any) -> bool:
+    return bool(stepfunctions._map_runs[map_run]["executionArn"] == execution["executionArn"])
+
+
+def _written(map_run: str, place: Any) -> dict[str, Any]:
+    """Write a Map Run's executions, a file for all of the same status, and the manifest. Return what the state gets."""
+    folder = "/".join(part for part in (place.get("Prefix", "").strip("/"), map_run.rsplit(":", 1)[-1]) if part)
+    files: dict[str, list[dict[str, Any]]] = {"FAILED": [], "PENDING": [], "SUCCEEDED": []}
+    for status, kept in files.items():
+        found = [
+            {key[0].upper() + key[1:]: child.get(key) for key in CHILD if child.get(key) is not None}
+            for child in list(stepfunctions._executions.values())
+            if child.get("mapRunArn") == map_run and child["status"] == status
+        ]
+        if found:
+            body = json.dumps(found).encode()
+            kept.append({"Key": f"{folder}/{status}_0.json", "Size": len(body)})
+            _put(place["Bucket"], kept[0]["Key"], body)
+    manifest = {"DestinationBucket": place["Bucket"], "MapRunArn": map_run, "ResultFiles": files}
+    _put(place["Bucket"], f"{folder}/manifest.json", json.dumps(manifest).encode())
+    where = {"Bucket": place["Bucket"], "Key": f"{folder}/manifest.json"}
+    return {"MapRunArn": map_run, "ResultWriterDetails": where}
+
+
+def _put(bucket: str, key: str, body: bytes) -> None:
+    status, *_ = s3._put_object(bucket, key, body, {"content-type": "application/json"})
+    if status != HTTP_OK:
+        raise stepfunctions._ExecutionError("States.ResultWriterFailed", f"{key} can't be written to {bucket}")
 
 
 def _health_checks_say_true() -> None:

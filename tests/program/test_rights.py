@@ -4,19 +4,28 @@ import functools
 import importlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from handlers import clients, config, edge, fleet_edge
+from handlers import chunk_edge, clients, config, edge, fleet_edge
 from handlers.compensation import UndoFailed
 from handlers.core.checks import Reason, Unreachable
+from handlers.core.comparison import Column, Table
+from handlers.core.mapping import Relation
 from handlers.core.record import Refused
 from handlers.core.rotation import Call as RotationCall
+from handlers.core.samples import Key
 from handlers.functions import rotate, validate
+from handlers.migration import Migration
+from handlers.validation import worker
+from handlers.validation.equality import Method
+from handlers.validation.plan import Size, pair_up
+from handlers.validation.result import TableResult, Verdict
+from handlers.validation.run import Subject
 from tests.program.programs import run_program, without_layer
 from tests.support import rights
 from tests.support.facts import clean_facts
@@ -39,11 +48,13 @@ WITH_A_REPLICA = {
 }
 """RDS does not manage the password of an instance that has one."""
 AHEAD = {SWITCHOVER: {"mode": "approved", "canary": {"roles": [REPORT], "percents": [50, 100], "seconds": 1}}}
+EVERY_ROW = {"database-migration:validation": {"enabled": True}}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "by hand": ("staging", {}),
     "canary and approval": ("staging", AHEAD),
     "automatic": ("staging", {SWITCHOVER: {"mode": "automatic"}}),
     "no way back": ("staging", NO_WAY_BACK),
+    "every row": ("staging", EVERY_ROW),
     "serverless": ("staging", SERVERLESS),
     "both sides ours": ("payments", {}),
     "database": ("rds-mysql", {}),
@@ -85,6 +96,11 @@ TAKEN_BACK: Journey = [
 ]
 STARTED: Journey = [
     *(("prepare", {}, "prepared"), (NOTHING_RUNS, {}, ""), ("preflight", {}, "good"), ("start", {}, "started")),
+]
+CHUNK = {"run": "r", "round": 1, "table": 0, "chunk": 0, "side": "both", "part": {}}
+VALIDATED: Journey = [
+    *(("partition", {"run": "r"}, "planned"), ("compare", CHUNK, "done")),
+    ("conclude", {"run": "r", "round": 1}, "equal"),
 ]
 LEFT: Journey = [*BEGUN, ("undo", {"give_up": True}, "needs a person")]
 
@@ -129,6 +145,7 @@ JOURNEYS: dict[str, tuple[Journey, ...]] = {
         [*BEGUN, *CANARY, ("ask", {"token": "t"}, "asked"), ("undo", {"reason": "unit"}, "undone")],
     ),
     "no way back": (STARTED, WHOLE, TAKEN_BACK, LEFT, *ROTATION),
+    "every row": (*MIGRATION, VALIDATED),
     "serverless": (STARTED, WHOLE, TAKEN_BACK, LEFT, *ROTATION),
     "both sides ours": (STARTED, WHOLE, BACK, TAKEN_BACK, LEFT),
     "database": ([("validate", {}, "failed")],),
@@ -238,6 +255,7 @@ def lambda_(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recorder, Journey], di
             monkeypatch.setattr(adapter, "Accounts", lambda side, *more: FakeAccounts(aws.accounts[side.host], more[0]))
         for module in (edge, fleet_edge, rotate):
             monkeypatch.setattr(module, "Clock", lambda: aws.world.clock)
+        comparing(monkeypatch)
         execution = {"execution": "run-1"} if found else {}
         calls: dict[str, list[Call]] = {}
         for name, event, outcome in journey:
@@ -251,12 +269,26 @@ def lambda_(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recorder, Journey], di
                 unreachable(monkeypatch, json.loads(variables["VALIDATION"]), aws)
             secret = begun(aws, made[name], event) if name.startswith("rotate ") else {}
             before = len(aws.calls)
-            assert outcome_of(made[name], {**execution, **secret, **event}) == outcome, name
+            about = {} if "run" in event else execution
+            assert outcome_of(made[name], {**about, **secret, **event}) == outcome, name
             calls.setdefault(name, []).extend(aws.calls[before:])
         return calls
 
     yield travel
     clients.client.cache_clear()
+
+
+def comparing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let there be a table on both sides, with the same rows."""
+    columns = (Column("id", "int8"),)
+    relation, key = Relation(Table("public", "orders"), columns), Key((("id", "bigint"),), 1)
+    size = Size(1, 1)
+    subject = Subject(pair_up(relation, relation, columns, (key, key), Method.RECORD), size, size)
+    equal = TableResult(relation.table, Verdict.EQUAL, Method.RECORD, (1, 1))
+    monkeypatch.setattr(chunk_edge.postgres_cells, "calm", lambda *_: None)
+    monkeypatch.setattr(chunk_edge.postgres_cells, "large_objects", lambda _: 0)
+    monkeypatch.setattr(edge.subjects, "read", lambda *_, **__: ([subject], {}))
+    monkeypatch.setattr(worker, "carry_out", lambda *_: asdict(equal))
 
 
 def outcome_of(function: Registered, event: dict[str, Any]) -> str:

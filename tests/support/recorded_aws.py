@@ -3,6 +3,7 @@
 What DMS is asked comes from a World's tasks; what is stored, in DynamoDB and Route 53, is stored here.
 """
 
+import io
 import json
 import uuid
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ SESSION = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x")
 """One for all clients: it keeps the services' models."""
 SERVICES = {"stepfunctions": "states"}
 """What IAM calls a service where botocore calls it otherwise."""
+ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket"}
+"""What IAM calls an action where the call is named otherwise."""
 TEMPLATES = {"Replication": "replicationConfigurationTemplateID", "Launch": "launchConfigurationTemplateID"}
 TEMPLATE_ID = {"Replication": "rct-01234567890123456", "Launch": "lct-01234567890123456"}
 Json = Mapping[str, Any]
@@ -42,6 +45,8 @@ class RecordedAws:
     secrets: dict[str, FakeSecret] = field(default_factory=dict)
     records: list[dict[str, Any]] = field(default_factory=list)
     items: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    objects: dict[str, bytes] = field(default_factory=dict)
+    """Of all buckets, by their keys."""
     templates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     tasks: dict[str, FakeTask] = field(default_factory=dict)
     lost: dict[str, datetime] = field(default_factory=dict)
@@ -69,7 +74,8 @@ class RecordedAws:
         made = SESSION.client(service, region_name=region_name or "us-east-1")
 
         def note(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
-            call = Call(f"{SERVICES.get(service, service)}:{model.name}", dict(params))
+            action = f"{SERVICES.get(service, service)}:{model.name}"
+            call = Call(ACTIONS.get(action, action), dict(params))
             self.calls.append(call)
             if call.action in self.refused:
                 raise ConnectionError(f"{call.action} is refused")
@@ -92,6 +98,15 @@ class RecordedAws:
 
     def _sns(self, operation: str, params: Json) -> Json:
         return {"MessageId": "1"}
+
+    def _s3(self, operation: str, params: Json) -> Json:
+        match operation:
+            case "GetObject":
+                return {"Body": io.BytesIO(self.objects[params["Key"]])}
+            case "ListObjectsV2":
+                return {"Contents": [{"Key": key} for key in self.objects if key.startswith(params["Prefix"])]}
+        self.objects[params["Key"]] = params["Body"]
+        return {}
 
     def _stepfunctions(self, operation: str, params: Json) -> Json:
         return {"executionArn": f"{params['stateMachineArn']}:{params['name']}", "startDate": 0}

@@ -37,6 +37,8 @@ IN_THE_VPC = (
 BY_KEY = {
     "dynamodb": ("kms:Decrypt",),
     "lambda": ("kms:Decrypt",),
+    "s3:GetObject": ("kms:Decrypt",),
+    "s3:PutObject": ("kms:GenerateDataKey",),
     "secretsmanager:GetSecretValue": ("kms:Decrypt",),
     "secretsmanager:PutSecretValue": ("kms:Decrypt", "kms:GenerateDataKey"),
     "sns": ("kms:Decrypt", "kms:GenerateDataKey"),
@@ -143,6 +145,7 @@ class Needs:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._tables = {t["name"]: _arn(name) for name, t in recorder.of("aws:dynamodb/table:Table").items()}
+        self._buckets = {b["bucket"]: _arn(name) for name, b in recorder.of("aws:s3/bucket:Bucket").items()}
         machines = recorder.of("aws:sfn/stateMachine:StateMachine").items()
         self._machines = {_arn(name): _machine(machine["name"]) for name, machine in machines}
         self._keys = self._found_keys()
@@ -173,7 +176,7 @@ class Needs:
         stage = params.get("VersionStage", "") if call.action == "secretsmanager:GetSecretValue" else ""
         for resource in self._resources(call):
             yield Right(call.action, resource, stage=stage)
-        on = {"dynamodb": "TableName", "secretsmanager": "SecretId", "sns": "TopicArn"}.get(service)
+        on = {"dynamodb": "TableName", "s3": "Bucket", "secretsmanager": "SecretId", "sns": "TopicArn"}.get(service)
         if on is not None and params[on] in self._keys[service]:
             yield from self._by_key(service, self._keys[service][params[on]], call.action)
 
@@ -186,6 +189,8 @@ class Needs:
         match call.action.split(":"):
             case ["dynamodb", _]:
                 return [self._tables[params["TableName"]]]
+            case ["s3", _]:
+                return [self._buckets[params["Bucket"]] + (f"/{params['Key']}" if "Key" in params else "")]
             case ["ssm", _]:
                 return [_parameter(params["Name"])]
             case ["states", _]:
@@ -215,7 +220,14 @@ class Needs:
                 if inputs.get("manageMasterUserPassword"):
                     secrets[f"{_arn(name)}-master"] = inputs["masterUserSecretKmsKeyId"]
         tables = of("aws:dynamodb/table:Table").values()
+        encrypted = of("aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration")
+        by_default = {
+            e["bucket"]: e["rules"][0]["applyServerSideEncryptionByDefault"].get("kmsMasterKeyId")
+            for e in encrypted.values()
+        }
+        buckets = {b["bucket"]: by_default.get(f"{n}-id") for n, b in of("aws:s3/bucket:Bucket").items()}
         return {
+            "s3": {name: key for name, key in buckets.items() if key},
             "secretsmanager": secrets,
             "dynamodb": {t["name"]: t["serverSideEncryption"]["kmsKeyArn"] for t in tables},
             "sns": {_arn(n): i["kmsMasterKeyId"] for n, i in of("aws:sns/topic:Topic").items()},

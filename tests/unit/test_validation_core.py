@@ -125,7 +125,7 @@ def test_a_small_table_is_one_cell() -> None:
 
 def test_bounds_follow_the_histogram_past_its_end_and_past_an_outlier() -> None:
     histogram = (*range(0, 990_000, 10_000), 9_000_000_000_000_000_000)
-    found = bounds(histogram, 1_000_000)
+    found = bounds(histogram, 1_000_000, Part())
     assert found == sorted(set(found))
     assert sum(one < 1_000_000 for one in found) > 900
     assert all(float(one) == one and one < 1 << 63 for one in found)
