@@ -20,7 +20,6 @@ from handlers.core.record import Refused
 from handlers.core.rotation import Call as RotationCall
 from handlers.core.samples import Key
 from handlers.functions import rotate, validate
-from handlers.migration import Migration
 from handlers.validation import worker
 from handlers.validation.equality import Method
 from handlers.validation.plan import Size, pair_up
