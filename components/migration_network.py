@@ -7,18 +7,14 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, policies, security_groups, site_to_site_vpn
+from components import checks, flow_logs, security_groups, service_endpoints, site_to_site_vpn
+from components.alerting import Owner
 from components.security_groups import ANYWHERE, Direction, Egress, Ingress, Peer
 from components.site_to_site_vpn import VpnArgs
 
 TIERS = ("public", "application", "database")
 """One /24 a zone each, in this order: public holds NAT, application holds functions and DMS, database the target."""
 NAT = ("none", "one", "per_zone")
-GATEWAY_SERVICES = ("s3", "dynamodb")
-"""Gateway endpoints cost nothing and keep the traffic inside AWS, so every network has them."""
-GLOBAL_SERVICES = {"route53": "us-east-1"}
-"""Interface endpoints of services without a region in their name, and the region in which those services live."""
-
 DEFAULT_NAT = "one"
 DEFAULT_LOG_RETENTION_DAYS = 30
 HTTPS = 443
@@ -88,8 +84,7 @@ class MigrationNetwork(pulumi.ComponentResource):
         super().__init__("migration:index:MigrationNetwork", name, None, opts)
         self._name = name
         self._args = args
-        self._tags = args.get("tags", {})
-        self._child = pulumi.ResourceOptions(parent=self)
+        self._owner = Owner(self, name, args.get("tags", {}))
         self._zones = args["availability_zones"]
         nat = checks.one_of("nat", args.get("nat", DEFAULT_NAT), NAT)
         checks.whole("number of availability_zones", len(self._zones), 2, 6)
@@ -101,15 +96,15 @@ class MigrationNetwork(pulumi.ComponentResource):
             cidr_block=args["cidr_block"],
             enable_dns_hostnames=True,
             enable_dns_support=True,
-            tags=checks.tags_for(self._tags, f"{name}-vpc"),
-            opts=self._child,
+            tags=self._owner.tagged(f"{name}-vpc"),
+            opts=self._owner.child,
         )
         self._vpc_id = vpc.id
         aws.ec2.DefaultSecurityGroup(  # without rules: nothing can be reached by forgetting to name a group
             f"{name}-default-security-group",
             vpc_id=vpc.id,
-            tags=checks.tags_for(self._tags, f"{name}-default"),
-            opts=self._child,
+            tags=self._owner.tagged(f"{name}-default"),
+            opts=self._owner.child,
         )
         self._isolated = nat == "none"
         tiers = TIERS[1:] if self._isolated else TIERS
@@ -120,7 +115,12 @@ class MigrationNetwork(pulumi.ComponentResource):
         vpn = args.get("vpn")
         self.vpn_connection_id = self._vpn(vpn, private_tables).id if vpn is not None else None
         if args.get("flow_logs", True):
-            self._flow_logs()
+            flow_logs.declare(
+                self._owner,
+                vpc_id=vpc.id,
+                kms_key_arn=args["kms_key_arn"],
+                retention_days=int(args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
+            )
 
         self.vpc_id = vpc.id
         # Who starts in them needs the way out: AWS refuses a public load balancer before there is a gateway.
@@ -153,8 +153,8 @@ class MigrationNetwork(pulumi.ComponentResource):
                 cidr_block=block,
                 availability_zone=zone,
                 map_public_ip_on_launch=False,
-                tags={**checks.tags_for(self._tags, f"{self._name}-{tier}-{number}"), "Tier": tier},
-                opts=self._child,
+                tags={**self._owner.tagged(f"{self._name}-{tier}-{number}"), "Tier": tier},
+                opts=self._owner.child,
             )
             for number, (block, zone) in enumerate(zip(blocks, self._zones, strict=True), start=1)
         ]
@@ -182,7 +182,7 @@ class MigrationNetwork(pulumi.ComponentResource):
                 route_table_id=table.id,
                 destination_cidr_block=ANYWHERE,
                 nat_gateway_id=nat_gateway.id,
-                opts=self._child,
+                opts=self._owner.child,
             )
             for number, (table, nat_gateway) in enumerate(zip(application, nats, strict=False), start=1)
         ]
@@ -195,8 +195,8 @@ class MigrationNetwork(pulumi.ComponentResource):
         gateway = aws.ec2.InternetGateway(
             f"{self._name}-internet-gateway",
             vpc_id=self._vpc_id,
-            tags=checks.tags_for(self._tags, f"{self._name}-internet-gateway"),
-            opts=self._child,
+            tags=self._owner.tagged(f"{self._name}-internet-gateway"),
+            opts=self._owner.child,
         )
         public = self._table("public", subnets)
         route = aws.ec2.Route(
@@ -204,7 +204,7 @@ class MigrationNetwork(pulumi.ComponentResource):
             route_table_id=public.id,
             destination_cidr_block=ANYWHERE,
             gateway_id=gateway.id,
-            opts=self._child,
+            opts=self._owner.child,
         )
         return route, self._nat_gateways(subnets, nat_gateways, gateway)
 
@@ -212,15 +212,15 @@ class MigrationNetwork(pulumi.ComponentResource):
         table = aws.ec2.RouteTable(
             f"{self._name}-{purpose}-routes",
             vpc_id=self._vpc_id,
-            tags=checks.tags_for(self._tags, f"{self._name}-{purpose}-routes"),
-            opts=self._child,
+            tags=self._owner.tagged(f"{self._name}-{purpose}-routes"),
+            opts=self._owner.child,
         )
         for subnet in subnets:
             aws.ec2.RouteTableAssociation(
                 f"{subnet._name}-routes",
                 subnet_id=subnet.id,
                 route_table_id=table.id,
-                opts=self._child,
+                opts=self._owner.child,
             )
         return table
 
@@ -233,7 +233,7 @@ class MigrationNetwork(pulumi.ComponentResource):
             address = aws.ec2.Eip(
                 f"{self._name}-nat-address-{number}",
                 domain="vpc",
-                tags=checks.tags_for(self._tags, f"{self._name}-nat-{number}"),
+                tags=self._owner.tagged(f"{self._name}-nat-{number}"),
                 opts=after_gateway,
             )
             nats.append(
@@ -241,7 +241,7 @@ class MigrationNetwork(pulumi.ComponentResource):
                     f"{self._name}-nat-{number}",
                     subnet_id=subnet.id,
                     allocation_id=address.id,
-                    tags=checks.tags_for(self._tags, f"{self._name}-nat-{number}"),
+                    tags=self._owner.tagged(f"{self._name}-nat-{number}"),
                     opts=after_gateway,
                 )
             )
@@ -253,8 +253,8 @@ class MigrationNetwork(pulumi.ComponentResource):
             name=f"{self._name}-{purpose}",
             description=description,
             vpc_id=self._vpc_id,
-            tags=checks.tags_for(self._tags, f"{self._name}-{purpose}"),
-            opts=self._child,
+            tags=self._owner.tagged(f"{self._name}-{purpose}"),
+            opts=self._owner.child,
         )
 
     def _groups(self) -> None:
@@ -294,42 +294,27 @@ class MigrationNetwork(pulumi.ComponentResource):
             port,
             peer,
             description=name.replace("-", " "),
-            tags=checks.tags_for(self._tags, f"{self._name}-{name}"),
-            opts=self._child,
+            tags=self._owner.tagged(f"{self._name}-{name}"),
+            opts=self._owner.child,
         )
 
     def _endpoints(self, subnets: list[aws.ec2.Subnet], tables: list[aws.ec2.RouteTable]) -> None:
-        for service in GATEWAY_SERVICES:
-            aws.ec2.VpcEndpoint(
-                f"{self._name}-{service}-endpoint",
-                vpc_id=self._vpc_id,
-                service_name=pulumi.Output.concat("com.amazonaws.", self._args["region"], ".", service),
-                vpc_endpoint_type="Gateway",
-                route_table_ids=[table.id for table in tables],
-                tags=checks.tags_for(self._tags, f"{self._name}-{service}"),
-                opts=self._child,
-            )
-        services = self._args.get("interface_endpoints", [])
+        args = self._args
+        service_endpoints.gateways(self._owner, vpc_id=self._vpc_id, region=args["region"], tables=tables)
+        services = args.get("interface_endpoints", [])
         if not services:
             return
-        zones = int(self._args.get("endpoint_zones") or len(subnets))
+        zones = int(args.get("endpoint_zones") or len(subnets))
         group = self._group("endpoints", "Interface endpoints of AWS services")
-        self._rule(Ingress, group, "endpoints-from-vpc", HTTPS, self._args["cidr_block"])
-        for service in services:
-            aws.ec2.VpcEndpoint(
-                f"{self._name}-{service}-endpoint",
-                vpc_id=self._vpc_id,
-                service_name=f"com.amazonaws.{service}"
-                if service in GLOBAL_SERVICES
-                else pulumi.Output.concat("com.amazonaws.", self._args["region"], ".", service),
-                service_region=GLOBAL_SERVICES.get(service),
-                vpc_endpoint_type="Interface",
-                subnet_ids=[subnet.id for subnet in subnets[:zones]],
-                security_group_ids=[group.id],
-                private_dns_enabled=True,
-                tags=checks.tags_for(self._tags, f"{self._name}-{service}"),
-                opts=self._child,
-            )
+        self._rule(Ingress, group, "endpoints-from-vpc", HTTPS, args["cidr_block"])
+        service_endpoints.interfaces(
+            self._owner,
+            services,
+            vpc_id=self._vpc_id,
+            region=args["region"],
+            subnets=subnets[:zones],
+            group=group,
+        )
 
     def _vpn(self, vpn: VpnArgs, tables: list[aws.ec2.RouteTable]) -> aws.ec2.VpnConnection:
         given = site_to_site_vpn.Declaration(
@@ -339,43 +324,9 @@ class MigrationNetwork(pulumi.ComponentResource):
             tables={table._name: table.id for table in tables},
             kms_key_arn=self._args["kms_key_arn"],
             log_retention_days=int(self._args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
-            tags=self._tags,
+            tags=self._owner.tags,
         )
         return site_to_site_vpn.declare(given, vpn)
-
-    def _flow_logs(self) -> None:
-        group = aws.cloudwatch.LogGroup(
-            f"{self._name}-flow-logs",
-            name=f"/migration/{self._name}/flow",
-            retention_in_days=int(self._args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)),
-            kms_key_id=self._args["kms_key_arn"],
-            tags=checks.tags_for(self._tags, f"{self._name}-flow-logs"),
-            opts=self._child,
-        )
-        role = aws.iam.Role(
-            f"{self._name}-flow-logs-role",
-            name=f"{self._name}-flow-logs",
-            assume_role_policy=policies.trust("vpc-flow-logs.amazonaws.com"),
-            tags=checks.tags_for(self._tags, f"{self._name}-flow-logs"),
-            opts=self._child,
-        )
-        writes = ("logs:CreateLogStream", "logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:PutLogEvents")
-        aws.iam.RolePolicy(
-            f"{self._name}-flow-logs-policy",
-            role=role.name,
-            policy=policies.document([policies.allow(*writes, on=[group.arn, pulumi.Output.concat(group.arn, ":*")])]),
-            opts=self._child,
-        )
-        aws.ec2.FlowLog(
-            f"{self._name}-flow-log",
-            vpc_id=self._vpc_id,
-            traffic_type="ALL",
-            log_destination_type="cloud-watch-logs",
-            log_destination=group.arn,
-            iam_role_arn=role.arn,
-            tags=checks.tags_for(self._tags, f"{self._name}-flow-log"),
-            opts=self._child,
-        )
 
 
 def subnet_blocks(cidr_block: str, zones: int) -> dict[str, list[str]]:

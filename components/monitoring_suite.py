@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import alerting, checks, replication_kinds, task_watching
+from components import alerting, checks, event_rules, replication_kinds, task_watching
 from components.alerting import INSTANCE, Watch, WatchedDatabase
 from components.dashboard import Thresholds, dashboard
 
@@ -139,20 +139,15 @@ class MonitoringSuite(pulumi.ComponentResource):
             tags=checks.tags_for(self._tags, f"{name}-database-events"),
             opts=self._child,
         )
-        rule = aws.cloudwatch.EventRule(
-            f"{name}-milestones",
-            name=f"{name}-milestones",
-            description="Milestones and failures of the replication task, to the topic",
-            event_pattern=pulumi.Output.json_dumps(
-                {
-                    "source": ["aws.dms"],
-                    "detail-type": [replication_kinds.kind(args.get("replication_instance_id")).detail_type],
-                    "resources": [args["replication_task_arn"]],
-                },
-                sort_keys=True,
-            ),
-            tags=checks.tags_for(self._tags, f"{name}-milestones"),
-            opts=self._child,
+        rule = event_rules.declare(
+            self._owner,
+            "milestones",
+            "Milestones and failures of the replication task, to the topic",
+            {
+                "source": ["aws.dms"],
+                "detail-type": [replication_kinds.kind(args.get("replication_instance_id")).detail_type],
+                "resources": [args["replication_task_arn"]],
+            },
         )
         aws.cloudwatch.EventTarget(
             f"{name}-milestones-target", rule=rule.name, target_id="topic", arn=topic.arn, opts=self._child

@@ -1,11 +1,11 @@
 """What has to be seen from outside the machine: events that call the observer, executions stopped by hand."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
+from components import event_rules
 from components.alerting import Owner
 
 OBSERVE_SCHEDULE = "rate(1 minute)"
@@ -36,48 +36,14 @@ def declare(
         "detail-type": ["CloudWatch Alarm State Change"],
         "detail": {"alarmName": [safe_to_switch_alarm]},
     }
-    triggers: dict[str, dict[str, Any]] = {
-        "safe-to-switch": {
-            "event_pattern": pulumi.Output.json_dumps(alarm, sort_keys=True),
-            "description": "It became safe to switch over, or no longer is",
-        },
-        "task-events": {
-            "event_pattern": pulumi.Output.json_dumps(tasks, sort_keys=True),
-            "description": "State changes of the replication task",
-        },
-        "poll": {
-            "schedule_expression": OBSERVE_SCHEDULE,
-            "description": "DMS's events are best effort: look as well",
-        },
-    }
-    for purpose, trigger in triggers.items():
-        _call(owner, purpose, trigger, observer, dead_letters)
+    for purpose, description, pattern, schedule in (
+        ("safe-to-switch", "It became safe to switch over, or no longer is", alarm, None),
+        ("task-events", "State changes of the replication task", tasks, None),
+        ("poll", "DMS's events are best effort: look as well", None, OBSERVE_SCHEDULE),
+    ):
+        rule = event_rules.declare(owner, purpose, description, pattern, schedule)
+        event_rules.call(owner, purpose, rule, observer, target_id="observe", dead_letters=dead_letters)
     _tell(owner, machine_arn, topic_arn, dead_letters)
-
-
-def _call(
-    owner: Owner, purpose: str, trigger: dict[str, Any], observer: aws.lambda_.Function, dead_letters: aws.sqs.Queue
-) -> None:
-    """Call the observer whenever `trigger` says so."""
-    rule = _rule(owner, purpose, trigger)
-    name = f"{owner.name}-{purpose}"
-    aws.lambda_.Permission(
-        f"{name}-permission",
-        statement_id=purpose,
-        action="lambda:InvokeFunction",
-        function=observer.name,
-        principal="events.amazonaws.com",
-        source_arn=rule.arn,
-        opts=owner.child,
-    )
-    aws.cloudwatch.EventTarget(
-        f"{name}-target",
-        rule=rule.name,
-        target_id="observe",
-        arn=observer.arn,
-        dead_letter_config={"arn": dead_letters.arn},
-        opts=owner.child,
-    )
 
 
 def _tell(
@@ -89,14 +55,8 @@ def _tell(
         "detail-type": ["Step Functions Execution Status Change"],
         "detail": {"stateMachineArn": [machine_arn], "status": list(STOPPED)},
     }
-    rule = _rule(
-        owner,
-        "stopped",
-        {
-            "event_pattern": pulumi.Output.json_dumps(pattern, sort_keys=True),
-            "description": "Executions that were stopped by hand: nobody undoes what they left",
-        },
-    )
+    left = "Executions that were stopped by hand: nobody undoes what they left"
+    rule = event_rules.declare(owner, "stopped", left, pattern)
     aws.cloudwatch.EventTarget(
         f"{owner.name}-stopped-target",
         rule=rule.name,
@@ -109,8 +69,3 @@ def _tell(
         dead_letter_config={"arn": dead_letters.arn},
         opts=owner.child,
     )
-
-
-def _rule(owner: Owner, purpose: str, trigger: dict[str, Any]) -> aws.cloudwatch.EventRule:
-    name = f"{owner.name}-{purpose}"
-    return aws.cloudwatch.EventRule(name, name=name, tags=owner.tagged(name), opts=owner.child, **trigger)
