@@ -232,6 +232,23 @@ def test_the_machine_s_functions_are_active(outputs: Outputs, aws: Aws) -> None:
         assert aws("lambda").get_function(FunctionName=outputs[f"{purpose}_function_name"])
 
 
+def test_every_row_can_be_compared_by_many_workers_where_that_is_wanted(outputs: Outputs, aws: Aws) -> None:
+    if "validation_machine_arn" not in outputs:
+        return
+    machine = aws("stepfunctions").describe_state_machine(stateMachineArn=outputs["validation_machine_arn"])
+    states = json.loads(machine["definition"])["States"]
+    chunks, bucket = states["Compare"], outputs["validation_bucket_name"]
+    assert chunks["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
+    assert {chunks[key]["Parameters"]["Bucket"] for key in ("ItemReader", "ResultWriter")} == {bucket}
+    tasks = [states["Partition"], states["Conclude"], *chunks["ItemProcessor"]["States"].values()]
+    for task in tasks:
+        found = aws("lambda").get_function(FunctionName=task["Parameters"]["FunctionName"])["Configuration"]
+        assert (found["State"], found["MemorySize"]) == ("Active", 512)
+    [rule] = aws("s3").get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == outputs["kms_key_arn"]
+    assert all(aws("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+
+
 def test_backups_are_planned_for_what_is_tagged(outputs: Outputs, aws: Aws) -> None:
     backup = aws("backup")
     vault = backup.describe_backup_vault(BackupVaultName=outputs["backup_vault_name"])

@@ -1,6 +1,5 @@
 """Rotations on a real MariaDB, with and without TLS: rights handed on, an account that steps back, a busy client."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from handlers.rotation import Rotation
 from sandbox.databases import MariaDbInfo, MariaDbServer
 from sandbox.ports import free_port
 from sandbox.processes import Processes
-from tests.support.rotating import FakeSecret, rotate
+from tests.support.rotating import FakeSecret, rotate, written_through
 from tests.support.servers import room
 
 ADDRESSES = ("127.0.0.72", "127.0.0.73")
@@ -189,34 +188,13 @@ def test_a_crash_amid_the_rights_leaves_nobody_in_and_is_mended(
 
 
 def test_a_client_writes_through_three_rotations_without_an_error(server: MariaDbInfo) -> None:
-    secret, over = FakeSecret(place(server)), threading.Event()
-    written, users, errors = 0, set(), []
+    def write(fields: dict[str, Any], number: int) -> str:
+        with session(server, fields) as connection, connection.cursor() as cursor:
+            cursor.execute("INSERT INTO orders VALUES (%s)", (number,))
+        return str(fields["username"])
 
-    def write() -> None:
-        nonlocal written
-        while not over.is_set():
-            fields = secret.fields()
-            for _ in range(3):
-                try:
-                    with session(server, fields) as connection, connection.cursor() as cursor:
-                        cursor.execute("INSERT INTO orders VALUES (%s)", (written,))
-                        users.add(fields["username"])
-                        written += 1
-                except pymysql.err.MySQLError as error:
-                    errors.append(str(error))
-
-    client = threading.Thread(target=write)
-    client.start()
-    try:
-        for _ in range(3):
-            rotate(rotation(server, secret), secret)
-            seen = written
-            while written < seen + 6 and not errors:
-                over.wait(0.01)
-    finally:
-        over.set()
-        client.join()
-    assert errors == []
+    secret = FakeSecret(place(server))
+    written, users = written_through(secret, lambda: rotation(server, secret), write)
     assert users == {"app", "app_a", "app_b"}
     assert int(server.run("SELECT count(*) FROM shop.orders;")) == written
 

@@ -1,6 +1,5 @@
 """Rotations on real PostgreSQL 16 and 18: users, ownership, a client that goes on writing, the fence, TLS."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from handlers.core.users import Strategy
 from handlers.rotation import Rotation
 from sandbox.databases import ServerInfo
 from sandbox.source import make_role
-from tests.support.rotating import FakeSecret, rotate
+from tests.support.rotating import FakeSecret, rotate, written_through
 from tests.support.servers import room, two_servers
 from tests.support.tls_front import certificate, tls_front
 
@@ -179,35 +178,13 @@ def test_a_crash_between_any_two_steps(server: ServerInfo, strategy: str) -> Non
 
 
 def test_a_client_writes_through_three_rotations_without_an_error(server: ServerInfo) -> None:
-    """Every write is a session of its own, with what the secret held a few writes ago."""
-    secret, over = FakeSecret(place(server)), threading.Event()
-    written, users, errors = 0, set(), []
+    def write(fields: dict[str, Any], number: int) -> str:
+        with as_user(server, fields) as connection, connection.cursor() as cursor:
+            cursor.execute("INSERT INTO orders VALUES (%s) RETURNING session_user", (number,))
+            return str(cursor.fetchone()[0])
 
-    def write() -> None:
-        nonlocal written
-        while not over.is_set():
-            fields = secret.fields()
-            for _ in range(3):
-                try:
-                    with as_user(server, fields) as connection, connection.cursor() as cursor:
-                        cursor.execute("INSERT INTO orders VALUES (%s) RETURNING session_user", (written,))
-                        users.update(cursor.fetchone())
-                        written += 1
-                except psycopg2.Error as error:
-                    errors.append(str(error))
-
-    client = threading.Thread(target=write)
-    client.start()
-    try:
-        for _ in range(3):
-            rotate(rotation(server, secret), secret)
-            seen = written
-            while written < seen + 6 and not errors:
-                over.wait(0.01)
-    finally:
-        over.set()
-        client.join()
-    assert errors == []
+    secret = FakeSecret(place(server))
+    written, users = written_through(secret, lambda: rotation(server, secret), write)
     assert users == {"app", "app_a", "app_b"}
     with server.superuser("shop") as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM shop.orders")

@@ -12,6 +12,7 @@ from handlers.clock import Clock
 from handlers.validation import runs, tasks, weigh
 from handlers.validation.compare import Sides
 from handlers.validation.runs import About
+from handlers.validation.suspects import Patience
 from handlers.validation.tasks import Ask, Budget
 from sandbox.databases import ServerInfo
 from tests.support.chunks import FakeStore, Pool, planned
@@ -57,7 +58,9 @@ def on(server: ServerInfo, statements: str) -> None:
         cursor.execute(statements)
 
 
-def validate(both: tuple[Database, Database], seed: int) -> tuple[dict[str, dict[str, object]], dict[str, int]]:
+def validate(
+    both: tuple[Database, Database], seed: int, settle_seconds: float = 0.0
+) -> tuple[dict[str, dict[str, object]], dict[str, int]]:
     """Validate with workers that die; return each table's result and how many chunks each kind of question had."""
     chance, store, sides, asked = random.Random(seed), FakeStore(), Sides(*both), {}
     new_sizes = postgres_cells.sizes(both[1], both[1].keys())
@@ -88,6 +91,28 @@ def test_equal_sides_are_equal_after_one_round(both: tuple[Database, Database]) 
     assert set(asked) == {Ask.COMPARE, Ask.SUMS}
     assert asked[Ask.COMPARE] == ROWS / 500 + 1
     assert asked[Ask.SUMS] > 40
+
+
+def test_a_row_that_is_only_late_is_not_called_different(
+    both: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {"by_id": "50", "by_uuid": "md5('50')::uuid"}
+    change = "UPDATE app.{} SET name = '{}' WHERE id = {}"
+    both[1].rows("SET default_transaction_read_only = off")
+    for table, key in keys.items():
+        both[1].rows(change.format(table, "old", key))
+    on_their_way = [change.format(table, "row 50", key) for table, key in keys.items()]
+
+    class Arriving(Patience):
+        def mark(self) -> str:
+            both[1].rows(on_their_way.pop(0))
+            return super().mark()
+
+    monkeypatch.setattr(runs, "Patience", Arriving)
+    found, asked = validate(both, 3)
+    assert on_their_way == []
+    assert asked[Ask.SETTLE] == 1
+    assert {one["verdict"] for one in found.values()} == {"equal"}
 
 
 def test_planted_differences_are_found_and_nothing_else(both: tuple[Database, Database]) -> None:

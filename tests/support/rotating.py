@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -144,3 +145,38 @@ def rotate(rotation: Rotation, secret: FakeSecret, token: str | None = None) -> 
 
 def _error(code: str, operation: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": code}}, operation)
+
+
+def written_through(
+    secret: FakeSecret, rotation: Callable[[], Rotation], write: Callable[[dict[str, Any], int], str]
+) -> tuple[int, set[str]]:
+    """Rotate three times while a client writes; return how many rows it wrote, and as whom.
+
+    `write` writes one row, in a session of its own, with what the secret held a few writes ago, and returns the user.
+    """
+    over, written, users, errors = threading.Event(), 0, set[str](), list[str]()
+
+    def client() -> None:
+        nonlocal written
+        while not over.is_set():
+            fields = secret.fields() or {}
+            for _ in range(3):
+                try:
+                    users.add(write(fields, written))
+                    written += 1
+                except Exception as error:
+                    errors.append(str(error))
+
+    writing = threading.Thread(target=client)
+    writing.start()
+    try:
+        for _ in range(3):
+            rotate(rotation(), secret)
+            seen = written
+            while written < seen + 6 and not errors:
+                over.wait(0.01)
+    finally:
+        over.set()
+        writing.join()
+    assert errors == []
+    return written, users
