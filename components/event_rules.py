@@ -40,7 +40,7 @@ def call(
 ) -> None:
     """Have a rule call a function, which lets it, and it alone."""
     name = f"{owner.name}-{purpose}"
-    permission = aws.lambda_.Permission(
+    aws.lambda_.Permission(
         f"{name}-permission",
         statement_id=purpose,
         action="lambda:InvokeFunction",
@@ -55,5 +55,5 @@ def call(
         target_id=target_id,
         arn=function.arn,
         dead_letter_config={"arn": dead_letters.arn} if dead_letters else None,
-        opts=pulumi.ResourceOptions(parent=owner.parent, depends_on=[permission]),
+        opts=owner.child,
     )
