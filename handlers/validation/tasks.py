@@ -123,7 +123,8 @@ class Item:
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> "Item":
         """Return what `to_dict` described. Raises TypeError for anything else."""
-        return cls(**{**found, "part": Part(**{name: int(text) for name, text in found["part"].items()})})
+        limits: dict[str, Any] = {name: int(text) for name, text in found["part"].items()}
+        return cls(**{**found, "part": Part(**limits)})
 
 
 LIMITS = ("low", "high", "first", "last")
