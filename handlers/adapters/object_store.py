@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-AT_ONCE = 16
-"""So many objects are read at the same time, and held: one may be of a megabyte."""
+AT_ONCE = 10
+"""So many objects are read at the same time, and held: one may be of a megabyte. A client has no more connections."""
 
 
 class ObjectStore:
