@@ -1,5 +1,6 @@
 """The database that is migrated to: an Aurora cluster or an RDS instance, its secrets with rotation, its backups."""
 
+from collections.abc import Collection
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
@@ -28,12 +29,21 @@ PASSWORD_SPECIALS = "!#$%&*()-_=+[]{}<>:?"  # noqa: S105 - the characters RDS, D
 
 
 class SecretReplicaArgs(TypedDict):
-    """Another region that the users' secrets are needed in."""
+    """Another region that the application's secret is needed in."""
 
     region: pulumi.Input[str]
     """AWS region, for example eu-west-1."""
     kms_key_arn: pulumi.Input[str]
-    """Key of that region that encrypts the copies."""
+    """Key of that region that encrypts the copy."""
+
+
+class SecretPlaceArgs(TypedDict):
+    """Where a secret lies that is needed in another region than the database's alone."""
+
+    provider: pulumi.ProviderResource
+    """Provider of that region."""
+    kms_key_arn: pulumi.Input[str]
+    """Key of that region that encrypts it."""
 
 
 class TargetDatabaseArgs(TypedDict):
@@ -99,9 +109,11 @@ class TargetDatabaseArgs(TypedDict):
     secret_recovery_days: NotRequired[int]
     """Days a deleted secret can be restored, 0 or 7 to 30. With 0 its name is free at once. Default 7."""
     secret_replicas: NotRequired[list[SecretReplicaArgs]]
-    """Regions to keep copies of the users' secrets in, under the same name. Default none."""
-    users_rotate: NotRequired[bool]
-    """The users' secrets rotate: what a deployment gave them first, no later one gives them again. Default false."""
+    """Regions to keep copies of the application's secret in, under the same name. Default none."""
+    replication_secret_place: NotRequired[SecretPlaceArgs | None]
+    """Where DMS's user's secret lies, for a DMS in another region. Default: where the database is."""
+    rotating: NotRequired[Collection[str]]
+    """Whose secrets rotate, application or replication: no later deployment writes them anew. Default nobody's."""
     tags: NotRequired[dict[str, str]]
     """Tags for every resource."""
 
@@ -280,7 +292,7 @@ class TargetDatabase(pulumi.ComponentResource):
         if username is None:
             return pulumi.Output.from_input(""), pulumi.Output.from_input("")
         password = password if password is not None else self._password(purpose)
-        rotates = self._args.get("users_rotate", False)
+        rotates = purpose in self._args.get("rotating", ())
         return self._secret(purpose, username, password, engine, endpoint, rotates=rotates), password
 
     def _secret(
@@ -298,19 +310,18 @@ class TargetDatabase(pulumi.ComponentResource):
         Return its ARN, known once there is something to read.
         """
         name = self._name
+        elsewhere = self._args.get("replication_secret_place") if purpose == "replication" else None
+        replicas = self._args.get("secret_replicas", []) if purpose == "application" else []
+        provider = elsewhere["provider"] if elsewhere else None
         secret = aws.secretsmanager.Secret(
             f"{name}-{purpose}-secret",
             name=f"{name}/{purpose}",
             description=f"Credentials of the database's {purpose} user",
-            kms_key_id=self._args["kms_key_arn"],
+            kms_key_id=(elsewhere or self._args)["kms_key_arn"],
             recovery_window_in_days=int(self._args.get("secret_recovery_days", DEFAULT_SECRET_RECOVERY_DAYS)),
-            replicas=[
-                {"region": replica["region"], "kms_key_id": replica["kms_key_arn"]}
-                for replica in self._args.get("secret_replicas", [])
-            ]
-            or None,
+            replicas=[{"region": one["region"], "kms_key_id": one["kms_key_arn"]} for one in replicas] or None,
             tags=checks.tags_for(self._tags, f"{name}-{purpose}"),
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, provider=provider),
         )
         text = pulumi.Output.json_dumps(
             {
@@ -330,7 +341,9 @@ class TargetDatabase(pulumi.ComponentResource):
             # A version without a label is forgotten one day, and would then be made anew, with a password long changed.
             version_stages=["AWSCURRENT", FIRST_LABEL] if rotates else None,
             opts=pulumi.ResourceOptions(
-                parent=self, ignore_changes=["secretString", "versionStages"] if rotates else None
+                parent=self,
+                provider=provider,
+                ignore_changes=["secretString", "versionStages"] if rotates else None,
             ),
         )
         return pulumi.Output.all(secret.arn, version.id).apply(lambda both: str(both[0]))
