@@ -18,12 +18,21 @@ PASSWORD_SPECIALS = "!#$%&*()-_=+[]{}<>:?"  # noqa: S105 - the characters RDS, D
 
 
 class SecretReplicaArgs(TypedDict):
-    """Another region that the users' secrets are needed in."""
+    """Another region that the application's secret is needed in."""
 
     region: pulumi.Input[str]
     """AWS region, for example eu-west-1."""
     kms_key_arn: pulumi.Input[str]
-    """Key of that region that encrypts the copies."""
+    """Key of that region that encrypts the copy."""
+
+
+class SecretPlaceArgs(TypedDict):
+    """Where a secret lies that is needed in another region than the database's alone."""
+
+    provider: pulumi.ProviderResource
+    """Provider of that region."""
+    kms_key_arn: pulumi.Input[str]
+    """Key of that region that encrypts it."""
 
 
 def new_password(owner: Owner, purpose: str) -> pulumi.Output[str]:
@@ -46,23 +55,29 @@ class UserSecrets:
     endpoint: pulumi.Output[dict[str, Any]]
     kms_key_arn: pulumi.Input[str]
     recovery_days: int
-    replicas: Sequence[SecretReplicaArgs]
 
     def add(
-        self, purpose: str, username: pulumi.Input[str], password: pulumi.Output[str], *, rotates: bool
+        self,
+        purpose: str,
+        username: pulumi.Input[str],
+        password: pulumi.Output[str],
+        *,
+        rotates: bool,
+        replicas: Sequence[SecretReplicaArgs] = (),
+        place: SecretPlaceArgs | None = None,
     ) -> pulumi.Output[str]:
         """Make a user's secret and return its ARN, known once there is something to read."""
         name = self.owner.name
+        provider = place["provider"] if place else None
         secret = aws.secretsmanager.Secret(
             f"{name}-{purpose}-secret",
             name=f"{name}/{purpose}",
             description=f"Credentials of the database's {purpose} user",
-            kms_key_id=self.kms_key_arn,
+            kms_key_id=place["kms_key_arn"] if place else self.kms_key_arn,
             recovery_window_in_days=self.recovery_days,
-            replicas=[{"region": replica["region"], "kms_key_id": replica["kms_key_arn"]} for replica in self.replicas]
-            or None,
+            replicas=[{"region": one["region"], "kms_key_id": one["kms_key_arn"]} for one in replicas] or None,
             tags=self.owner.tagged(f"{name}-{purpose}"),
-            opts=self.owner.child,
+            opts=pulumi.ResourceOptions(parent=self.owner.parent, provider=provider),
         )
         text = pulumi.Output.json_dumps(
             {
@@ -82,7 +97,9 @@ class UserSecrets:
             # A version without a label is forgotten one day, and would then be made anew, with a password long changed.
             version_stages=["AWSCURRENT", FIRST_LABEL] if rotates else None,
             opts=pulumi.ResourceOptions(
-                parent=self.owner.parent, ignore_changes=["secretString", "versionStages"] if rotates else None
+                parent=self.owner.parent,
+                provider=provider,
+                ignore_changes=["secretString", "versionStages"] if rotates else None,
             ),
         )
         return pulumi.Output.all(secret.arn, version.id).apply(lambda both: str(both[0]))

@@ -140,6 +140,7 @@ APPLICATION = {
     "config_parameter_name": "Parameter the functions read",
     "state_parameter_name": "Parameter that shows where the migration stands",
     "prepare_function_name": "Function that makes both databases ready, called once before the replication starts",
+    "rotation_function_names": "Functions that change the passwords of DMS's users, by side: source, target",
     "certificate_bundles": "Files with the certificates that verify-full trusts, by side: source, target",
     "preflight_function_name": "Function that looks at both databases and says what would go wrong",
     "start_function_name": "Function that starts the replication if the last preflight allows it",

@@ -235,6 +235,9 @@ class Switchover(pulumi.ComponentResource):
         layer = vpc_function.driver_layer(f"{self._name}-psycopg2", self._around, "postgres")
         code = function_archives.code_archive(*self._args.get("certificate_bundles", []))
         rights = switchover_rights.of_functions(self._reach(config_name, table, state, dead_letters))
+        others = not self._args.get(
+            "secret_key_arns"
+        )  # the source's secrets, all that observe reads, are somebody else's
         return {
             purpose: vpc_function.declare(
                 f"{self._name}-{purpose}",
@@ -246,7 +249,7 @@ class Switchover(pulumi.ComponentResource):
                 code=code,
                 layers=[layer.arn],
                 dead_letters=dead_letters.arn,
-                by_other_keys=["secretsmanager"] if purpose == "observe" else [],  # it looks at the source alone
+                by_other_keys=["secretsmanager"] if purpose == "observe" and others else [],
             )
             for purpose, seconds in FUNCTIONS.items()
             if (purpose != "canary" or self._percents) and (purpose != "ask" or self._approval_seconds is not None)

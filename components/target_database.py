@@ -1,5 +1,6 @@
 """The database that is migrated to: an Aurora cluster or an RDS instance, its secrets with rotation, its backups."""
 
+from collections.abc import Collection
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -9,7 +10,7 @@ from components import aurora_cluster, checks, database_backups, database_engine
 from components.alerting import Owner
 from components.aurora_cluster import AuroraArgs
 from components.database_engines import Engine
-from components.database_secrets import SecretReplicaArgs, UserSecrets
+from components.database_secrets import SecretPlaceArgs, SecretReplicaArgs, UserSecrets
 from components.database_server import DatabaseServer, Declaration
 from components.rds_instance import InstanceArgs
 
@@ -85,9 +86,11 @@ class TargetDatabaseArgs(TypedDict):
     secret_recovery_days: NotRequired[int]
     """Days a deleted secret can be restored, 0 or 7 to 30. With 0 its name is free at once. Default 7."""
     secret_replicas: NotRequired[list[SecretReplicaArgs]]
-    """Regions to keep copies of the users' secrets in, under the same name. Default none."""
-    users_rotate: NotRequired[bool]
-    """The users' secrets rotate: what a deployment gave them first, no later one gives them again. Default false."""
+    """Regions to keep copies of the application's secret in, under the same name. Default none."""
+    replication_secret_place: NotRequired[SecretPlaceArgs | None]
+    """Where DMS's user's secret lies, for a DMS in another region. Default: where the database is."""
+    rotating: NotRequired[Collection[str]]
+    """Whose secrets rotate, application or replication: no later deployment writes them anew. Default nobody's."""
     tags: NotRequired[dict[str, str]]
     """Tags for every resource."""
 
@@ -149,7 +152,6 @@ class TargetDatabase(pulumi.ComponentResource):
             pulumi.Output.all(host=server.endpoint, port=server.port, database=server.database_name),
             args["kms_key_arn"],
             int(args.get("secret_recovery_days", DEFAULT_SECRET_RECOVERY_DAYS)),
-            args.get("secret_replicas", []),
         )
         master = self._master_secret(server, password, secrets)
         given = args.get("application_password")
@@ -257,9 +259,17 @@ class TargetDatabase(pulumi.ComponentResource):
         """
         if username is None:
             return pulumi.Output.from_input(""), pulumi.Output.from_input("")
+        args = self._args
         password = password if password is not None else database_secrets.new_password(self._owner, purpose)
-        rotates = self._args.get("users_rotate", False)
-        return secrets.add(purpose, username, password, rotates=rotates), password
+        arn = secrets.add(
+            purpose,
+            username,
+            password,
+            rotates=purpose in args.get("rotating", ()),
+            replicas=args.get("secret_replicas", []) if purpose == "application" else [],
+            place=args.get("replication_secret_place") if purpose == "replication" else None,
+        )
+        return arn, password
 
     def _backups(self, server: DatabaseServer) -> pulumi.Output[str]:
         return database_backups.declare(

@@ -19,7 +19,7 @@ from components import (
 from components.network_peering import PeerArgs
 from components.settings import Application, Side
 from components.transaction_logs import LogPlaceArgs
-from compositions import application_charts, moving, parts, providers
+from compositions import application_charts, application_rotation, moving, parts, providers
 from compositions import place as places
 from compositions.place import Place
 
@@ -49,7 +49,7 @@ def declare(config: Application) -> dict[str, Any]:
     )
     name = _application_name(config, new, dns, services)
 
-    # DMS and the functions are in the target's region: of a secret they use the copy that lies there.
+    # DMS and the functions are in the target's region: of the application's secret they use the copy that lies there.
     blue = moving.database(source, config.source.database)
     blue = moving.replicated(blue, old.place.region, new.place.region)
     green = moving.database(target, config.target.database)
@@ -80,6 +80,10 @@ def declare(config: Application) -> dict[str, Any]:
         target=green,
         secret_key_arns=[old.key.arn],
     )
+    made = {old.side.name: source, new.side.name: target}
+    rotating = application_rotation.declare(
+        config, new.place, new.key, new.network, made, pipeline, monitoring, switchover
+    )
     moving.tell_sizes(config)
     return {
         **_outputs(old, source, services[0]),
@@ -102,6 +106,7 @@ def declare(config: Application) -> dict[str, Any]:
         "config_parameter_name": switchover.config_parameter_name,
         "state_parameter_name": switchover.state_parameter_name,
         "prepare_function_name": switchover.function_names["prepare"],
+        "rotation_function_names": rotating,
         "certificate_bundles": moving.certificate_bundles(blue, green),
         "preflight_function_name": switchover.function_names["preflight"],
         "start_function_name": switchover.function_names["start"],
@@ -138,6 +143,9 @@ def _databases(config: Application, old: Ground, new: Ground) -> tuple[TargetDat
         database=config.database,
         role="db",
         secret_replicas=[{"region": new.place.region, "kms_key_arn": new.key.arn}],
+        # DMS alone reads it. Where DMS is, it can be rotated: by a function that reaches both, and tells the topic.
+        replication_secret_place={"provider": new.provider, "kms_key_arn": new.key.arn},
+        rotating=("replication",),
         options=old.place.options,
     )
     target = parts.target(
@@ -149,6 +157,7 @@ def _databases(config: Application, old: Ground, new: Ground) -> tuple[TargetDat
         role="db",
         # One password on both sides: containers of either can log in wherever the writer's name leads.
         application_password=source.application_password,
+        rotating=("replication",),
         options=new.place.options,
     )
     return source, target

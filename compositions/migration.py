@@ -17,13 +17,16 @@ from compositions import moving, parts, row_validation
 from compositions import place as places
 from compositions.place import Place
 
+USERS = ("application", "replication")
+"""Users of the target whose passwords change."""
+
 
 def declare(config: Migration) -> dict[str, Any]:
     """Declare the migration and return its outputs."""
     place = places.find(config.network.zones)
     key = parts.encryption_key(config, place)
     network = parts.network(config, place, key, database_port=config.target.port, source_port=config.source.port)
-    target = parts.target(config, config.target, network, key, database=config.database, users_rotate=True)
+    target = parts.target(config, config.target, network, key, database=config.database, rotating=USERS)
     blue, green = _source(config), moving.database(target, config.target)
     pipeline = moving.pipeline(
         config,
@@ -121,8 +124,6 @@ def _rotation(
     switchover: Switchover,
 ) -> SecretRotation:
     """Declare what changes the passwords of the target's users. The source's are somebody else's."""
-    endpoints = (pipeline.target_endpoint_arn, pipeline.failback_source_endpoint_arn)
-    back = pipeline.failback_task_arn if config.switchover.fail_back else None  # else nothing ever starts it
     return parts.rotation(
         config,
         place,
@@ -139,24 +140,16 @@ def _rotation(
                 "users": config.rotation.application.users,
                 "administrator_secret_arn": target.master_secret_arn,
             },
-            "replication": {
-                "secret_arn": target.replication_secret_arn,
-                "username": config.target.replication_username,
-                "days": config.rotation.replication.days,
-                "users": "single",  # the fence spares DMS by its user's name, and what runs has sessions of that name
-                "dms": {
-                    "arns": [arn for arn in (pipeline.forward_arn, back) if arn is not None],
-                    "endpoint_arns": [arn for arn in endpoints if arn is not None],
-                    "instance_arn": pipeline.replication_instance_arn,
-                },
-            },
+            "replication": moving.dms_user(
+                config,
+                target,
+                config.target,
+                pipeline,
+                (pipeline.target_endpoint_arn, pipeline.failback_source_endpoint_arn),
+            ),
         },
         topic_arn=monitoring.topic_arn,
-        paused_by={
-            "migration_id": config.prefix,
-            "table_name": switchover.tracking_table_name,
-            "table_arn": switchover.tracking_table_arn,
-        },
+        paused_by=moving.paused_by(config, switchover),
     )
 
 

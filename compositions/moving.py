@@ -17,6 +17,7 @@ from components import (
     function_archives,
 )
 from components.monitoring_suite import ChartArgs
+from components.secret_rotation import PausedByArgs, RotatedSecretArgs
 from components.serverless_replication import ServerlessArgs
 from components.settings import Application, Migration
 from components.settings.sections import Replication, Target
@@ -58,20 +59,43 @@ def database(made: TargetDatabase, wanted: Target) -> Database:
 
 
 def replicated(found: Database, home: str, away: str) -> Database:
-    """Return a database with the secrets of its users as they are replicated from region `home` to `away`.
+    """Return a database with its application's secret as it is replicated from region `home` to `away`.
 
     The administrator's stays where it is: RDS manages it, and nobody can replicate it.
     """
+    arn = pulumi.Output.from_input(found.application_secret_arn or "")
+    return replace(found, application_secret_arn=arn.apply(lambda text: str(text).replace(f":{home}:", f":{away}:", 1)))
 
-    def copy(arn: pulumi.Input[str]) -> pulumi.Output[str]:
-        return pulumi.Output.from_input(arn).apply(lambda text: str(text).replace(f":{home}:", f":{away}:", 1))
 
-    application = found.application_secret_arn
-    return replace(
-        found,
-        replication_secret_arn=copy(found.replication_secret_arn),
-        application_secret_arn=copy(application) if application is not None else None,
-    )
+def dms_user(
+    config: Moving,
+    made: TargetDatabase,
+    wanted: Target,
+    pipeline: DmsPipeline,
+    endpoint_arns: Sequence[pulumi.Input[str] | None],
+) -> RotatedSecretArgs:
+    """Return DMS's user on a database as what rotates its secret takes it. `endpoint_arns` use the secret."""
+    back = pipeline.failback_task_arn if config.switchover.fail_back else None  # else nothing ever starts it
+    return {
+        "secret_arn": made.replication_secret_arn,
+        "username": wanted.replication_username,
+        "days": config.rotation.replication.days,
+        "users": "single",  # the fence spares DMS by its user's name, and what runs has sessions of that name
+        "dms": {
+            "arns": [arn for arn in (pipeline.forward_arn, back) if arn is not None],
+            "endpoint_arns": [arn for arn in endpoint_arns if arn is not None],
+            "instance_arn": pipeline.replication_instance_arn,
+        },
+    }
+
+
+def paused_by(config: Moving, switchover: Switchover) -> PausedByArgs:
+    """Return the migration as rotation waits for it."""
+    return {
+        "migration_id": config.prefix,
+        "table_name": switchover.tracking_table_name,
+        "table_arn": switchover.tracking_table_arn,
+    }
 
 
 def certificate_bundles(source: Database, target: Database) -> dict[str, str]:

@@ -1,13 +1,13 @@
 """Parts that several compositions have in common: settings in, component out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pulumi
 
 from components import EncryptionKey, MigrationNetwork, SecretRotation, TargetDatabase
 from components.alerting import WatchedDatabase
-from components.database_secrets import SecretReplicaArgs
+from components.database_secrets import SecretPlaceArgs, SecretReplicaArgs
 from components.dms_settings import ParallelLoad as ParallelLoadArgs
 from components.dms_settings import TableRule
 from components.dms_transformations import TransformationRule
@@ -88,13 +88,14 @@ def target(
     role: str = "target",
     secret_replicas: Sequence[SecretReplicaArgs] = (),
     application_password: pulumi.Input[str] | None = None,
-    users_rotate: bool = False,
+    replication_secret_place: SecretPlaceArgs | None = None,
+    rotating: Collection[str] = (),
     options: pulumi.ResourceOptions | None = None,
 ) -> TargetDatabase:
     """Declare the database the settings want, in the network's database subnets. `role` ends its name.
 
-    `with_users` makes the secrets of the application's and of DMS's user, which a migration then creates, and which
-    `rotation` then changes if `users_rotate`.
+    `with_users` makes the secrets of the application's and of DMS's user, which a migration then creates. Of those
+    `rotation` then changes the `rotating` ones.
     """
     return TargetDatabase(
         f"{config.prefix}-{role}",
@@ -124,7 +125,8 @@ def target(
             "log_retention_days": config.monitoring.log_retention_days,
             "secret_recovery_days": wanted.secret_recovery_days,
             "secret_replicas": list(secret_replicas),
-            "users_rotate": users_rotate,
+            "replication_secret_place": replication_secret_place,
+            "rotating": rotating,
             "tags": config.all_tags,
         },
         opts=options,
@@ -143,13 +145,14 @@ def rotation(
     users: dict[str, RotatedSecretArgs],
     topic_arn: pulumi.Input[str],
     paused_by: PausedByArgs | None = None,
+    administrator: bool = True,
 ) -> SecretRotation:
-    """Declare what changes the passwords of these users, and the administrator's where RDS does not.
+    """Declare what changes the passwords of these users, and the `administrator`'s where RDS does not.
 
     `functions` says what functions run on.
     """
     secrets = dict(users)
-    if not made.master_is_managed:
+    if administrator and not made.master_is_managed:
         secrets["master"] = {
             "secret_arn": made.master_secret_arn,
             "username": made.master_username,

@@ -8,7 +8,16 @@ from pydantic import Field
 
 from components.settings import consistency
 from components.settings.preflight import Preflight
-from components.settings.sections import Dns, Monitoring, Network, Replication, Section, Switchover, Target
+from components.settings.sections import (
+    Dns,
+    Monitoring,
+    Network,
+    Replication,
+    ReplicationRotation,
+    Section,
+    Switchover,
+    Target,
+)
 from components.settings.stack import Root
 
 SIDES = ("source", "target")
@@ -90,6 +99,7 @@ class Application(Root):
     replication: Replication = Field(default_factory=Replication)
     dns: Dns
     preflight: Preflight = Field(default_factory=Preflight)
+    rotation: ReplicationRotation = Field(default_factory=ReplicationRotation)
     switchover: Switchover = Field(default_factory=Switchover)
 
     def contradictions(self) -> Iterator[str]:

@@ -409,11 +409,16 @@ class TurnsRotation(UserRotation):
     )
 
 
-class Rotation(Section):
-    """The passwords that are changed by a function. The administrator's is RDS's: see target.masterRotationDays."""
+class ReplicationRotation(Section):
+    """The passwords of DMS's users, which a function changes. The administrator's is RDS's: see masterRotationDays."""
+
+    replication: UserRotation = Field(default_factory=UserRotation)
+
+
+class Rotation(ReplicationRotation):
+    """The same, and the password of the application's user."""
 
     application: TurnsRotation = Field(default_factory=TurnsRotation)
-    replication: UserRotation = Field(default_factory=UserRotation)
 
 
 class Canary(Section):

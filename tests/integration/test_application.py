@@ -105,7 +105,8 @@ def test_databases_are_reached_on_their_port_only(side: Side) -> None:
 def test_secrets_lead_to_their_database(side: Side) -> None:
     for purpose in ("application", "replication"):
         arn = side[f"{purpose}_secret_arn"]
-        fields = json.loads(side.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
+        secrets = side.aws("secretsmanager", arn.split(":")[3])
+        fields = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
         assert fields["host"] == side["database_endpoint"]
         assert len(fields["password"]) == 32
 
@@ -120,6 +121,15 @@ def test_the_application_logs_in_with_one_name_and_password_on_both_sides(output
 
 
 # Between the environments
+
+
+def test_the_secrets_of_dms_s_users_rotate_beside_dms(outputs: Outputs, target: Side) -> None:
+    for name, function in outputs["rotation_function_names"].items():
+        arn = outputs[f"{name}_replication_secret_arn"]
+        assert arn.split(":")[3] == target["region"]
+        secret = target.client("secretsmanager").describe_secret(SecretId=arn)
+        assert secret["RotationEnabled"] and secret["KmsKeyId"] == target["kms_key_arn"]
+        assert secret["RotationLambdaARN"].endswith(f":function:{function}")
 
 
 def test_the_networks_are_peered_and_resolve_each_other(outputs: Outputs, side: Side) -> None:

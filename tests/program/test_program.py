@@ -159,6 +159,21 @@ def test_the_rotating_functions_can_read_what_they_are_given(stack: str) -> None
         assert set(known.endpoint_arns) <= set(switchover.replication.endpoint_arns)
 
 
+def test_an_application_s_dms_users_are_rotated_on_both_sides_each_for_its_own_database() -> None:
+    recorder, name = program("payments"), "migration-payments"
+    switchover = handlers_config.parse(recorder.named(f"{name}-switchover-config").inputs["value"])
+    used = []
+    for side, database in (("source", switchover.source), ("target", switchover.target)):
+        variables = recorder.named(f"{name}-{side}-rotation-replication").inputs["environment"]["variables"]
+        known = handlers_config.parse_rotation(variables["ROTATION"])
+        assert (known.host, known.port, known.database) == (database.host, database.port, database.database)
+        assert (known.secret_arn, known.users) == (database.replication_secret_arn, "single")
+        assert (known.migration_id, known.tracking_table) == (switchover.migration_id, switchover.tracking_table)
+        used += known.endpoint_arns
+    assert sorted(used) == sorted(switchover.replication.endpoint_arns)
+    assert not [one for one in recorder.resources if "rotation-application" in one.name]
+
+
 def test_a_listed_role_s_fence_shuts_out_who_writes_to_the_target() -> None:
     """On the way back that is whom the target's own secret lets in."""
     config = stack_config("dev")

@@ -118,20 +118,28 @@ def turn(function: str, token: str = FIRST) -> Journey:
 
 
 APPLICATION_S, DMS_S, MASTER_S = (f"rotate {purpose}" for purpose in ("application", "replication", "master"))
-ROTATED: Journey = [
-    *(*turn(APPLICATION_S), *turn(APPLICATION_S, SECOND)),
-    *(("observe", {}, "ready"), (TASKS_FAIL, {}, ""), *turn(DMS_S), ("observe", {}, "ready")),
-]
+
+
+def with_dms(function: str) -> Journey:
+    """Return a rotation of a user of DMS's, whose tasks have failed meanwhile."""
+    return [("observe", {}, "ready"), (TASKS_FAIL, {}, ""), *turn(function), ("observe", {}, "ready")]
+
+
+def late(function: str) -> Journey:
+    """Return the same whose last call comes again when the way back is in use."""
+    return [*turn(function), *THERE, (TASKS_FAIL, {}, ""), *turn(function)[-1:]]
+
+
+ROTATED: Journey = [*turn(APPLICATION_S), *turn(APPLICATION_S, SECOND), *with_dms(DMS_S)]
 REFUSED: Journey = [
     *(*BEGUN, *((f, {"Step": "createSecret", "ClientRequestToken": FIRST}, FAILS) for f in (APPLICATION_S, DMS_S))),
     *(("undo", {"reason": "unit"}, "undone"), *turn(APPLICATION_S)),
     *(*turn(DMS_S)[:1], ("gate", LATER, "refused"), *turn(DMS_S)[1:]),
     ("gate", {"execution": "run-3"}, "ready"),
 ]
-LATE: Journey = [*turn(DMS_S), *THERE, (TASKS_FAIL, {}, ""), *turn(DMS_S)[-1:]]
-"""The last call comes again when the way back is in use."""
 ROTATION = (ROTATED, REFUSED)
-MIGRATION = (STARTED, WHOLE, BACK, TAKEN_BACK, LEFT, LATE, *ROTATION)
+MIGRATION = (STARTED, WHOLE, BACK, TAKEN_BACK, LEFT, late(DMS_S), *ROTATION)
+OF_BOTH_SIDES = tuple(f"rotate {side} replication" for side in ("source", "target"))
 FLEET: Journey = [
     ("advance", {"database": "orders", "phase": "replicating"}, "replicating"),
     ("advance", {"database": "orders", "phase": "validated"}, "validated"),
@@ -146,7 +154,10 @@ JOURNEYS: dict[str, tuple[Journey, ...]] = {
     "no way back": (STARTED, WHOLE, TAKEN_BACK, LEFT, *ROTATION),
     "every row": (*MIGRATION, VALIDATED),
     "serverless": (STARTED, WHOLE, TAKEN_BACK, LEFT, *ROTATION),
-    "both sides ours": (STARTED, WHOLE, BACK, TAKEN_BACK, LEFT),
+    "both sides ours": (
+        *(STARTED, WHOLE, BACK, TAKEN_BACK, LEFT),
+        *(journey(function) for function in OF_BOTH_SIDES for journey in (with_dms, late)),
+    ),
     "database": ([("validate", {}, "failed")],),
     "database with a replica": ([("validate", {}, "failed")], [*turn(MASTER_S), *turn(MASTER_S, SECOND)]),
     "fleet": (FLEET, [("servers", {}, "applied"), (TEMPLATES_DRIFT, {}, ""), ("servers", {}, "applied")]),
@@ -172,13 +183,20 @@ def _merged(before: Any, change: dict[str, Any]) -> dict[str, Any]:
 
 
 def functions(recorder: Recorder) -> dict[str, Registered]:
-    """Return the functions a stack declares, by the module that has their code; one for each secret by its purpose."""
+    """Return the functions a stack declares, by the module that has their code; one for each secret by its purpose.
+
+    Where both sides have one, by its side as well.
+    """
     return {_called(r): r for r in recorder.resources if r.type == LAMBDA}
 
 
 def _called(function: Registered) -> str:
     module = str(function.inputs["handler"].split(".")[-2])
-    return f"{module} {function.name.rsplit('-', 1)[-1]}" if module == "rotate" else module
+    if module != "rotate":
+        return module
+    before, purpose = function.name.rsplit("-rotation-", 1)
+    side = [word for word in before.split("-") if word in ("source", "target")]
+    return " ".join([module, *side, purpose])
 
 
 def account(recorder: Recorder) -> RecordedAws:

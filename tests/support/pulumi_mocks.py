@@ -40,6 +40,7 @@ class Registered:
     ignore_changes: tuple[str, ...] = ()
     depends_on: frozenset[str] = frozenset()
     secret_inputs: frozenset[str] = frozenset()
+    provider: str = ""
 
 
 def _computed(registered: Registered) -> dict[str, Any]:
@@ -145,6 +146,7 @@ class Monitor(mocks.MockMonitor):
                     tuple(request.ignoreChanges),
                     frozenset(urn.split("::")[-1] for urn in request.dependencies),
                     frozenset(key for key, value in raw.items() if rpc.is_rpc_secret(value)),
+                    request.provider,
                 )
             )
         return answer

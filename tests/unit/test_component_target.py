@@ -5,6 +5,7 @@ import pytest
 
 from components import TargetDatabase, TargetDatabaseArgs
 from components.checks import ArgumentError
+from components.database_secrets import SecretPlaceArgs
 from tests.support.pulumi_mocks import Recorder, deploy
 
 ARGS: TargetDatabaseArgs = {
@@ -181,7 +182,7 @@ def test_secrets_have_the_shape_dms_and_rotation_read_and_stay_secret() -> None:
 
 def test_what_rotates_is_given_once_and_its_first_version_is_never_forgotten() -> None:
     """A later deployment must neither put the first password back nor make its version anew."""
-    value = target(users_rotate=True).named("db-application-secret-value")
+    value = target(rotating=["application"]).named("db-application-secret-value")
     assert value.ignore_changes == ("secretString", "versionStages")
     assert value.inputs["versionStages"] == ["AWSCURRENT", "DEPLOYED"]
     kept = target().named("db-application-secret-value")
@@ -467,12 +468,27 @@ def test_bad_arguments_are_named_with_their_value_and_the_remedy(changes: dict[s
         target(**changes)
 
 
-def test_secrets_of_users_can_be_replicated_to_another_region() -> None:
+def test_the_application_s_secret_can_be_replicated_to_another_region() -> None:
     assert "replicas" not in target().named("db-replication-secret").inputs
     recorder = target(secret_replicas=[{"region": "eu-west-1", "kms_key_arn": "arn:other-key"}])
-    for purpose in ("application", "replication"):
-        secret = recorder.named(f"db-{purpose}-secret").inputs
-        assert secret["replicas"] == [{"region": "eu-west-1", "kmsKeyId": "arn:other-key"}]
+    secret = recorder.named("db-application-secret").inputs
+    assert secret["replicas"] == [{"region": "eu-west-1", "kmsKeyId": "arn:other-key"}]
+    assert "replicas" not in recorder.named("db-replication-secret").inputs
+
+
+def test_the_secret_of_dms_s_user_can_lie_where_dms_is() -> None:
+    def program() -> None:
+        elsewhere: SecretPlaceArgs = {
+            "provider": aws.Provider("elsewhere", region="eu-west-1"),
+            "kms_key_arn": "arn:other",
+        }
+        TargetDatabase("db", {**ARGS, "replication_secret_place": elsewhere})
+
+    recorder = deploy(program)
+    for purpose, key, there in (("application", "arn:key", False), ("replication", "arn:other", True)):
+        secret, value = (recorder.named(f"db-{purpose}-secret{part}") for part in ("", "-value"))
+        assert secret.inputs["kmsKeyId"] == key
+        assert [("::elsewhere::" in one.provider) for one in (secret, value)] == [there, there]
 
 
 def test_the_application_s_password_can_be_that_of_another_database() -> None:
