@@ -52,7 +52,7 @@ ENVIRONMENT = {
 _original_call = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
 
 
-def eventually(check: Callable[[], Any], seconds: float = 15.0, what: str = "") -> Any:
+def eventually(check: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
     """Return what `check` returns once that is true."""
     until = time.monotonic() + seconds
     while True:
@@ -345,7 +345,7 @@ class Migration:
         found = self.world.dms.describe_table_statistics(ReplicationTaskArn=arn)["TableStatistics"]
         return {one["TableName"]: one for one in found}
 
-    def same(self, *tables: str, seconds: float = 15.0) -> None:
+    def same(self, *tables: str, seconds: float = 60.0) -> None:
         """Wait until tables hold the same rows on both sides."""
         for table in tables:
             query = f"SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text FROM {table} t"
