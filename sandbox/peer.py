@@ -22,7 +22,9 @@ from sandbox.paths import BUILD, REPOSITORY
 from sandbox.rehearsal import shop
 
 REQUIREMENTS = Path(plan.__file__).parent / "requirements.lock"
-KEPT = frozenset({"deletionProtection", "finalSnapshot", "forceDestroy", "secretRecoveryDays", "sslMode"})
+KEPT = frozenset(
+    {"certificateBundle", "deletionProtection", "finalSnapshot", "forceDestroy", "secretRecoveryDays", "sslMode"}
+)
 """Keys that a sandbox changes for its own sake: here they are as the scenario has them."""
 FOLDER = BUILD / "checkov"
 

@@ -135,7 +135,13 @@ def test_an_excuse_has_a_reason(tmp_path: Path) -> None:
 def test_what_a_sandbox_changes_for_its_own_sake_is_checked_as_it_was_written() -> None:
     written = {"target": {"deletionProtection": True, "port": 5432, "aurora": {"readers": 2}}, "source": {}}
     adapted = {
-        "target": {"deletionProtection": False, "port": 6000, "sslMode": "none", "aurora": {"readers": 2}},
+        "target": {
+            "deletionProtection": False,
+            "port": 6000,
+            "sslMode": "none",
+            "certificateBundle": "its.pem",
+            "aurora": {"readers": 2},
+        },
         "source": {"sslMode": "none", "host": "db"},
     }
     assert as_written(adapted, written) == {
