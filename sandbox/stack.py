@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -175,13 +176,13 @@ def pulumi(instance: Instance, *args: str) -> str:
         text=True,
     )
     try:
-        printed, errors = process.communicate()
+        printed, complaints = process.communicate()
     except BaseException:
         process.terminate()
         process.wait()
         raise
     if process.returncode:
-        raise SandboxError(f"pulumi {args[0]} failed: {_errors(printed + errors)}")
+        raise SandboxError(f"pulumi {args[0]} failed: {errors(printed + complaints)}")
     return printed
 
 
@@ -225,8 +226,25 @@ def make_anew(instance: Instance, kind: str, name: str) -> None:
     pulumi(instance, "up", "--replace", urns[0], "--yes", "--skip-preview", "--suppress-outputs")
 
 
-def _errors(printed: str) -> str:
-    """Return the engine's error lines, once each, on one line."""
-    found = [re.sub(r"^.*?error: ", "", line).strip() for line in printed.splitlines() if "error:" in line]
-    kept = [line for line in dict.fromkeys(found) if line not in ("update failed", "preview failed")]
+def errors(printed: str) -> str:
+    """Return the engine's errors, once each, on one line. What it says of one is indented further below it."""
+    lines = printed.splitlines()
+    found = []
+    for number, line in enumerate(lines):
+        if "error:" in line:
+            below = takewhile(lambda more: _indent(more) > _indent(line), lines[number + 1 :])  # noqa: B023
+            said = re.sub(
+                r"^.*?error: (an unhandled error occurred: )?(python inline source runtime error: )?", "", line
+            )
+            found.append(" ".join([said.strip(), *(more.strip() for more in below)]))
+    kept = [
+        one
+        for one in dict.fromkeys(found)
+        if one not in ("update failed", "preview failed")
+        and not any(other.startswith(one) and other != one for other in found)
+    ]
     return "; ".join(kept)[:2000] or printed.strip()[-500:]
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
