@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from sandbox.errors import SandboxError
-from sandbox.faults import databases, kills, naming, people, replication, undoing
+from sandbox.faults import databases, kills, naming, people, readers, replication, undoing
 from sandbox.faults.fault import Fault
 
 EVERY = "every"
@@ -13,6 +13,7 @@ FAMILIES: Mapping[str, Sequence[Fault]] = {
     "names": naming.FAULTS,
     "people": people.FAULTS,
     "undo": undoing.FAULTS,
+    "readers": readers.FAULTS,
     "kills": tuple(kills.faults()),
 }
 
@@ -34,6 +35,12 @@ def named(names: Sequence[str]) -> list[Fault]:
                 f"{', '.join(FAMILIES)}; or {EVERY}"
             )
     return list(found.values())
+
+
+def by_stack(faults: Sequence[Fault]) -> list[list[Fault]]:
+    """Return the faults that can strike one stack together: those of a stack without a canary first."""
+    parts = ([fault for fault in faults if fault.canary is canary] for canary in (False, True))
+    return [part for part in parts if part]
 
 
 def family_of(fault: Fault) -> str:

@@ -44,6 +44,8 @@ class Fault:
     """Begins the attempt and returns the name of its execution."""
     last: bool = False
     """Whether nothing can follow it on the same stack."""
+    canary: bool = False
+    """Whether it strikes a stack whose readers go ahead of the writers."""
 
     @property
     def holds(self) -> bool:

@@ -22,8 +22,7 @@ def rehearse(names: Sequence[str], *, sandbox: str, seed: int, folder: Path) -> 
     faults = catalogue.named(names)
     lifecycle.refuse_second(sandbox)
     with claimed(folder, f"another rehearsal writes to {folder}: name another folder with --output"):
-        for stale in ("faults.json", "faults.md", "ledger.jsonl", "ledger.jsonl.progress"):
-            (folder / stale).unlink(missing_ok=True)
+        _clear(folder, "faults.json", "faults.md")
         outcomes: list[Outcome] = []
 
         def note(outcome: Outcome) -> None:
@@ -33,8 +32,10 @@ def rehearse(names: Sequence[str], *, sandbox: str, seed: int, folder: Path) -> 
                 _tell(f"         wrong: {wrong}")
             _write(folder, outcomes)
 
-        with staged(sandbox, ROWS, seed, folder, _tell) as stage:
-            Suite(stage, folder, RATE, seed).run(faults, note)
+        for part in catalogue.by_stack(faults):
+            _clear(folder, "ledger.jsonl", "ledger.jsonl.progress")  # a stack of its own has rows of its own
+            with staged(sandbox, ROWS, seed, folder, _tell, canary=part[0].canary) as stage:
+                Suite(stage, folder, RATE, seed).run(part, note)
     print(table(outcomes))
     failed = [outcome.fault for outcome in outcomes if not outcome.passed]
     written = sum(outcome.acknowledged for outcome in outcomes)
@@ -49,6 +50,11 @@ def table(outcomes: Sequence[Outcome]) -> str:
     """Return what came of the faults as a table in Markdown."""
     rows = [HEADER, tuple("---" for _ in HEADER), *(_cells(outcome) for outcome in outcomes)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _clear(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:

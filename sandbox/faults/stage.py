@@ -26,6 +26,7 @@ from sandbox.rehearsal.operator import Operator
 
 SHORT = {"drainSeconds": 3, "maximumLagSeconds": 8, "bakeSeconds": 3600}
 """A difference gets 3 s to go away; the way back outlasts the list of faults."""
+CANARY = {"roles": [shop.REPORT], "percents": [100], "seconds": 1}
 PERSON = "needs a person"
 WITH_OLD_OPEN = {Direction.FORWARD: ("idle", "undone", PERSON), Direction.BACK: ("open", "completed", PERSON)}
 WITH_NEW_OPEN = {Direction.FORWARD: ("open",), Direction.BACK: ("failed back",)}
@@ -39,10 +40,13 @@ TASK = (
 
 
 @contextmanager
-def staged(name: str, rows: int, seed: int, folder: Path, tell: Tell) -> Iterator["Stage"]:
-    """Start a sandbox, deploy the stack, replicate the shop, and end it all in the end."""
+def staged(name: str, rows: int, seed: int, folder: Path, tell: Tell, *, canary: bool = False) -> Iterator["Stage"]:
+    """Start a sandbox, deploy the stack, replicate the shop, and end it all in the end.
+
+    With a `canary` all readers go ahead of the writers, for a second.
+    """
     config = stack.load(stack.DEFAULT_CONFIG)
-    config[f"{stack.PROJECT}:switchover"] = SHORT
+    config[f"{stack.PROJECT}:switchover"] = {**SHORT, **({"canary": CANARY} if canary else {})}
     path = folder / "stack.yaml"
     path.write_text(yaml.safe_dump({"config": config}))
     options = Options(name, str(path), end_with_parent=True)

@@ -42,6 +42,13 @@ def test_faults_are_found_by_name_by_family_and_all_together() -> None:
         catalogue.named(["flood"])
 
 
+def test_what_needs_a_canary_strikes_a_stack_of_its_own() -> None:
+    plain, canary = catalogue.by_stack(catalogue.named([catalogue.EVERY]))
+    assert not any(fault.canary for fault in plain)
+    assert [fault.name for fault in canary] == ["canary-alarm"]
+    assert catalogue.by_stack(canary) == [canary]
+
+
 def test_every_fault_says_what_it_is_and_may_end_in_some_way() -> None:
     for fault in catalogue.named([catalogue.EVERY]):
         assert fault.what and fault.expected <= set(End)
