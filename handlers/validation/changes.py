@@ -22,7 +22,6 @@ from handlers.validation.plan import Half, Pair, Size, whole
 
 MOST_CHANGES = 50_000
 """A table with more rows changed since the last round is compared as a whole."""
-BOUNDARY = "SELECT txid_snapshot_xmin(txid_current_snapshot())"
 MOST_TRANSACTIONS = 1 << 30
 """After more than that since the last round, the age of a row as 32 bits count it says nothing any more."""
 
