@@ -6,7 +6,8 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import buckets, checks, function_archives, machine_logs, policies, replication_kinds, vpc_function
+from components import buckets, checks, function_archives, policies, replication_kinds, state_machine, vpc_function
+from components.alerting import Owner
 from components.buckets import BucketPlan, objects
 from components.policies import Statement, allow
 from components.row_validation_machine import FOLDER, LABEL, SECONDS, definition
@@ -83,6 +84,7 @@ class RowValidation(pulumi.ComponentResource):
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.get("tags", {})
+        self._around = vpc_function.surroundings(self, args, args["security_group_id"])
         self._concurrency = checks.whole(
             "maximum_concurrency", args.get("maximum_concurrency", DEFAULT_MAXIMUM_CONCURRENCY), 1, 1000
         )
@@ -127,7 +129,7 @@ class RowValidation(pulumi.ComponentResource):
 
     def _functions(self, bucket: aws.s3.Bucket) -> dict[str, aws.lambda_.Function]:
         args = self._args
-        around = vpc_function.surroundings(self, args, args["security_group_id"])
+        around = self._around
         layer = vpc_function.driver_layer(f"{self._name}-psycopg2", around, "postgres")
         code = function_archives.code_archive(*args.get("certificate_bundles", []))
         known = {
@@ -185,43 +187,20 @@ class RowValidation(pulumi.ComponentResource):
         }
 
     def _machine(self, bucket: aws.s3.Bucket, functions: dict[str, aws.lambda_.Function]) -> aws.sfn.StateMachine:
-        name, args = self._name, self._args
-        logs = machine_logs.group(name, args, self._child, self._tags)
-        role = aws.iam.Role(
-            f"{name}-machine-role",
-            name=f"{name}-machine",
-            assume_role_policy=policies.trust("states.amazonaws.com"),
-            tags=checks.tags_for(self._tags, f"{name}-machine"),
-            opts=self._child,
-        )
-        policy = aws.iam.RolePolicy(
-            f"{name}-machine-policy",
-            name="what-it-calls",
-            role=role.name,
-            policy=policies.document(self._rights_of_machine(bucket.arn, [f.arn for f in functions.values()])),
-            opts=self._child,
-        )
         arns = pulumi.Output.all(**{purpose: function.arn for purpose, function in functions.items()})
-        return aws.sfn.StateMachine(
-            f"{name}-machine",
-            name=name,
-            type="STANDARD",
-            role_arn=role.arn,
+        return state_machine.declare(
+            Owner(self, self._name, self._tags),
             definition=pulumi.Output.all(arns, bucket.bucket).apply(
                 lambda known: json.dumps(definition(known[0], known[1], self._concurrency), sort_keys=True)
             ),
-            logging_configuration={
-                "level": "ALL",
-                "include_execution_data": True,
-                "log_destination": pulumi.Output.concat(logs.arn, ":*"),
-            },
-            tracing_configuration={"enabled": True},
-            tags=checks.tags_for(self._tags, name),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+            functions=list(functions.values()),
+            kms_key_arn=self._args["kms_key_arn"],
+            log_retention_days=self._around.log_retention_days,
+            rights=self._rights_of_machine(bucket.arn),
         )
 
-    def _rights_of_machine(self, bucket: pulumi.Input[str], functions: list[pulumi.Output[str]]) -> list[Statement]:
-        """Return what the machine may do: its workers are executions of its own, and their results go to the bucket."""
+    def _rights_of_machine(self, bucket: pulumi.Input[str]) -> list[Statement]:
+        """Return what else the machine may do: its workers are its own executions, their results go to the bucket."""
         name, args = self._name, self._args
         here = ("arn:aws:states:", args["region"], ":", args["account_id"])
         mine = pulumi.Output.concat(*here, f":stateMachine:{name}")
@@ -229,12 +208,8 @@ class RowValidation(pulumi.ComponentResource):
         workers = [pulumi.Output.concat(*here, f":execution:{one}:*") for one in (name, f"{name}/{LABEL}")]
         runs = objects(pulumi.Output.concat(bucket, f"/{FOLDER}"))
         return [
-            allow("lambda:InvokeFunction", on=[*functions, *(pulumi.Output.concat(arn, ":*") for arn in functions)]),
             allow("states:StartExecution", on=mine),
             allow("states:DescribeExecution", "states:StopExecution", on=workers),
             # The list of chunks is read, and what workers answered is written in parts where it is large.
             allow(*("s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"), on=runs),
-            policies.allow_everywhere(*machine_logs.DELIVERY),
-            policies.allow_everywhere("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
-            allow("kms:Decrypt", "kms:GenerateDataKey", on=args["kms_key_arn"]),
         ]

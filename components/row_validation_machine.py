@@ -43,7 +43,31 @@ def definition(functions: Mapping[str, str], bucket: str, maximum_concurrency: i
             **rest,
         }
 
-    chunks = {
+    return {
+        "Comment": "Every row of source and target compared, by many workers",
+        "StartAt": "Partition",
+        "States": {
+            "Partition": call("partition", {**run, "input.$": "$$.Execution.Input"}, Next="Planned"),
+            "Planned": _choose("Conclude", planned="Compare"),
+            "Compare": _map(call("compare", End=True), bucket, maximum_concurrency),
+            "Conclude": call("conclude", {**run, "round.$": "$.said.round"}, Next="Concluded"),
+            "Concluded": _choose(
+                "Incomplete", planned="Settle", equal="Equal", different="Different", unsettled="Unsettled"
+            ),
+            "Settle": {"Type": "Wait", "SecondsPath": "$.said.wait_seconds", "Next": "Compare"},
+            "Equal": {"Type": "Succeed"},
+            "Different": _fail("Different", "Rows differ: the report in the bucket names them."),
+            "Unsettled": _fail("Unsettled", "Rows differ, but kept changing, or are too many to look into."),
+            "Incomplete": _fail(
+                "Incomplete", "Chunks have no result: nothing is said of any table. Start another run."
+            ),
+        },
+    }
+
+
+def _map(worker: Json, bucket: str, maximum_concurrency: int) -> Json:
+    """Return the Map that gives each chunk of a round's list to a worker of its own."""
+    return {
         "Type": "Map",
         "Label": LABEL,
         "MaxConcurrency": maximum_concurrency,
@@ -57,7 +81,7 @@ def definition(functions: Mapping[str, str], bucket: str, maximum_concurrency: i
             # Standard: a chunk may take longer than the five minutes of an Express workflow.
             "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
             "StartAt": "CompareChunk",
-            "States": {"CompareChunk": call("compare", End=True)},
+            "States": {"CompareChunk": worker},
         },
         "ResultWriter": {
             "Resource": "arn:aws:states:::s3:putObject",
@@ -66,26 +90,6 @@ def definition(functions: Mapping[str, str], bucket: str, maximum_concurrency: i
         "ResultPath": None,
         "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Conclude"}],
         "Next": "Conclude",
-    }
-    return {
-        "Comment": "Every row of source and target compared, by many workers",
-        "StartAt": "Partition",
-        "States": {
-            "Partition": call("partition", {**run, "input.$": "$$.Execution.Input"}, Next="Planned"),
-            "Planned": _choose("Conclude", planned="Compare"),
-            "Compare": chunks,
-            "Conclude": call("conclude", {**run, "round.$": "$.said.round"}, Next="Concluded"),
-            "Concluded": _choose(
-                "Incomplete", planned="Settle", equal="Equal", different="Different", unsettled="Unsettled"
-            ),
-            "Settle": {"Type": "Wait", "SecondsPath": "$.said.wait_seconds", "Next": "Compare"},
-            "Equal": {"Type": "Succeed"},
-            "Different": _fail("Different", "Rows differ: the report in the bucket names them."),
-            "Unsettled": _fail("Unsettled", "Rows differ, but kept changing, or are too many to look into."),
-            "Incomplete": _fail(
-                "Incomplete", "Chunks have no result: nothing is said of any table. Start another run."
-            ),
-        },
     }
 
 

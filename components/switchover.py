@@ -11,14 +11,13 @@ from components import (
     alerting,
     checks,
     function_archives,
-    machine_logs,
     policies,
     replication_kinds,
+    state_machine,
     switchover_events,
     switchover_rights,
     vpc_function,
 )
-from components.policies import allow
 from components.switchover_machine import SECONDS, STEPS, definition
 from components.switchover_rights import Reach
 
@@ -110,6 +109,7 @@ class Switchover(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.get("tags", {})
+        self._owner = alerting.Owner(self, name, self._tags)
         self._percents = [checks.whole("canary_percents", p, 1, 100) for p in args.get("canary_percents", [])]
         asked = args.get("approval_seconds")
         self._approval_seconds = None if asked is None else checks.whole("approval_seconds", asked, 60, 1209600)
@@ -133,7 +133,7 @@ class Switchover(pulumi.ComponentResource):
         }
         parameter = self._parameter("config", config_name, pulumi.Output.json_dumps(config, sort_keys=True))
         switchover_events.declare(
-            alerting.Owner(self, name, self._tags),
+            self._owner,
             observer=functions["observe"],
             dead_letters=dead_letters,
             machine_arn=machine.arn,
@@ -285,44 +285,12 @@ class Switchover(pulumi.ComponentResource):
         )
 
     def _machine(self, functions: Mapping[str, aws.lambda_.Function]) -> aws.sfn.StateMachine:
-        name = self._name
-        logs = machine_logs.group(name, self._args, self._child, self._tags)
-        role = aws.iam.Role(
-            f"{name}-machine-role",
-            name=f"{name}-machine",
-            assume_role_policy=policies.trust("states.amazonaws.com"),
-            tags=checks.tags_for(self._tags, f"{name}-machine"),
-            opts=self._child,
-        )
-        arns = [function.arn for function in functions.values()]
-        policy = aws.iam.RolePolicy(
-            f"{name}-machine-policy",
-            name="what-it-calls",
-            role=role.name,
-            policy=policies.document(
-                [
-                    allow("lambda:InvokeFunction", on=[*arns, *(pulumi.Output.concat(arn, ":*") for arn in arns)]),
-                    policies.allow_everywhere(*machine_logs.DELIVERY),
-                    policies.allow_everywhere("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
-                    allow("kms:Decrypt", "kms:GenerateDataKey", on=self._args["kms_key_arn"]),
-                ]
-            ),
-            opts=self._child,
-        )
-        return aws.sfn.StateMachine(
-            f"{name}-machine",
-            name=name,
-            type="STANDARD",
-            role_arn=role.arn,
+        return state_machine.declare(
+            self._owner,
             definition=pulumi.Output.all(**{step: function.arn for step, function in functions.items()}).apply(
                 lambda known: json.dumps(definition(known, self._percents, self._approval_seconds), sort_keys=True)
             ),
-            logging_configuration={
-                "level": "ALL",
-                "include_execution_data": True,
-                "log_destination": pulumi.Output.concat(logs.arn, ":*"),
-            },
-            tracing_configuration={"enabled": True},
-            tags=checks.tags_for(self._tags, name),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+            functions=list(functions.values()),
+            kms_key_arn=self._args["kms_key_arn"],
+            log_retention_days=self._around.log_retention_days,
         )
