@@ -8,13 +8,12 @@ from typing import Any
 from handlers.adapters import postgres_cells
 from handlers.adapters.postgres import Database
 from handlers.clock import Clock
-from handlers.core import mapping
 from handlers.core.mapping import Rules
 from handlers.validation import repair, subjects
 from handlers.validation.compare import Sides
 from handlers.validation.plan import CHUNK_ROWS
-from handlers.validation.result import Report, TableResult, Verdict
-from handlers.validation.run import Options, Subject, tables_named, validate
+from handlers.validation.result import Report, TableResult
+from handlers.validation.run import Options, Subject, patience, validate
 from handlers.validation.suspects import Patience, Stream
 
 ERROR = 1
@@ -72,11 +71,11 @@ def run(
     if not 0 < asked.busy <= 1:
         raise ValueError(f"--busy is {asked.busy}: give a share of the time, above 0 and up to 1")
     clock = clock or Clock()
-    options = Options(asked.chunk_rows, asked.busy, asked.rounds, max(60.0, 2 * asked.settle_seconds))
+    options = Options(asked.chunk_rows, asked.busy, asked.rounds, patience(asked.settle_seconds))
     for database in (old, new):
         postgres_cells.calm(database, STATEMENT_SECONDS, asked.workers)
     sides = Sides(old, new)
-    pairs, lacking = find(old, new, rules, asked.table, strict=asked.strict)
+    pairs, lacking = subjects.find(old, new, rules, asked.table, strict=asked.strict)
     stream = stream or Patience(clock, asked.settle_seconds)
     results = [validate(sides, subject, stream, clock, options) for subject in pairs]
     objects = postgres_cells.large_objects(old), postgres_cells.large_objects(new)
@@ -88,21 +87,6 @@ def run(
         for line in [*report.lines(), *repaired]:
             tell(line)
     return report.exit_code
-
-
-def find(
-    old: Database, new: Database, rules: Rules, wanted: Sequence[str], *, strict: bool
-) -> tuple[list[Subject], list[TableResult]]:
-    """Return the tables to compare, by the source's names, and verdicts on those that one side lacks.
-
-    Raises ValueError where `wanted` names a table that neither side has.
-    """
-    found = new.tables()
-    both = mapping.sides(old.tables(), found, rules)
-    named = tables_named([*{*both[0], *both[1]}], wanted)
-    pairs, lacking = subjects.read(old, new, both, found, named, strict=strict)
-    missing = [TableResult(table, Verdict.DIFFERENT, None, reason=reason) for table, reason in lacking.items()]
-    return pairs, missing
 
 
 def _repair(sides: Sides, pairs: Sequence[Subject], results: Iterable[TableResult], *, carry_out: bool) -> list[str]:

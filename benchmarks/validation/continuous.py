@@ -8,7 +8,8 @@ from benchmarks.validation.stage import Stage, Writer
 from handlers.core.comparison import Table
 from handlers.validation.changes import Watch
 from handlers.validation.equality import digest_query
-from migrate.validate import EVERYTHING, find
+from handlers.validation.subjects import find
+from migrate.validate import EVERYTHING
 
 TABLES = ("watched_1", "watched_2", "watched_3")
 ROUNDS = 5

@@ -50,11 +50,6 @@ def self_tests(database: Database) -> dict[Method, str | None]:
     return found
 
 
-def boundary(database: Database) -> int:
-    """Return the lowest transaction that is under way: what is written from here on has that number or a later one."""
-    return int(database.rows("SELECT txid_snapshot_xmin(txid_current_snapshot())")[0][0])
-
-
 def sizes(database: Database, keys: Mapping[Table, Key]) -> dict[Table, Size]:
     """Return what the statistics say of every table. One that was never analysed is as large as its file suggests."""
     found = database.rows(

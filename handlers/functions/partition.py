@@ -5,11 +5,8 @@ from typing import Any
 from handlers.adapters import postgres_cells
 from handlers.chunk_edge import Scene
 from handlers.chunk_edge import handler as edge
-from handlers.core import mapping
 from handlers.validation import runs, subjects, tasks
 from handlers.validation.plan import CHUNK_ROWS
-from handlers.validation.result import TableResult, Verdict
-from handlers.validation.run import tables_named
 from handlers.validation.runs import About
 from handlers.validation.tasks import Budget
 
@@ -28,17 +25,14 @@ def step(scene: Scene, event: dict[str, Any]) -> dict[str, Any]:
     strict = bool(wanted.get("strict", False))
     settle_seconds = _number(wanted, "settle_seconds", 0, config.settle_seconds)
     with scene.databases() as (old, new):
-        found = new.tables()
-        both = mapping.sides(old.tables(), found, scene.migration.task.mappings())
-        named = tables_named([*{*both[0], *both[1]}], wanted.get("tables", []))
-        pairs, lacking = subjects.read(old, new, both, found, named, strict=strict)
+        rules = scene.migration.task.mappings()
+        pairs, missing = subjects.find(old, new, rules, wanted.get("tables", []), strict=strict)
         objects = postgres_cells.large_objects(old), postgres_cells.large_objects(new)
     most = _number(wanted, "chunk_rows", FEWEST_ROWS, CHUNK_ROWS)
     budget = Budget(seconds=config.chunk_seconds, rows_per_second=config.rows_per_second, most_rows=most)
     asked = [
         tasks.first(number, one.pair, one.old, one.new, budget, settle_seconds) for number, one in enumerate(pairs)
     ]
-    missing = [TableResult(table, Verdict.DIFFERENT, None, reason=reason) for table, reason in lacking.items()]
     return runs.begin(scene.store, event["run"], asked, missing, About(strict, objects, settle_seconds))
 
 

@@ -1,6 +1,6 @@
 """What a validation says: a verdict per table, every row that differs by its key, and an exit code for all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -17,6 +17,14 @@ class Verdict(StrEnum):
     DIFFERENT = "different"
     UNSETTLED = "unsettled"
     """Rows differ, and kept changing, or the target did not catch up: neither right nor wrong."""
+
+
+WORSE = (Verdict.EQUAL, Verdict.UNSETTLED, Verdict.DIFFERENT)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the worst of verdicts; of none it is that all is equal."""
+    return max(verdicts, key=WORSE.index, default=Verdict.EQUAL)
 
 
 class Kind(StrEnum):
@@ -70,11 +78,7 @@ class Report:
     @property
     def verdict(self) -> Verdict:
         """The worst of all tables'."""
-        found = {result.verdict for result in self.tables}
-        for verdict in (Verdict.DIFFERENT, Verdict.UNSETTLED):
-            if verdict in found:
-                return verdict
-        return Verdict.EQUAL
+        return worst(result.verdict for result in self.tables)
 
     @property
     def exit_code(self) -> int:

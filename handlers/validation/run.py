@@ -40,6 +40,11 @@ class Options:
     named: int = 1_000
 
 
+def patience(settle_seconds: float) -> float:
+    """Return how many seconds the target may be behind where it is said to be within `settle_seconds`."""
+    return max(60.0, 2 * settle_seconds)
+
+
 @dataclass(frozen=True)
 class Subject:
     """A table to validate, with what statistics say of it on both sides."""

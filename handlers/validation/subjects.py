@@ -4,15 +4,32 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from handlers.adapters import postgres_cells
 from handlers.adapters.postgres import Database
+from handlers.core import mapping
 from handlers.core.comparison import Column, Table
-from handlers.core.mapping import Relation
+from handlers.core.mapping import Relation, Rules
 from handlers.validation.changes import Watch
 from handlers.validation.equality import common_method
 from handlers.validation.plan import pair_up
-from handlers.validation.run import Subject
+from handlers.validation.result import TableResult, Verdict
+from handlers.validation.run import Subject, tables_named
 
 Relations = Mapping[Table, Relation]
 """By the source's names."""
+
+
+def find(
+    old: Database, new: Database, rules: Rules, wanted: Sequence[str], *, strict: bool
+) -> tuple[list[Subject], list[TableResult]]:
+    """Return the tables to compare, by the source's names, and verdicts on those that one side lacks.
+
+    `wanted` are names as schema.table, none for all that `rules` select. Raises ValueError for one that neither side
+    has, and as `read` does.
+    """
+    found = new.tables()
+    both = mapping.sides(old.tables(), found, rules)
+    named = tables_named([*{*both[0], *both[1]}], wanted)
+    subjects, lacking = read(old, new, both, found, named, strict=strict)
+    return subjects, [TableResult(table, Verdict.DIFFERENT, None, reason=reason) for table, reason in lacking.items()]
 
 
 def read(

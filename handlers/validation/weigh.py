@@ -6,7 +6,7 @@ from typing import Any
 
 from handlers.validation.compare import FINEST, MOST_DIFFERENCES, Both, Key, Seen, Sums, add, agree, bad_cells
 from handlers.validation.plan import Cells, Part
-from handlers.validation.result import TableResult, Verdict
+from handlers.validation.result import TableResult, Verdict, worst
 from handlers.validation.run import Options, differences
 from handlers.validation.tasks import Ask, Item, Task, result_from_dict
 
@@ -41,7 +41,7 @@ def merged(parts: Iterable[TableResult]) -> TableResult:
         named = tuple(dict.fromkeys((*whole.differences, *part.differences)))
         whole = replace(
             whole,
-            verdict=max(whole.verdict, part.verdict, key=WORSE.index),
+            verdict=worst((whole.verdict, part.verdict)),
             rows=(whole.rows[0] + part.rows[0], whole.rows[1] + part.rows[1]),
             seconds=round(whole.seconds + part.seconds, 3),
             differences=named[:NAMED],
@@ -51,9 +51,6 @@ def merged(parts: Iterable[TableResult]) -> TableResult:
     if whole is None:
         raise ValueError("a table without a chunk has no result")
     return whole
-
-
-WORSE = (Verdict.EQUAL, Verdict.UNSETTLED, Verdict.DIFFERENT)
 
 
 def _weigh_sums(task: Task, results: Iterable[tuple[Item, Result]]) -> Task | TableResult:

@@ -9,7 +9,7 @@ from handlers.validation.cells import cells_query, rows_query
 from handlers.validation.compare import Database, Found, Sides, as_sums, compare_chunk
 from handlers.validation.plan import Part
 from handlers.validation.result import TableResult
-from handlers.validation.run import Options, Subject, judged, validate
+from handlers.validation.run import Options, Subject, judged, patience, validate
 from handlers.validation.suspects import Stream
 from handlers.validation.tasks import Ask, Item, Task
 
@@ -45,7 +45,7 @@ def _settle(sides: Sides, task: Task, stream: Stream, clock: Clock) -> TableResu
 
 
 def _options(task: Task) -> Options:
-    return Options(chunk_rows=max(task.most, task.old.rows, task.new.rows), patience=max(60.0, 2 * task.settle_seconds))
+    return Options(chunk_rows=max(task.most, task.old.rows, task.new.rows), patience=patience(task.settle_seconds))
 
 
 def _part(task: Task, item: Item) -> Part:
