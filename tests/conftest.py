@@ -11,11 +11,8 @@ from typing import Any
 import boto3
 import pytest
 
-from sandbox import instance as instances
-from sandbox import lifecycle
 from sandbox.instance import Instance
-from sandbox.lifecycle import Options
-from sandbox.rehearsal import shop
+from tests.support.sandboxes import deployed
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROWS = 3_000
@@ -71,16 +68,8 @@ def together(nodeid: str) -> str:
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Instance]:
     """A sandbox of its own, with a small shop on the source, the stack declared and deployed."""
-    name = f"sandbox-test-{os.getpid()}"
-    options = Options(name, end_with_parent=True)
-    instance = lifecycle.start(options, print)
-    try:
-        shop.create(instance.source, ROWS, 7, shop.new_passwords())
-        lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
-        lifecycle.deploy(instance)
+    with deployed("test", rows=ROWS) as instance:
         yield instance
-    finally:
-        instances.stop(name)
 
 
 @pytest.fixture(scope="session")

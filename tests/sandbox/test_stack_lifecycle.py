@@ -1,7 +1,6 @@
 """The ordinary CLI on the real program: preview, up, refresh, change, policy packs, Ctrl-C, destroy."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -12,28 +11,20 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox import instance as instances
 from sandbox import lifecycle, stack
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.paths import REPOSITORY
-from sandbox.rehearsal import shop
 from tests.support.cloud import left_over
+from tests.support.sandboxes import declared
 
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Instance]:
     """A sandbox of this module's own, beside that of the other tests: its stack is declared and not yet deployed."""
-    name = f"sandbox-lifecycle-{os.getpid()}"
-    options = Options(name, stack_config="staging", end_with_parent=True)
-    instance = lifecycle.start(options, print)
-    try:
-        shop.create(instance.source, 500, 7, shop.new_passwords())
-        lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
+    with declared("lifecycle", "staging") as instance:
         yield instance
-    finally:
-        instances.stop(name)
 
 
 def pulumi(instance: Instance, *args: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,6 @@
 `make test` deploys the compositions no other test deploys; `make scenarios` every example.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,13 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox import instance as instances
-from sandbox import lifecycle, stack
+from sandbox import stack
 from sandbox.instance import Instance
-from sandbox.lifecycle import Options
 from sandbox.paths import REPOSITORY
-from sandbox.rehearsal import shop
 from tests.program.programs import EXAMPLES
+from tests.support import sandboxes
 from tests.support.cloud import left_over
 from tests.support.secrets import secrets_of, where_read
 
@@ -50,19 +47,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """A sandbox with the scenario's stack deployed."""
-    name = f"sandbox-scenario-{os.getpid()}"
     config = f"examples/{request.param}.yaml"
     if request.param in VARIANTS:
         config = str(varied(request.param, tmp_path_factory.mktemp("config") / "variant.yaml"))
-    options = Options(name, config, end_with_parent=True)
-    instance = lifecycle.start(options, print)
-    try:
-        shop.create(instance.source, 500, 7, shop.new_passwords())
-        lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
-        lifecycle.deploy(instance)
+    with sandboxes.deployed("scenario", config) as instance:
         yield instance
-    finally:
-        instances.stop(name)
 
 
 def varied(variant: str, path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Sandboxes of a test module's own, with a stack deployed."""
+"""Sandboxes of a test's own, with a stack."""
 
 import os
 import tempfile
@@ -10,17 +10,20 @@ from typing import Any
 import yaml
 
 from sandbox import instance as instances
-from sandbox import lifecycle
+from sandbox import lifecycle, stack
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
 from sandbox.rehearsal import shop
 
 
 @contextmanager
-def deployed(
-    purpose: str, config: str | Mapping[str, Any], rows: int = 500, passwords: Mapping[str, str] | None = None
+def declared(
+    purpose: str,
+    config: str | Mapping[str, Any] = stack.DEFAULT_CONFIG,
+    rows: int = 500,
+    passwords: Mapping[str, str] | None = None,
 ) -> Iterator[Instance]:
-    """Start a sandbox, fill its source with the shop, deploy a stack, and end it all.
+    """Start a sandbox, fill its source with the shop, declare a stack that nobody has deployed yet, and end it all.
 
     `config` is a stack's configuration, or names one as `Options` does. `passwords` are those of the shop's roles.
     """
@@ -34,7 +37,19 @@ def deployed(
         try:
             shop.create(instance.source, rows, 7, passwords or shop.new_passwords())
             lifecycle.declare(instance, options, shop.DATABASE, shop.APPLICATION)
-            lifecycle.deploy(instance)
             yield instance
         finally:
             instances.stop(options.name)
+
+
+@contextmanager
+def deployed(
+    purpose: str,
+    config: str | Mapping[str, Any] = stack.DEFAULT_CONFIG,
+    rows: int = 500,
+    passwords: Mapping[str, str] | None = None,
+) -> Iterator[Instance]:
+    """As `declared`, and the stack is deployed."""
+    with declared(purpose, config, rows, passwords) as instance:
+        lifecycle.deploy(instance)
+        yield instance
