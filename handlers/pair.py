@@ -80,14 +80,12 @@ def short_form(migration: Migration) -> list[str]:
 
 
 def _changed(migration: Migration, case: Case) -> str:
-    """Return what has changed in the schema since the start and since the last good preflight, whichever is less."""
-    started, last = migration.tracking.start(), migration.tracking.preflight()
+    """Return what has changed in the source's schema since it was last found good, empty where nothing has."""
+    started = migration.tracking.start()
     if started is None:
         return ""
     try:
-        now = basis(migration, case)
+        now = kept.schema_of(case.source)
     except NotRead as gap:
         return f"nobody can tell, {gap}"
-    if last is not None and not last.blockers and not kept.changes(last.basis, now):
-        return ""
-    return kept.changes(started, now)
+    return kept.changed_since(started, migration.tracking.preflight(), now)

@@ -26,10 +26,14 @@ PLAIN: Mapping[str, str] = {}
 
 @dataclass(frozen=True)
 class Asked:
-    """What to read. `replication` is DMS's role there; `lob_seconds` may be spent on measuring, none by default."""
+    """What to read. `replication` is DMS's role there; `lob_seconds` may be spent on measuring, none by default.
+
+    `only` names the sections to read, all where it is empty.
+    """
 
     replication: str
     lob_seconds: float = 0.0
+    only: tuple[type, ...] = ()
 
 
 Reader = Callable[[Database, str], Any]
@@ -61,10 +65,12 @@ def look(side: Side, credentials: Mapping[str, str], asked: Asked, authority: Pa
 def read(database: Database, asked: Asked) -> Facts:
     """Return the facts of an open database, whose session has none of our settings."""
     found: dict[type, object] = {
-        kind: section(database, partial(reader, database, asked.replication)) for kind, reader in SECTIONS.items()
+        kind: section(database, partial(reader, database, asked.replication))
+        for kind, reader in SECTIONS.items()
+        if kind in (asked.only or SECTIONS)
     }
-    fields = found[facts.Fields]
     if asked.lob_seconds > 0:
+        fields = found[facts.Fields]
         found[facts.Lobs] = (
             catalogue_tables.lobs(database, fields, asked.lob_seconds) if isinstance(fields, facts.Fields) else fields
         )

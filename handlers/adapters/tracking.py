@@ -13,7 +13,7 @@ from handlers.core.record import Phase, Record, Step, Superseded
 from handlers.preflight.kept import Basis, Kept, packed, unpacked, unpacked_basis
 
 STATE, APPROVAL, PREFLIGHT, START, CLIENTS = "state", "approval", "preflight", "start", "clients"
-VALIDATION = "validation"
+VALIDATION, SCHEMA = "validation", "schema"
 
 
 class Tracking:
@@ -26,7 +26,7 @@ class Tracking:
 
     def read(self) -> Record:
         """Return the record, a fresh one where none is stored."""
-        found = self._client.get_item(TableName=self._table, Key=self._key(STATE), ConsistentRead=True).get("Item")
+        found = self._item(STATE)
         if not found:
             return Record(self._migration_id)
         raw = json.loads(found["record"]["S"])
@@ -83,6 +83,15 @@ class Tracking:
         item = {"at": {"N": str(now)}, "owner": {"S": run}, "said": {"S": json.dumps(said)}}
         self._client.put_item(TableName=self._table, Item={**self._key(VALIDATION), **item})
 
+    def keep_schema_watch(self, changed: str, now: float) -> None:
+        """Keep what the last look at the source's schema found changed, empty where nothing was."""
+        self._keep(SCHEMA, changed.encode(), now)
+
+    def schema_watch(self) -> tuple[float, str]:
+        """Return when the source's schema was looked at last, 0 for never, and what was found changed then."""
+        found = self._item(SCHEMA)
+        return (float(found["at"]["N"]), bytes(found["kept"]["B"]).decode()) if found else (0.0, "")
+
     def keep_clients(self, seen: Seen, now: float) -> None:
         """Keep who was seen at the source."""
         self._keep(CLIENTS, zlib.compress(json.dumps(seen).encode(), 9), now)
@@ -98,8 +107,11 @@ class Tracking:
         self._client.put_item(TableName=self._table, Item=item)
 
     def _kept(self, entry: str) -> bytes | None:
-        found = self._client.get_item(TableName=self._table, Key=self._key(entry), ConsistentRead=True).get("Item")
+        found = self._item(entry)
         return bytes(found["kept"]["B"]) if found else None
+
+    def _item(self, entry: str) -> Any:
+        return self._client.get_item(TableName=self._table, Key=self._key(entry), ConsistentRead=True).get("Item")
 
     def _key(self, sort: str) -> dict[str, Any]:
         return {"migration_id": {"S": self._migration_id}, "entry": {"S": sort}}

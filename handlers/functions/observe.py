@@ -1,14 +1,14 @@
 """Called by events of DMS and of the alarm that says when a switchover is safe, and, because events are best effort,
 by a schedule: show where the migration stands.
 
-Until a switchover has begun it notes who is connected to the source. In automatic mode it also starts the switchover
-once it has been safe for long enough. While the target is open it answers whether fail-back is still safe, and until
-when.
+Until a switchover has begun it notes who is connected to the source, and watches the source's schema. In automatic mode
+it also starts the switchover once it has been safe for long enough. While the target is open it answers whether
+fail-back is still safe, and until when.
 """
 
 from typing import Any
 
-from handlers import census
+from handlers import census, schema_watch
 from handlers.clock import moment
 from handlers.core import readiness
 from handlers.core.record import Phase, Record
@@ -28,7 +28,7 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     census.take(migration)
     limit = migration.config.limits.maximum_lag_seconds
     task = migration.task.state(migration.clock.now())
-    reasons = readiness.replicating(task) + readiness.lagging(task, limit)
+    reasons = readiness.replicating(task) + readiness.lagging(task, limit) + schema_watch.look(migration)
     outcome = "ready" if not reasons else "replicating" if task.full_load_percent >= 100 else "loading"
     since = migration.alarms.safe_since()
     migration.notices.show(

@@ -4,11 +4,11 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from handlers.clock import moment
-from handlers.preflight.facts import Objects, Server
+from handlers.preflight.facts import Facts, Objects, Server
 from handlers.preflight.findings import FEW, Verdict
 from handlers.preflight.rule import Case
 
@@ -59,8 +59,14 @@ def basis(case: Case, hosts: Sequence[str], task_settings: Mapping[str, Any]) ->
         terms.application_roles,
         [asdict(e) for e in terms.excuses],
     ]
-    objects = dict(case.source.read(Objects).all)
-    return Basis(_hash(pair), _hash(settings), _hash(objects), objects)
+    schema = schema_of(case.source)
+    return replace(schema, pair=_hash(pair), settings=_hash(settings))
+
+
+def schema_of(source: Facts) -> Basis:
+    """Return the source's schema alone, to be compared with another by `changes`. Raises NotRead."""
+    objects = dict(source.read(Objects).all)
+    return Basis("", "", _hash(objects), objects)
 
 
 def kept(verdict: Verdict, speaks_of: Basis, at: float, *, whole: bool) -> Kept:
@@ -122,6 +128,13 @@ def reasons_against(found: Kept | None, now_of: Basis, now: float, maximum_age_h
             f"the preflight found what blocks: {'; '.join(found.blockers[:NAMED])}{more}: mend it, call again"
         )
     return reasons
+
+
+def changed_since(started: Basis, last: Kept | None, now: Basis) -> str:
+    """Return what has changed in the schema since the start and since the last good preflight, whichever is less."""
+    if last is not None and not last.blockers and not changes(last.basis, now):
+        return ""
+    return changes(started, now)
 
 
 def changes(before: Basis, now: Basis) -> str:

@@ -586,6 +586,7 @@ class FakeTracking:
     seen: dict[str, tuple[float, float]] = field(default_factory=dict)
     kept: Kept | None = None
     started: Basis | None = None
+    watched: tuple[float, str] = (0.0, "")
 
     def read(self) -> Record:
         return self.record
@@ -608,6 +609,12 @@ class FakeTracking:
 
     def start(self) -> Basis | None:
         return self.started
+
+    def keep_schema_watch(self, changed: str, now: float) -> None:
+        self.watched = (now, changed)
+
+    def schema_watch(self) -> tuple[float, str]:
+        return self.watched
 
     def keep_clients(self, seen: Seen, now: float) -> None:
         self.seen = dict(seen)

@@ -13,7 +13,7 @@ from compositions import parts
 from gallery import preflight as document
 from handlers.core.comparison import Table
 from handlers.core.record import Phase, Record, Refused
-from handlers.functions import gate, preflight, start
+from handlers.functions import gate, observe, preflight, start
 from handlers.preflight import facts, kept, plan, report
 from handlers.preflight.facts import Facts, Unread
 from handlers.preflight.findings import Severity
@@ -191,6 +191,35 @@ def test_a_change_that_was_carried_is_accepted_by_another_preflight() -> None:
     world.task.found = replace(world.task.found, status="ready")
     with pytest.raises(Refused, match="was made while an earlier replication ran: call it again"):
         call(world, start)
+
+
+def test_the_observer_tells_a_change_of_the_schema_once_and_the_carried_one_no_more() -> None:
+    world = before_start()
+    call(world, preflight)
+    call(world, start)
+    world.task.found = replace(world.task.found, status="running")
+    assert call(world, observe) == {"outcome": "ready", "reasons": []}
+    both(world, OTHER_SCHEMA)
+    assert call(world, observe)["outcome"] == "ready", "it looks every ten minutes"
+    for _ in range(2):
+        world.clock.sleep(601)
+        answer = call(world, observe)
+        assert answer["outcome"] == "replicating"
+        assert "replication was started with: index public.orders_pkey was dropped" in answer["reasons"][0]
+        assert world.notices.told == ["Migration migration-unit: the source's schema has changed"]
+    call(world, preflight)
+    world.clock.sleep(601)
+    assert call(world, observe) == {"outcome": "ready", "reasons": []}
+
+
+def test_a_source_out_of_reach_is_looked_at_another_time() -> None:
+    world = before_start()
+    call(world, preflight)
+    call(world, start)
+    world.task.found = replace(world.task.found, status="running")
+    world.facts["old"] = facts.Facts({})
+    assert call(world, observe)["outcome"] == "ready"
+    assert world.tracking.watched == (0.0, "")
 
 
 def test_the_gate_asks_nothing_again_that_the_replication_itself_brings_about() -> None:
