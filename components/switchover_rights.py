@@ -81,12 +81,12 @@ def of_functions(reach: Reach) -> dict[str, list[Statement]]:
         "announce": [*record, *names, synced],
         "canary": [*record, *databases, *names, synced, *_forward(reach, kind), mappings, alarms],
         "ask": [*record, *databases, tell, mappings],
-        "switch": [*record, *databases, *names, mappings],
+        "switch": [*record, *databases, *names, synced, mappings],
         "undo": [*record, *databases, *names, tell],
         "settle": [
-            *(*record, synced, tell, status, allow(kind.stop, on=streams)),
+            *(*record, tell, status, allow(kind.stop, on=streams)),
             *(
-                [*databases, *names, allow("dms:StartReplicationTask", on=reach.failback_task)]
+                [*databases, *names, synced, allow("dms:StartReplicationTask", on=reach.failback_task)]
                 if can_fail_back
                 else [target]
             ),
@@ -96,8 +96,8 @@ def of_functions(reach: Reach) -> dict[str, list[Statement]]:
             *([status, allow(kind.stop, on=reach.failback_task)] if can_fail_back else []),
         ],
         "observe": [
-            *(*base, show, *state, alarms),
-            *(*source, allow("dynamodb:PutItem", on=reach.table)),  # the census of clients
+            *(*base, show, tell, *state, alarms),
+            *(*source, allow("dynamodb:PutItem", on=reach.table)),  # the census of clients, the watch over the schema
             *([allow("states:StartExecution", on=reach.machine)] if reach.automatic else []),
         ],
     }

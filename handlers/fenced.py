@@ -2,8 +2,8 @@
 
 It runs in one invocation. Every step is recorded before and after its side effect and can be repeated, so that an
 invocation that takes over after a crash simply runs them all again. What fails before the new side opens is taken back.
-Whatever changes a side or the names carries the record's token: databases and router refuse one older than they have
-seen.
+Whatever changes a side carries the record's token: a database refuses one older than it has seen. The names lead to the
+new side already.
 """
 
 import uuid
@@ -16,6 +16,7 @@ from handlers.core import access, mapping, sequences
 from handlers.core.direction import Direction
 from handlers.core.record import Record, Step
 from handlers.migration import Door, Migration
+from handlers.routing import lead_ahead
 from handlers.survey import Survey
 
 FENCE_SECONDS = 15.0
@@ -39,7 +40,10 @@ class Mismatch(Exception):
 
 @dataclass
 class FencedSection:
-    """The steps between fence and open over two open databases, each a method that acts and returns evidence."""
+    """The steps between fence and open over two open databases, each a method that acts and returns evidence.
+
+    `flip` comes ahead of them, and `run` takes them.
+    """
 
     migration: Migration
     survey: Survey
@@ -50,7 +54,12 @@ class FencedSection:
 
     def __post_init__(self) -> None:
         self.old, self.new = self.survey.old, self.survey.new
-        self.spared = self.old.fenced_for(self.migration.config.application_roles)
+
+    def flip(self) -> None:
+        """Send the names to the new side while the old one is still written to."""
+        self.record = self.migration.begin(self.record, Step.FLIP)
+        evidence = lead_ahead(self.migration, self.record)
+        self.record = self.migration.end(self.record, Step.FLIP, evidence)
 
     def run(self) -> Record:
         """Take every step in order and return the record with the new side open.
@@ -59,6 +68,7 @@ class FencedSection:
         """
         steps = [(Step.OPEN, self.open)] if self.record.past_no_return else self._steps()
         self._limit(FENCE_SECONDS)
+        self.spared = self.old.fenced_for(self.migration.config.application_roles)
         before = {access_key(self.old): self.old.database.access().to_dict()}
         self.record = self.migration.begin(self.record, steps[0][0], before)
         for (step, act), following in zip(steps, [*steps[1:], None], strict=True):
@@ -78,7 +88,6 @@ class FencedSection:
             (Step.SEQUENCES, self.sequences),
             *reverse,
             (Step.COMPARE, self.compare),
-            (Step.FLIP, self.flip),
             (Step.OPEN, self.open),
         ]
 
@@ -154,7 +163,8 @@ class FencedSection:
     def compare(self) -> dict[str, Any]:
         """Compare, on both sides at once, what may have changed since the survey saw it.
 
-        A batch that DMS is still applying gets until the deadline.
+        A batch that DMS is still applying gets until the deadline. That the old side is shut is looked at once more,
+        for after this step there is no way back but fail-back.
         """
         survey, clock = self.survey, self.migration.clock
         until = clock.now() + self.migration.config.limits.drain_seconds
@@ -170,6 +180,7 @@ class FencedSection:
             if again:
                 clock.sleep(POLL_SECONDS)
         self._limit(FENCE_SECONDS)
+        self.assert_fenced()
         return {
             "tables": len(survey.tables),
             "rows": sum(survey.rows.values()),
@@ -177,18 +188,6 @@ class FencedSection:
             "tables_in_fence": compared,
             "hash": survey.comparison.method.value,
         }
-
-    def flip(self) -> dict[str, Any]:
-        """Send both names to the new side: all weights in one change, read back.
-
-        Not awaited everywhere here: who still comes to the old side is refused there, so waiting would only cost time.
-        That it is refused is looked at once more, for after this step there is no way back but fail-back.
-        """
-        after = self.record.direction.after
-        ttl = self.migration.config.dns.switchover_ttl_seconds
-        change = self.migration.shift(self.record, after, "switchover", ttl)
-        self.assert_fenced()
-        return {"change": change, "weights": after}
 
     def open(self) -> dict[str, Any]:
         """Let the application into the new side: as into the old one, or as it was before where it was open once."""

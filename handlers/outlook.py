@@ -24,6 +24,11 @@ def forecast(migration: Migration, record: Record, survey: Survey, seconds: floa
     """Compare both sides and return how long nobody could write. Raises Refused where that is over the budget."""
     until = migration.clock.now() + seconds * SURVEY_SHARE
     survey.look(migration.clock, until)
+    return renew(migration, record, survey, until)
+
+
+def renew(migration: Migration, record: Record, survey: Survey, until: float) -> Forecast:
+    """Look at what has changed since, until little is left, and forecast anew. Raises Refused as `forecast` does."""
     # Reading every row has held the stream up.
     drain = caught_up(migration, record.token, survey.old, survey.new, until)
     survey.keep_up(migration.clock, until)

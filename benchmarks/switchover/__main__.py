@@ -3,6 +3,7 @@
 `python -m benchmarks.switchover [--cycles 20] [--rates 500 2000] [--rows 300000]` deploys the dev stack into a sandbox
 per rate and goes there and back again, each round from the same rows. Two figures, never mixed: *fence to open* is
 ours, from the migration's record; the *write gap* is the application's, its longest time without an acknowledged write.
+It holds its sessions; where DNS is slow, somebody who connects anew for each write is measured beside it.
 
 Beside it: the databases alone (the same SQL by a script, no call of AWS's), the plain way (weights flipped at a lag
 below 60 s, no fence: what it loses), and one round for each time that DNS may take to follow.
@@ -16,6 +17,7 @@ from typing import Any
 
 from benchmarks.switchover import cycle, plain
 from benchmarks.switchover.figures import spread, steps
+from benchmarks.switchover.newcomer import Newcomer
 from benchmarks.switchover.stage import deployed, tell
 from sandbox.rehearsal.writes import MODES, SHOP
 
@@ -66,17 +68,20 @@ def summary(rate: float, runs: list[cycle.Raw]) -> dict[str, Any]:
 
 def with_slow_dns(rate: float, rows: int, propagation: float) -> dict[str, Any]:
     """Return what one round comes to where Route 53's servers take so many seconds to follow a change."""
-    with deployed(_name("dns"), rows, dns_propagation=propagation) as stage:
+    with deployed(_name("dns"), rows, dns_propagation=propagation) as stage, Newcomer(stage) as newcomer:
         run = cycle.run(stage, rate, 1, settle=propagation + MARGIN_SECONDS, beside=False)
     tell({"dns_propagation": propagation, **run})
+    moments = run["moments"]
+    windows = {"forward": (moments["forward"], moments["back"]), "back": (moments["back"], moments["end"])}
     return {
         "propagation_seconds": propagation,
         **{
             direction: {
                 "fence_to_open_seconds": round(run[direction]["fence_to_open"], 3),
                 "write_gap_seconds": round(run[direction]["write_gap"], 3),
+                "gap_of_who_connects_anew_seconds": round(newcomer.longest_gap(*window), 3),
             }
-            for direction in ("forward", "back")
+            for direction, window in windows.items()
         },
         **{what: run[what] for what in ("acknowledged_writes", "lost_writes", "duplicated_writes")},
     }

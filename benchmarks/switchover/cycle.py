@@ -22,7 +22,8 @@ Raw = dict[str, Any]
 def run(stage: Stage, rate: float, number: int, *, settle: float = CALM_SECONDS, beside: bool = True) -> Raw:
     """Switch over and fail back once under load and return what was measured, seconds unrounded.
 
-    `beside` measures the databases alone as well. `settle` is how long the load goes on after each attempt.
+    `beside` measures the databases alone as well. `settle` is how long the load goes on after each attempt. `moments`
+    of what is returned says when each attempt began, and the end, in seconds since 1970.
     """
     compared: dict[str, Any] = {}
     moments = {}
@@ -47,6 +48,7 @@ def run(stage: Stage, rate: float, number: int, *, settle: float = CALM_SECONDS,
         "forward": _attempt(forward, records, moments["forward"], moments["back"]),
         "back": _attempt(back, records, moments["back"], moments["end"]),
         "alone": compared,
+        "moments": moments,
         "rate_reached": sum(r.acknowledged and steady - WARM_SECONDS / 2 < r.epoch < steady for r in records)
         / (WARM_SECONDS / 2),
         "acknowledged_writes": found.acknowledged_writes,

@@ -22,7 +22,10 @@ class Forecast:
 
     @property
     def write_gap_seconds(self) -> float:
-        """What the last of the clients sees: until DNS is true everywhere and its own answer has run out."""
+        """What a client may see that connects anew: the names lead to the new side that long before it is open.
+
+        Who has a session when the names are flipped writes until the fence: `fence_to_open_seconds`.
+        """
         return self.fence_to_open_seconds + self.ttl_seconds + self.propagation_seconds
 
     def to_dict(self) -> dict[str, float]:
@@ -44,6 +47,6 @@ def reasons_against(forecast: Forecast, budget_seconds: float) -> list[str]:
     }
     most = ", ".join(f"{what} {value:.1f} s" for what, value in parts.items())
     return [
-        f"nobody could write for {forecast.write_gap_seconds:.1f} s, above switchover.writeGapSeconds "
+        f"who connects anew could not write for {forecast.write_gap_seconds:.1f} s, above switchover.writeGapSeconds "
         f"{budget_seconds:.0f} ({most}): choose a quieter time, or raise the budget"
     ]

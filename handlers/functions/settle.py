@@ -15,7 +15,6 @@ STATEMENT_SECONDS = 600.0
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Settle what was switched. Can be repeated; nothing here can take the application down.
 
-    Names that are not in force everywhere in time are told, and stop nothing: who follows an old answer is refused.
     Returns `window` with the seconds until the way back ends, or `failed back`.
     """
     record = migration.taken(event["execution"], Phase.OPEN, Phase.FAILED_BACK)
@@ -27,15 +26,14 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     with migration.database(Direction.FORWARD.new, min(seconds, STATEMENT_SECONDS)) as target:
         views = target.database.refresh_materialized_views()
     way_back = _way_back(migration, record, until)
-    names = in_force(migration, record.evidence[Step.FLIP.value]["change"], until)
     bake = migration.config.limits.bake_seconds
     record = settled(record, migration.clock.now() + bake)
-    evidence = {"way_back": way_back, "refreshed": views, "names_in_force": names}
+    evidence = {"way_back": way_back, "refreshed": views}
     record = migration.end(record, Step.SETTLE, evidence)
     migration.show(record, record.direction.after, way_back=way_back)
     migration.notices.tell(
         f"Migration {record.migration_id} switched over",
-        {"way_back": way_back, "names_in_force": names, "seconds_to_decide": bake, "execution": record.owner},
+        {"way_back": way_back, "seconds_to_decide": bake, "execution": record.owner},
     )
     return {"outcome": "window", "wait_seconds": bake, "way_back": way_back}
 

@@ -1,4 +1,4 @@
-"""Run the fenced section, and take it back in the same invocation if it fails before the new side opens."""
+"""Flip the names, run the fenced section, and take both back in the same invocation if the new side can't open."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -10,6 +10,9 @@ from handlers.edge import handler as edge
 from handlers.fenced import FencedSection
 from handlers.migration import Migration
 
+RENEW_SHARE = 0.2
+"""How much of the invocation's time it may take to look again at what has changed while DNS followed the flip."""
+
 
 def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Switch over and return the outcome: open or undone. `seconds` bounds the invocation and every statement."""
@@ -20,7 +23,9 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     with ExitStack() as doors:
         section: FencedSection | None = None
         try:
-            section = _before_the_fence(migration, record, limit, doors)
+            section = FencedSection(migration, outlook.begin(migration, record.direction, limit, doors), record)
+            if not record.past_no_return:  # an invocation that goes on from there has nobody left to wait for
+                _before_the_fence(migration, section, limit)
             record = section.run()
         except Superseded:
             raise
@@ -36,12 +41,11 @@ def step(migration: Migration, event: dict[str, Any], seconds: float) -> dict[st
     return _opened(migration, record)
 
 
-def _before_the_fence(migration: Migration, record: Record, seconds: float, doors: ExitStack) -> FencedSection:
-    """Open both databases, look at both, and judge what the fence would cost. Asks AWS what needs its answers."""
-    survey = outlook.begin(migration, record.direction, seconds, doors)
-    if not record.past_no_return:  # an invocation that goes on from there has nobody left to wait for
-        outlook.forecast(migration, record, survey, seconds)
-    return FencedSection(migration, survey, record)
+def _before_the_fence(migration: Migration, section: FencedSection, seconds: float) -> None:
+    """Compare both sides, judge what the fence would cost, flip the names, and look at what has changed meanwhile."""
+    outlook.forecast(migration, section.record, section.survey, seconds)
+    section.flip()
+    outlook.renew(migration, section.record, section.survey, migration.clock.now() + seconds * RENEW_SHARE)
 
 
 def _opened(migration: Migration, record: Record) -> dict[str, Any]:

@@ -3,27 +3,14 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from handlers.core.direction import Direction
 from sandbox.faults.interception import Rule
-
-if TYPE_CHECKING:
-    from sandbox.faults.stage import Attempt, Stage
-
-
-class End(StrEnum):
-    """How an attempt may end. Old is the side it leads away from."""
-
-    OLD = "old side open"
-    NEW = "new side open"
-    PERSON = "needs a person with both closed"
-
+from sandbox.faults.stage import Attempt, End, Stage
 
 OLD, NEW, PERSON = frozenset({End.OLD}), frozenset({End.NEW}), frozenset({End.PERSON})
 
-Strike = Callable[["Attempt"], AbstractContextManager[None]]
+Strike = Callable[[Attempt], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +27,7 @@ class Fault:
     rules: tuple[Rule, ...] = ()
     strike: Strike = lambda _: nullcontext()
     direction: Direction = Direction.FORWARD
-    begin: "Callable[[Stage, Direction], str]" = lambda stage, direction: stage.begin(direction)
+    begin: Callable[[Stage, Direction], str] = lambda stage, direction: stage.begin(direction)
     """Begins the attempt and returns the name of its execution."""
     last: bool = False
     """Whether nothing can follow it on the same stack."""

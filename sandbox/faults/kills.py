@@ -12,8 +12,9 @@ KILL = "kill"
 TAKEN = "taken"
 GATE = ("claimed", "gate begins", "gate done")
 ANNOUNCE = ((TAKEN, 0), ("announce begins", 0), ("announce done", 0))
-SWITCH_BACK = ("fence", "drain", "sequences", "compare", "flip", "open")
-SWITCH = ("fence", "drain", "sequences", "reverse", "compare", "flip", "open")
+FLIP = ((TAKEN, 1), ("flip begins", 0), ("flip done", 0))
+SWITCH_BACK = ("fence", "drain", "sequences", "compare", "open")
+SWITCH = ("fence", "drain", "sequences", "reverse", "compare", "open")
 SETTLE = ((TAKEN, 2), ("settle begins", 0), ("settle done", 0))
 Point = tuple[str, int]
 """An event of the record, and how many of the same name come before it in an attempt."""
@@ -23,8 +24,8 @@ def points(direction: Direction) -> list[Point]:
     """Return everything that is recorded in an attempt without a fault, in order, up to its settling."""
     steps = SWITCH if direction is Direction.FORWARD else SWITCH_BACK
     pairs = [f"{done} done, {begun} begins" for done, begun in pairwise(steps)]
-    fenced = [(TAKEN, 1), (f"{steps[0]} begins", 0), *((pair, 0) for pair in pairs), (f"{steps[-1]} done", 0)]
-    return [*((event, 0) for event in GATE), *ANNOUNCE, *fenced, *SETTLE]
+    fenced = [(f"{steps[0]} begins", 0), *((pair, 0) for pair in pairs), (f"{steps[-1]} done", 0)]
+    return [*((event, 0) for event in GATE), *ANNOUNCE, *FLIP, *fenced, *SETTLE]
 
 
 def faults() -> Iterator[Fault]:

@@ -14,7 +14,7 @@ from sandbox.faults.kills import points
 from sandbox.faults.stage import Attempt
 
 HOLD = "hold"
-OPENING = "flip done, open begins"
+OPENING = "compare done, open begins"
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def _aborts() -> Iterator[Fault]:
 def _overtakings() -> Iterator[Fault]:
     for event, after, expected in (
         ("fence done, drain begins", True, OLD),
-        ("compare done, flip begins", True, OLD),
+        ("flip begins", True, OLD),
         (OPENING, False, OLD),
         (OPENING, True, NEW),
     ):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from handlers.core.names import GREEN
 from sandbox import lifecycle, stack
 from sandbox.databases import ServerInfo
 from sandbox.errors import SandboxError
-from sandbox.faults.fault import End
 from sandbox.faults.interception import Interception
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options, Tell
@@ -37,6 +37,14 @@ TASK = (
     *("MigrationType", "TableMappings", "ReplicationTaskSettings"),
 )
 """What makes a task."""
+
+
+class End(StrEnum):
+    """How an attempt may end. Old is the side it leads away from."""
+
+    OLD = "old side open"
+    NEW = "new side open"
+    PERSON = "needs a person with both closed"
 
 
 @contextmanager

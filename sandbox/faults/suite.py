@@ -10,9 +10,9 @@ from typing import Any
 from handlers.core.direction import Direction
 from sandbox.errors import SandboxError
 from sandbox.faults import catalogue
-from sandbox.faults.fault import End, Fault
+from sandbox.faults.fault import Fault
 from sandbox.faults.interception import Interception
-from sandbox.faults.stage import PERSON, Attempt, Stage
+from sandbox.faults.stage import PERSON, Attempt, End, Stage
 from sandbox.rehearsal.application import Application
 from sandbox.rehearsal.ledger import Ledger, write_gap
 from sandbox.rehearsal.probe import Probe

@@ -11,7 +11,7 @@ from sandbox.faults.stage import staged
 from sandbox.faults.suite import Suite
 
 QUICKEST = (
-    *("compare-mismatch", "kill-after-compare-done-flip-begins", "prepared-transaction", "abort-at-drain"),
+    *("compare-mismatch", "kill-after-reverse-done-compare-begins", "prepared-transaction", "abort-at-drain"),
     "lease-expires-after-flip",
 )
 """In their order: all but the last leave the old side open, so that the next can strike."""

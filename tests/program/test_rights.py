@@ -3,7 +3,7 @@
 import functools
 import importlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +20,7 @@ from handlers.core.record import Refused
 from handlers.core.rotation import Call as RotationCall
 from handlers.core.samples import Key
 from handlers.functions import rotate, validate
+from handlers.preflight.facts import Objects
 from handlers.validation import worker
 from handlers.validation.equality import Method
 from handlers.validation.plan import Size, pair_up
@@ -79,22 +80,37 @@ BACK: Journey = [
 WHOLE: Journey = [("observe", {}, "ready"), *THERE, ("observe", {}, "open"), ("finish", {}, "completed")]
 FAILS = "fails"
 """An outcome: an error."""
-NAMES_STAY, NAMES_MOVE, TEMPLATES_DRIFT, TASKS_FAIL = "names stay", "names move", "templates drift", "tasks fail"
-NOTHING_RUNS = "nothing runs"
+OLD_STAYS_SHUT, TEMPLATES_DRIFT, TASKS_FAIL = "old stays shut", "templates drift", "tasks fail"
+NOTHING_RUNS, SCHEMA_CHANGES = "nothing runs", "schema changes"
+
+
+def stay_shut(aws: RecordedAws) -> None:
+    """Have the drain fail, and once the opening of the old side after it."""
+    source = aws.world.source
+    act = source.act
+    aws.world.target.suspended.append("s.t")
+
+    def unless_it_opens(token: int, statements: Sequence[str]) -> None:
+        if any(" RESET " in statement for statement in statements):
+            source.act = act  # type: ignore[method-assign]
+            raise OSError("unit")
+        act(token, list(statements))
+
+    source.act = unless_it_opens  # type: ignore[method-assign]
+
+
 INTERLUDES: dict[str, Callable[[RecordedAws], Any]] = {
-    NAMES_STAY: lambda aws: aws.refused.add("route53:ChangeResourceRecordSets"),
-    NAMES_MOVE: lambda aws: aws.refused.clear(),
+    OLD_STAYS_SHUT: stay_shut,
     TEMPLATES_DRIFT: lambda aws: [template.clear() for [template] in aws.templates.values()],
     TASKS_FAIL: lambda aws: aws.lose_tasks(MADE),
     NOTHING_RUNS: lambda aws: setattr(aws.world.task, "found", replace(aws.world.task.found, status="ready")),
+    SCHEMA_CHANGES: lambda aws: aws.world.facts.update(old=clean_facts(Objects({"table public.orders": "another"}))),
 }
 """What others do between two calls, in the place of a function."""
-TAKEN_BACK: Journey = [
-    *(*BEGUN, (NAMES_STAY, {}, ""), ("switch", {}, FAILS)),
-    *((NAMES_MOVE, {}, ""), ("undo", {"reason": "unit"}, "undone")),
-]
+TAKEN_BACK: Journey = [*BEGUN, (OLD_STAYS_SHUT, {}, ""), ("switch", {}, FAILS), ("undo", {"reason": "unit"}, "undone")]
 STARTED: Journey = [
     *(("prepare", {}, "prepared"), (NOTHING_RUNS, {}, ""), ("preflight", {}, "good"), ("start", {}, "started")),
+    *((SCHEMA_CHANGES, {}, ""), ("observe", {}, "replicating")),
 ]
 CHUNK = {"run": "r", "round": 1, "table": 0, "chunk": 0, "side": "both", "part": {}}
 VALIDATED: Journey = [
@@ -267,7 +283,7 @@ def lambda_(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recorder, Journey], di
         monkeypatch.setattr(edge, "limit_waits", lambda: None)
         monkeypatch.setattr(edge.Database, "connect", lambda side, *_, **__: sides[side.host])
         monkeypatch.setattr(edge.subjects, "watch", FakeWatch)
-        monkeypatch.setattr(edge.catalogue, "look", lambda *_, **__: clean_facts())
+        monkeypatch.setattr(edge.catalogue, "look", lambda *_, **__: aws.world.facts["old"])
         for adapter in map(importlib.import_module, rotate.ADAPTERS.values()):
             monkeypatch.setattr(adapter, "Accounts", lambda side, *more: FakeAccounts(aws.accounts[side.host], more[0]))
         for module in (edge, fleet_edge, rotate):

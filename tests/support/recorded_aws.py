@@ -56,7 +56,6 @@ class RecordedAws:
     connections: list[dict[str, Any]] = field(default_factory=list)
     alarms: dict[str, str] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
-    refused: set[str] = field(default_factory=set)
     """Actions that fail."""
 
     def keep(self, arn: str, **fields: Any) -> None:
@@ -77,8 +76,6 @@ class RecordedAws:
             action = f"{SERVICES.get(service, service)}:{model.name}"
             call = Call(ACTIONS.get(action, action), dict(params))
             self.calls.append(call)
-            if call.action in self.refused:
-                raise ConnectionError(f"{call.action} is refused")
             context["said"] = getattr(self, f"_{service}")(model.name, params)
 
         made.meta.events.register("before-parameter-build.*.*", note)

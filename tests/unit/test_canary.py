@@ -240,7 +240,7 @@ def test_people_are_asked_with_forecast_evidence_and_the_commands_that_answer() 
 def test_nobody_is_asked_about_a_switchover_over_the_budget() -> None:
     world = announced()
     world.config["limits"].update(write_gap_seconds=61)
-    with pytest.raises(Refused, match="nobody could write for 61"):
+    with pytest.raises(Refused, match="could not write for 61"):
         call(world, ask, token="TOKEN")
     assert world.tracking.question is None
     call(world, undo)

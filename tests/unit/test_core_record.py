@@ -63,7 +63,7 @@ def test_another_execution_is_refused_while_one_is_at_work() -> None:
     ("left", "what"),
     [
         (through(Step.GATE, Step.FENCE), "undo"),
-        (records.begin(through(Step.FENCE, Step.FLIP), Step.OPEN, 3.0), "forward"),
+        (records.begin(through(Step.FLIP, Step.FENCE), Step.OPEN, 3.0), "forward"),
         (records.given_up(through(Step.FENCE), "why"), "undo"),
         (records.given_up(records.begin(through(Step.FENCE), Step.OPEN, 3.0), "why"), "forward"),
         (records.given_up(through(Step.FENCE, Step.OPEN), "why"), "settle"),
@@ -156,7 +156,7 @@ def test_a_repeated_step_is_noted_once_with_its_last_times() -> None:
         ((Step.ANNOUNCE, Step.FENCE), (Undo.CLOSE_NEW, Undo.REOPEN_OLD, Undo.NAMES_BACK)),
         ((Step.ANNOUNCE, Step.CANARY), (Undo.CLOSE_NEW, Undo.NAMES_BACK, Undo.END_READERS)),
         (
-            (Step.ANNOUNCE, Step.FENCE, Step.DRAIN, Step.REVERSE, Step.FLIP),
+            (Step.ANNOUNCE, Step.FLIP, Step.FENCE, Step.DRAIN, Step.REVERSE),
             (Undo.CLOSE_NEW, Undo.REOPEN_OLD, Undo.NAMES_BACK, Undo.DROP_SLOT),
         ),
     ],
@@ -166,7 +166,7 @@ def test_undo_takes_back_what_began_and_nothing_else(steps: tuple[Step, ...], pl
 
 
 def test_there_is_no_undo_once_opening_has_begun() -> None:
-    record = records.begin(through(Step.FENCE, Step.FLIP), Step.OPEN, 3.0)
+    record = records.begin(through(Step.FLIP, Step.FENCE), Step.OPEN, 3.0)
     assert record.past_no_return
     with pytest.raises(Refused, match="fail-back"):
         records.undo_plan(record)

@@ -6,8 +6,9 @@ from handlers.core.direction import Direction
 from handlers.functions import announce, gate, settle, switch
 from sandbox.errors import SandboxError
 from sandbox.faults import catalogue, kills
-from sandbox.faults.fault import NEW, OLD, End
+from sandbox.faults.fault import NEW, OLD
 from sandbox.faults.run import table
+from sandbox.faults.stage import End
 from sandbox.faults.suite import Outcome
 from tests.support.fakes import World
 from tests.unit.test_functions import until
@@ -28,8 +29,8 @@ def test_functions_are_killed_at_everything_they_record_both_ways() -> None:
 
 
 def test_who_dies_once_the_opening_is_recorded_leads_to_the_new_side() -> None:
-    [before] = catalogue.named(["kill-before-flip-done-open-begins"])
-    [after] = catalogue.named(["kill-after-flip-done-open-begins"])
+    [before] = catalogue.named(["kill-before-compare-done-open-begins"])
+    [after] = catalogue.named(["kill-after-compare-done-open-begins"])
     assert (before.expected, after.expected) == (OLD, NEW)
 
 

@@ -214,13 +214,13 @@ def switched() -> World:
     return world
 
 
-def test_the_switch_fences_drains_compares_flips_and_opens() -> None:
+def test_the_switch_flips_fences_drains_compares_and_opens() -> None:
     world = World()
     answer = until(world, gate, announce, switch)
     assert answer["outcome"] == "open"
     assert answer["fence_to_open_seconds"] > 0
     assert list(answer["evidence"]) == [
-        *("gate", "announce", "fence", "drain", "sequences", "reverse", "compare", "flip", "open")
+        *("gate", "announce", "flip", "fence", "drain", "sequences", "reverse", "compare", "open")
     ]
     assert answer["evidence"]["fence"]["sessions_ended"] == 2
     assert answer["evidence"]["compare"] == {
@@ -242,10 +242,12 @@ def test_the_switch_fences_drains_compares_flips_and_opens() -> None:
 
 def test_every_step_is_recorded_before_and_after() -> None:
     events = switched().tracking.events
-    steps = ("fence", "drain", "sequences", "reverse", "compare", "flip", "open")
+    steps = ("fence", "drain", "sequences", "reverse", "compare", "open")
     for step, following in itertools.pairwise(steps):
         assert f"{step} done, {following} begins" in events
-    assert events.index("fence begins") < events.index("open done")
+    assert [event for event in events if event in ("flip begins", "flip done", "fence begins", "open done")] == [
+        *("flip begins", "flip done", "fence begins", "open done")
+    ]
 
 
 def undone(spoil: Any, after: Any = None) -> tuple[World, str]:
@@ -276,6 +278,16 @@ def breaks_behind_the_fence(world: World) -> None:
     world.source.act = acts  # type: ignore[method-assign]
 
 
+def breaks_while_dns_follows(world: World) -> None:
+    in_sync = world.router.in_sync
+
+    def follows(change: str) -> bool:
+        world.task.broken = True
+        return in_sync(change)
+
+    world.router.in_sync = follows  # type: ignore[method-assign]
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -289,8 +301,10 @@ def breaks_behind_the_fence(world: World) -> None:
         (lambda w: w.target.digests.update({ORDERS: Digest(2, "1")}), "has 3 rows on the source, 2 on the target"),
         (lambda w: w.target.digests.update({ORDERS: Digest(3, "1")}), "the same 3 rows by number, not by content"),
         (lambda w: w.target.digests.clear(), "public.orders is missing on the target"),
-        (lambda w: w.config["limits"].update(write_gap_seconds=61), "Refused: nobody could write for 61.5 s"),
+        (lambda w: w.config["limits"].update(write_gap_seconds=61), "who connects anew could not write for 61.5 s"),
         (lambda w: w.watcher.fail.update({"router.shift": [OSError("throttled")]}), "OSError: throttled"),
+        (lambda w: setattr(w.router, "synced", False), "DeadlineExceeded: Route 53 INSYNC"),
+        (breaks_while_dns_follows, "StreamBroken: no row came through in 30 s"),
     ],
 )
 def test_what_fails_before_opening_is_taken_back_in_the_same_invocation(spoil: Any, said: str) -> None:
@@ -306,7 +320,7 @@ def test_what_fails_before_opening_is_taken_back_in_the_same_invocation(spoil: A
 def test_a_stream_that_catches_up_is_waited_for_before_the_fence(
     took: list[float], left: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, rows = World(), iter(took)
+    world, rows = World(), itertools.chain(took, [0.07])  # the last is of who looks again once the names are flipped
     until(world, gate, announce)
 
     def probe(*_: Any) -> float:
@@ -318,7 +332,7 @@ def test_a_stream_that_catches_up_is_waited_for_before_the_fence(
     forecasts = []
     monkeypatch.setattr(outlook, "reasons_against", lambda forecast, _: forecasts.append(forecast.drain_seconds) or [])
     assert call(world, switch)["outcome"] == "open"
-    assert forecasts == [left]
+    assert forecasts == [left, 0.07]
 
 
 def test_a_second_attempt_succeeds_once_the_cause_is_gone() -> None:
@@ -386,14 +400,13 @@ def test_listed_application_roles_alone_are_fenced() -> None:
 def test_an_intruder_during_the_section_stops_the_opening() -> None:
     world = World()
     until(world, gate, announce)
-    shift = world.router.shift
+    make_slot = world.target.make_slot
 
-    def late(*args: Any, **more: Any) -> str:
+    def late(*args: Any) -> str:
         world.source.grantees.add(APPLICATION)
-        world.router.shift = shift  # type: ignore[method-assign]
-        return shift(*args, **more)
+        return make_slot(*args)
 
-    world.router.shift = late  # type: ignore[method-assign]
+    world.target.make_slot = late  # type: ignore[method-assign]
     answer = call(world, switch)
     assert answer["outcome"] == "undone"
     assert "roles that can still connect to the side that is left: app" in answer["reason"]
@@ -451,8 +464,8 @@ def test_the_undo_function_takes_back_what_a_dead_invocation_left() -> None:
 def test_undo_tries_every_part_and_says_what_failed() -> None:
     world = World()
     until(world, gate, announce)
-    world.watcher.fail["target.has_token"] = [None, OSError("lost")]  # type: ignore[list-item]
-    world.watcher.fail["router.shift"] = [OSError("throttled")]
+    world.watcher.fail["target.has_token"] = [None, None, OSError("lost")]  # type: ignore[list-item]
+    world.watcher.fail["router.shift"] = [None, OSError("throttled")]  # type: ignore[list-item]
     with pytest.raises(compensation.UndoFailed, match="names back: throttled"):
         call(world, switch)
     assert world.source.writable()
@@ -464,7 +477,7 @@ def test_undo_opens_the_old_side_though_the_new_one_is_out_of_reach() -> None:
     """Nobody can open the new side: that would have to be recorded first, and the record has moved on."""
     world = World()
     until(world, gate, announce)
-    world.watcher.fail["target.has_token"] = [None, OSError("lost")]  # type: ignore[list-item]
+    world.watcher.fail["target.has_token"] = [None, None, OSError("lost")]  # type: ignore[list-item]
     world.watcher.fail["target.act"] = [OSError("unreachable")]
     with pytest.raises(compensation.UndoFailed, match="close the new side: unreachable"):
         call(world, switch)
@@ -520,16 +533,30 @@ def test_a_way_back_that_does_not_flow_is_told_and_takes_nobody_down() -> None:
     assert world.open_side() == "green"
 
 
-def test_names_that_never_come_into_force_are_told_and_keep_no_way_back_from_being_made() -> None:
+def test_names_that_come_into_force_late_after_a_fail_back_are_told_and_stop_nothing() -> None:
     world = World()
-    until(world, gate, announce, switch)
+    settled(world)
+    until(world, gate, announce, switch, **BACK)
     world.router.synced = False
-    answer = call(world, settle)
-    assert answer["way_back"]["safe"]
+    assert call(world, settle, **BACK)["outcome"] == "failed back"
     assert world.tracking.record.evidence["settle"]["names_in_force"] is False
-    world.router.synced = True
-    assert until(world, gate, announce, switch, settle, **BACK)["outcome"] == "failed back"
-    assert world.tracking.record.evidence["settle"]["names_in_force"] is True
+
+
+def test_while_dns_follows_the_flip_who_has_a_session_writes_on_the_old_side() -> None:
+    world, in_sync, seen = World(), None, []
+    until(world, gate, announce)
+    in_sync = world.router.in_sync
+
+    def follows(change: str) -> bool:
+        seen.append((world.router.leads_to(), world.open_side(), world.source.write(f"row {len(seen)}")))
+        world.router.synced = len(seen) > 3
+        return in_sync(change)
+
+    world.router.in_sync = follows  # type: ignore[method-assign]
+    assert call(world, switch)["outcome"] == "open"
+    assert seen == [("green", "blue", True)] * 4
+    assert world.target.rows[-4:] == [f"row {number}" for number in range(4)]
+    assert world.violations == []
 
 
 def test_without_a_way_back_none_is_made() -> None:
@@ -596,7 +623,7 @@ def test_fail_back_is_the_same_steps_mirrored() -> None:
     world.target.numbers["ids"] = 500
     answer = until(world, gate, announce, switch, **BACK)
     assert answer["outcome"] == "open"
-    assert list(answer["evidence"]) == ["gate", "announce", "fence", "drain", "sequences", "compare", "flip", "open"]
+    assert list(answer["evidence"]) == ["gate", "announce", "flip", "fence", "drain", "sequences", "compare", "open"]
     assert (world.open_side(), world.router.leads_to()) == ("blue", "blue")
     assert world.source.access().grantees == (PUBLIC,)
     assert world.source.read_only is None
@@ -835,7 +862,7 @@ def test_a_new_migration_begins_above_the_tokens_of_one_that_was_here_before() -
 def test_a_new_execution_goes_on_where_one_gave_up() -> None:
     world = World()
     until(world, gate, announce)
-    world.watcher.fail["target.has_token"] = [None, OSError("lost")]  # type: ignore[list-item]
+    world.watcher.fail["target.has_token"] = [None, None, OSError("lost")]  # type: ignore[list-item]
     world.watcher.fail["source.act"] = [None, OSError("unreachable")]  # type: ignore[list-item]
     with pytest.raises(compensation.UndoFailed, match="reopen the old side: unreachable"):
         call(world, switch)
@@ -876,7 +903,7 @@ def test_while_the_target_is_open_the_observer_says_whether_the_way_back_is_safe
     assert call(world, observe)["way_back"]["reasons"] == ["the reverse stream is not verified yet"]
     call(world, settle)
     way_back = call(world, observe)["way_back"]
-    assert (way_back["safe"], way_back["until"]) == (True, "1970-01-01T00:21:40Z")
+    assert (way_back["safe"], way_back["until"]) == (True, "1970-01-01T00:21:41Z")
     assert world.notices.shown[-1]["way_back"] == way_back
     world.failback_task.found = replace(world.failback_task.found, status="failed")
     assert call(world, observe)["way_back"]["reasons"] == [

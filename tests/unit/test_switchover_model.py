@@ -167,6 +167,11 @@ class Switchovers(RuleBasedStateMachine):
         """A stream lags, or catches up."""
         (self.world.task if forward else self.world.failback_task).broken = broken
 
+    @rule(follow=st.booleans())
+    def names(self, follow: bool) -> None:
+        """Route 53 takes longer than anybody waits, or follows again."""
+        self.world.router.synced = follow
+
     # What must hold all the while
 
     @invariant()
@@ -198,6 +203,7 @@ class Switchovers(RuleBasedStateMachine):
         if not self.late:
             self._let_loose()
         self.world.task.broken = self.world.failback_task.broken = False
+        self.world.router.synced = True
         for _ in range(MOST_EXECUTIONS):
             self._run()
             if self._rests():
