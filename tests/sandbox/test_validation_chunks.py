@@ -9,7 +9,7 @@ import pytest
 from handlers.adapters import postgres_cells
 from handlers.adapters.postgres import Database
 from handlers.clock import Clock
-from handlers.validation import runs, tasks, weigh
+from handlers.validation import cells, plan, runs, tasks, weigh
 from handlers.validation.compare import Sides
 from handlers.validation.runs import About
 from handlers.validation.suspects import Patience
@@ -153,3 +153,18 @@ def test_cells_with_too_many_rows_are_divided_until_few_are_fetched(
     for table, one in found.items():
         assert (one["verdict"], one["differences"]) == (before[table]["verdict"], before[table]["differences"])
         assert not one["more"]
+
+
+def test_no_chunk_is_sorted_on_the_servers_disk(both: tuple[Database, Database]) -> None:
+    """Planners take the cells of a part for as many as its rows, and would sort those where memory is short for them."""
+    asked = 0
+    for database in both:
+        database.rows("SELECT set_config('work_mem', '64kB', false)")
+    for pair, size in pairs(both):
+        for one in plan.chunks(pair, size, size, ROWS // 4):
+            for database, half in ((both[0], pair.old), (both[1], pair.new)):
+                query = cells.cells_query(half, pair.method, one.part, one.cells)
+                lines = [line for (line,) in database.rows(f"EXPLAIN {query}")]
+                assert not any("Sort" in line for line in lines), lines
+                asked += 1
+    assert asked > 20
