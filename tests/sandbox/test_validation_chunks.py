@@ -156,7 +156,7 @@ def test_cells_with_too_many_rows_are_divided_until_few_are_fetched(
 
 
 def test_no_chunk_is_sorted_on_the_servers_disk(both: tuple[Database, Database]) -> None:
-    """Planners take the cells of a part for as many as its rows, and would sort those where memory is short for them."""
+    """Planners take the cells of a part for as many as its rows, and would sort them where memory is short."""
     asked = 0
     for database in both:
         database.rows("SELECT set_config('work_mem', '64kB', false)")
