@@ -7,7 +7,8 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import checks, policies
+from components import policies
+from components.owner import Owner
 
 PERIOD_SECONDS, PERIODS = 300, 2
 """Seconds of a period, and how many in a row raise an alarm. What has to be known sooner says so."""
@@ -46,24 +47,6 @@ class Watch:
     description: str
     missing: str = "notBreaching"
     period: int = PERIOD_SECONDS
-
-
-@dataclass(frozen=True)
-class Owner:
-    """The component that everything here becomes a child of: itself, its name and its tags."""
-
-    parent: pulumi.Resource
-    name: str
-    tags: Mapping[str, str]
-
-    @property
-    def child(self) -> pulumi.ResourceOptions:
-        """Options of a child."""
-        return pulumi.ResourceOptions(parent=self.parent)
-
-    def tagged(self, name: str) -> dict[str, str]:
-        """Return the tags of a child called `name`."""
-        return checks.tags_for(self.tags, name)
 
 
 def topic(

@@ -4,8 +4,8 @@ import pulumi
 import pulumi_aws as aws
 
 from components import policies
-from components.alerting import Owner
 from components.database_server import BACKUP_TAG
+from components.owner import Owner
 
 BACKUP_SCHEDULE = "cron(0 5 * * ? *)"
 BACKUP_POLICY = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"

@@ -6,6 +6,7 @@ import pulumi
 
 from components import alerting
 from components.alerting import WatchedDatabase
+from components.owner import Owner
 
 PUBLISHERS = ("cloudwatch.amazonaws.com",)
 
@@ -43,7 +44,7 @@ class DatabaseMonitoring(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DatabaseMonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("migration:index:DatabaseMonitoring", name, None, opts)
-        owner = alerting.Owner(self, name, args.get("tags", {}))
+        owner = Owner(self, name, args.get("tags", {}))
         topic = alerting.topic(
             owner,
             title="Database",

@@ -8,8 +8,8 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from components.alerting import Owner
 from components.database_engines import Engine
+from components.owner import Owner
 
 FIRST_LABEL = "DEPLOYED"
 """Label of the version that a deployment made, which it keeps when it is neither current nor previous."""

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import checks, function_archives, policies
-from components.alerting import Owner
+from components.owner import Owner
 
 SOURCE_ENGINES = ("postgres", "aurora-postgresql")
 SSL_MODES = ("none", "require", "verify-ca", "verify-full")

@@ -6,11 +6,11 @@ import pulumi
 import pulumi_aws as aws
 
 from components import checks, dms_endpoints, replication_instance, serverless_replication
-from components.alerting import Owner
 from components.dms_endpoints import DmsEndpointArgs
 from components.dms_mirror import mirrored, obstacles
 from components.dms_settings import DEFAULT_LOB_MAXIMUM_KB, ParallelLoad, TableRule, table_mappings, task_settings
 from components.dms_transformations import TransformationRule
+from components.owner import Owner
 from components.replication_placement import DEFAULT_MAINTENANCE_WINDOW, Placement
 from components.serverless_replication import ServerlessArgs
 

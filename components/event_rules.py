@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.alerting import Owner
+from components.owner import Owner
 
 
 def declare(

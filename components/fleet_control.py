@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import alerting, checks, validation_document, vpc_function
+from components.owner import Owner
 from components.policies import Statement, allow
 
 FUNCTIONS = {"advance": 60, "rollback": 60}
@@ -78,7 +79,7 @@ class FleetControl(pulumi.ComponentResource):
             if "{database}" not in str(args[pattern]):
                 raise checks.ArgumentError(f"{pattern} has no {{database}} in it: write for example {{database}}.db.x")
         topic = alerting.topic(
-            alerting.Owner(self, name, self._tags),
+            Owner(self, name, self._tags),
             title="Database migration",
             publishers=alerting.MIGRATION,
             account_id=args["account_id"],

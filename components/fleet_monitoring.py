@@ -11,6 +11,7 @@ from components import alerting, replication_kinds, task_watching
 from components.alerting import BELOW, Watch
 from components.dashboard import Thresholds
 from components.fleet_dashboard import dashboard
+from components.owner import Owner
 
 DEFAULT_LOG_RETENTION_DAYS = 30
 BOTH_TUNNELS = 1
@@ -63,7 +64,7 @@ class FleetMonitoring(pulumi.ComponentResource):
         self._name = name
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        owner = alerting.Owner(self, name, args.get("tags", {}))
+        owner = Owner(self, name, args.get("tags", {}))
         resource_ids = {
             database: replication_kinds.resource_id(task["arn"]) for database, task in args["tasks"].items()
         }

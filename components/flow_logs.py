@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import policies
-from components.alerting import Owner
+from components.owner import Owner
 
 
 def declare(owner: Owner, *, vpc_id: pulumi.Input[str], kms_key_arn: pulumi.Input[str], retention_days: int) -> None:

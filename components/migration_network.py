@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import checks, flow_logs, security_groups, service_endpoints, site_to_site_vpn
-from components.alerting import Owner
+from components.owner import Owner
 from components.security_groups import ANYWHERE, Direction, Egress, Ingress, Peer
 from components.site_to_site_vpn import VpnArgs
 

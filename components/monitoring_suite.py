@@ -9,6 +9,7 @@ import pulumi_aws as aws
 from components import alerting, checks, event_rules, replication_kinds, task_watching
 from components.alerting import INSTANCE, Watch, WatchedDatabase
 from components.dashboard import Thresholds, dashboard
+from components.owner import Owner
 
 DEFAULT_LOG_RETENTION_DAYS = 30
 DATABASE_EVENTS = ["configuration change", "failover", "failure", "maintenance", "notification"]
@@ -91,7 +92,7 @@ class MonitoringSuite(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.get("tags", {})
-        self._owner = alerting.Owner(self, name, self._tags)
+        self._owner = Owner(self, name, self._tags)
         topic = self._topic()
         self._events(topic)
         watches = self._watches()

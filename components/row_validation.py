@@ -7,8 +7,8 @@ import pulumi
 import pulumi_aws as aws
 
 from components import buckets, checks, function_archives, policies, replication_kinds, state_machine, vpc_function
-from components.alerting import Owner
 from components.buckets import BucketPlan, objects
+from components.owner import Owner
 from components.policies import Statement, allow
 from components.row_validation_machine import FOLDER, LABEL, SECONDS, definition
 

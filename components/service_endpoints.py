@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from components.alerting import Owner
+from components.owner import Owner
 
 GATEWAY_SERVICES = ("s3", "dynamodb")
 """Gateway endpoints cost nothing and keep the traffic inside AWS, so every network has them."""

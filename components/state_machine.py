@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import policies
-from components.alerting import Owner
+from components.owner import Owner
 from components.policies import Statement, allow
 
 DELIVERY = (

@@ -8,7 +8,6 @@ import pulumi
 import pulumi_aws as aws
 
 from components import (
-    alerting,
     checks,
     function_archives,
     policies,
@@ -18,6 +17,7 @@ from components import (
     switchover_rights,
     vpc_function,
 )
+from components.owner import Owner
 from components.switchover_machine import SECONDS, STEPS, definition
 from components.switchover_rights import Reach
 
@@ -109,7 +109,7 @@ class Switchover(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
         self._tags = args.get("tags", {})
-        self._owner = alerting.Owner(self, name, self._tags)
+        self._owner = Owner(self, name, self._tags)
         self._percents = [checks.whole("canary_percents", p, 1, 100) for p in args.get("canary_percents", [])]
         asked = args.get("approval_seconds")
         self._approval_seconds = None if asked is None else checks.whole("approval_seconds", asked, 60, 1209600)

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import event_rules
-from components.alerting import Owner
+from components.owner import Owner
 
 OBSERVE_SCHEDULE = "rate(1 minute)"
 STOPPED = ("ABORTED", "TIMED_OUT")

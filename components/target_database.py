@@ -7,11 +7,11 @@ import pulumi
 import pulumi_aws as aws
 
 from components import aurora_cluster, checks, database_backups, database_engines, database_secrets, rds_instance
-from components.alerting import Owner
 from components.aurora_cluster import AuroraArgs
 from components.database_engines import Engine
 from components.database_secrets import SecretPlaceArgs, SecretReplicaArgs, UserSecrets
 from components.database_server import DatabaseServer, Declaration
+from components.owner import Owner
 from components.rds_instance import InstanceArgs
 
 DEFAULT_MASTER_USERNAME = "migration_admin"

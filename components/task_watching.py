@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
-from components.alerting import ABOVE, SOON_SECONDS, Owner, Watch
+from components.alerting import ABOVE, SOON_SECONDS, Watch
+from components.owner import Owner
 
 EVENTS = ["configuration change", "creation", "deletion", "failure", "state change"]
 LATENCIES = {
