@@ -17,6 +17,8 @@ FENCE = sql.name(CONTROL_SCHEMA, "fence")
 """The table with the token of who acted here last."""
 TURN = 0x6D6967
 """Key of the advisory lock under which one acts at a time."""
+KNOWS_IDLE_SESSIONS = 140_000
+"""From this server version on there is a limit for sessions that do nothing."""
 SSL_MODES = {"none": "disable", "require": "require", "verify-full": "verify-full"}
 
 # Text must come out the same on both servers, and the operator must be able to write to a fenced database.
@@ -71,6 +73,9 @@ class Session:
         )
         connection.autocommit = True
         connection.seconds = statement_seconds + GRACE_SECONDS
+        if session and connection.server_version >= KNOWS_IDLE_SESSIONS:
+            with connection.cursor() as cursor:
+                cursor.execute("SET idle_session_timeout = 0")  # we wait for others, DNS for one, between statements
         return cls(connection, side.database, credentials["username"])
 
     @property

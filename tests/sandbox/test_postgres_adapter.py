@@ -92,6 +92,17 @@ def database(server: ServerInfo) -> Iterator[Database]:
         connection.run(access.open_again(before, connection.access()))
 
 
+def test_a_limit_for_sessions_that_do_nothing_does_not_end_ours(server: ServerInfo) -> None:
+    with server.superuser() as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER ROLE operator SET idle_session_timeout = '50ms'")
+        try:
+            with opened(server) as database:
+                time.sleep(0.3)
+                assert database.rows("SELECT 1") == [(1,)]
+        finally:
+            cursor.execute("ALTER ROLE operator RESET idle_session_timeout")
+
+
 def as_application(server: ServerInfo) -> Any:
     connection = psycopg2.connect(
         host=server.address,
