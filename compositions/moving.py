@@ -20,7 +20,8 @@ from components.monitoring_suite import ChartArgs
 from components.secret_rotation import PausedByArgs, RotatedSecretArgs
 from components.serverless_replication import ServerlessArgs
 from components.settings import Application, Migration
-from components.settings.sections import Replication, Target
+from components.settings.ends import Target
+from components.settings.replication import Replication
 from compositions import parts
 from compositions.place import Place
 

@@ -13,7 +13,8 @@ from components.dms_settings import TableRule
 from components.dms_transformations import TransformationRule
 from components.secret_rotation import PausedByArgs, RotatedSecretArgs
 from components.settings import Site, Target
-from components.settings.sections import Functions, ParallelLoad, Table, Transformation
+from components.settings.automation import Functions
+from components.settings.replication import ParallelLoad, Table, Transformation
 from components.site_to_site_vpn import VpnArgs
 from compositions.place import Place
 

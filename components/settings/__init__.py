@@ -2,10 +2,10 @@
 
 from components.settings.application import Application, Side
 from components.settings.database import Database
+from components.settings.ends import Target
 from components.settings.fleet import Fleet
 from components.settings.migration import Migration
 from components.settings.reading import COMPOSITIONS, SettingsError, load
-from components.settings.sections import Target
 from components.settings.stack import Root, Site, Stack
 
 __all__ = [

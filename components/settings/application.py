@@ -7,17 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.settings import consistency
+from components.settings.automation import ReplicationRotation, RowValidation, Switchover
+from components.settings.ends import Target
 from components.settings.preflight import Preflight
-from components.settings.sections import (
-    Dns,
-    Monitoring,
-    Network,
-    Replication,
-    ReplicationRotation,
-    Section,
-    Switchover,
-    Target,
-)
+from components.settings.replication import Replication
+from components.settings.sections import Dns, Monitoring, Network, Section
 from components.settings.stack import Root
 
 SIDES = ("source", "target")
@@ -101,6 +95,7 @@ class Application(Root):
     preflight: Preflight = Field(default_factory=Preflight)
     rotation: ReplicationRotation = Field(default_factory=ReplicationRotation)
     switchover: Switchover = Field(default_factory=Switchover)
+    validation: RowValidation = Field(default_factory=RowValidation)
 
     def contradictions(self) -> Iterator[str]:
         """Yield what is wrong though every key alone is right."""

@@ -8,7 +8,7 @@ from components.dms_mirror import meets, obstacles
 from components.dms_settings import CONTROL_SCHEMA, TableRule
 from components.dms_transformations import REMOVE, RENAME, SCHEMA, TransformationRule, changed, level, locator
 from components.name_patterns import covers, overlap
-from components.settings import sections, windows
+from components.settings import automation, ends, replication, sections, windows
 from components.settings.preflight import IDS, Preflight
 
 AURORA_MYSQL = ".mysql_aurora."
@@ -49,9 +49,9 @@ def reach(found: sections.Network, services: tuple[str, ...], where: str = "netw
         )
 
 
-def target(found: sections.Target, where: str = "target") -> Iterator[str]:
+def target(found: ends.Target, where: str = "target") -> Iterator[str]:
     """Yield a target's contradictions."""
-    for section, engines in sections.KINDS.items():
+    for section, engines in ends.KINDS.items():
         if section in found.model_fields_set and found.engine not in engines:
             known = " or ".join(engines)
             yield f"{where}.{section} is given, but {where}.engine is {found.engine}: leave it out, or write {known}"
@@ -66,22 +66,22 @@ def target(found: sections.Target, where: str = "target") -> Iterator[str]:
         )
 
 
-def _version(found: sections.Target, where: str) -> Iterator[str]:
+def _version(found: ends.Target, where: str) -> Iterator[str]:
     """Yield that a version is none of its engine's."""
     engine, version = found.engine, found.engine_version
     if engine == "mysql" and version.count(".") == 0:
         yield f"{where}.engineVersion {version} names no MySQL: write its major version, for example 8.4"
     if engine == "aurora-mysql" and version.partition(AURORA_MYSQL)[0].count(".") != 1:
-        example = sections.ENGINE_DEFAULTS[engine]["version"]
+        example = ends.ENGINE_DEFAULTS[engine]["version"]
         yield f"{where}.engineVersion {version} names no Aurora MySQL: write it as RDS does, for example {example}"
     if engine != "aurora-mysql" and AURORA_MYSQL in version:
         yield f"{where}.engineVersion {version} is an Aurora MySQL's, but {where}.engine is {engine}: change one"
 
 
-def _aurora(found: sections.Target, where: str) -> Iterator[str]:
+def _aurora(found: ends.Target, where: str) -> Iterator[str]:
     """Yield what contradicts the class of a cluster's instances."""
     aurora, version = found.aurora, found.engine_version
-    if aurora.instance_class == sections.SERVERLESS:
+    if aurora.instance_class == ends.SERVERLESS:
         major, _, release = version.partition(AURORA_MYSQL)
         if found.engine == "aurora-mysql" and (major == "5.7" or release.startswith(BEFORE_SERVERLESS)):
             yield (
@@ -102,7 +102,7 @@ def _aurora(found: sections.Target, where: str) -> Iterator[str]:
             )
 
 
-def rotated_by_nobody(found: sections.Target, where: str) -> Iterator[str]:
+def rotated_by_nobody(found: ends.Target, where: str) -> Iterator[str]:
     """Yield that a password is to change which neither RDS nor a function of the stack changes."""
     if found.instance.read_replicas and "master_rotation_days" in found.model_fields_set:
         yield (
@@ -111,7 +111,7 @@ def rotated_by_nobody(found: sections.Target, where: str) -> Iterator[str]:
         )
 
 
-def rotation(found: sections.Rotation, users: sections.Target, where: str = "rotation") -> Iterator[str]:
+def rotation(found: automation.Rotation, users: ends.Target, where: str = "rotation") -> Iterator[str]:
     """Yield what keeps users from taking turns."""
     name = users.application_username
     if found.application.users == "alternating" and len(name) > LONGEST_ALTERNATING:
@@ -126,16 +126,16 @@ def rotation(found: sections.Rotation, users: sections.Target, where: str = "rot
         )
 
 
-def postgres_alone(found: sections.Target, where: str = "target") -> Iterator[str]:
+def postgres_alone(found: ends.Target, where: str = "target") -> Iterator[str]:
     """Yield that a target runs MySQL where something is moved to it."""
-    if found.engine in sections.MYSQL:
+    if found.engine in ends.MYSQL:
         yield (
             f"{where}.engine is {found.engine}, but a migration's functions and DMS settings know PostgreSQL alone: "
             "write aurora-postgresql or postgres, or choose composition database"
         )
 
 
-def authority(side: sections.Verified, where: str) -> Iterator[str]:
+def authority(side: ends.Verified, where: str) -> Iterator[str]:
     """Yield that a certificate is to be verified without an authority, or that there is one for nothing."""
     if side.ssl_mode == "verify-full" and side.certificate_bundle is None:
         yield (
@@ -160,17 +160,17 @@ def dns(found: sections.Dns, where: str = "dns") -> Iterator[str]:
         yield f"{where}.private is true for the existing zone {where}.zoneId: leave it out, the zone has its kind"
 
 
-def functions(found: sections.Functions, where: str = "switchover") -> Iterator[str]:
+def functions(found: automation.Functions, where: str = "switchover") -> Iterator[str]:
     """Yield the contradictions of what functions run on."""
     if found.architecture == "arm64" and found.runtime == "python3.11":
         yield (f"{where}.architecture arm64 needs {where}.runtime python3.12 or later: psycopg2's build is newer")
 
 
-def switchover(found: sections.Switchover, writers: Mapping[str, str], where: str = "switchover") -> Iterator[str]:
+def switchover(found: automation.Switchover, writers: Mapping[str, str], where: str = "switchover") -> Iterator[str]:
     """Yield a switchover's contradictions. `writers` are roles that write, by the key that names them."""
     for key, mode in (("approval_seconds", "approved"), ("safe_seconds", "automatic")):
         if key in found.model_fields_set and found.mode != mode:
-            alias = sections.Switchover.model_fields[key].alias
+            alias = automation.Switchover.model_fields[key].alias
             yield f"{where}.{alias} is given, but {where}.mode is {found.mode}: leave it out, or write {mode}"
     if found.canary is None:
         return
@@ -197,7 +197,7 @@ def preflight(found: Preflight) -> Iterator[str]:
             yield f"preflight.excusedRules.{number}.rule is {one.rule}: there is no such rule; {hint}"
 
 
-def write_gap(found: sections.Switchover, names: sections.Dns) -> Iterator[str]:
+def write_gap(found: automation.Switchover, names: sections.Dns) -> Iterator[str]:
     """Yield that no switchover could keep within its budget: clients follow the names only after so long."""
     least = names.switchover_ttl_seconds + names.propagation_seconds
     if least >= found.write_gap_seconds:
@@ -209,8 +209,8 @@ def write_gap(found: sections.Switchover, names: sections.Dns) -> Iterator[str]:
 
 
 def serverless(
-    found: sections.Replication,
-    switchover: sections.Switchover,
+    found: replication.Replication,
+    switchover: automation.Switchover,
     network: sections.Network,
     network_where: str = "network",
 ) -> Iterator[str]:
@@ -253,7 +253,7 @@ def apart(found: sections.Network, other: sections.Network, where: str, other_wh
 
 
 def transformations(
-    found: sections.Replication, moved: sections.Switchover, where: str = "replication"
+    found: replication.Replication, moved: automation.Switchover, where: str = "replication"
 ) -> Iterator[str]:
     """Yield what keeps a replication's changes of names from being carried out, or from being taken back."""
     tables: list[TableRule] = [

@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import Field
 
 from components.settings import consistency
-from components.settings.sections import MYSQL, Switchover, Target, Validation
+from components.settings.automation import Switchover, Validation
+from components.settings.ends import MYSQL, Target
 from components.settings.stack import Stack
 
 SERVICES = ("secretsmanager", "sns")

@@ -6,8 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from components.settings import consistency, sections
-from components.settings.sections import SECRET_ARN, Functions, Host, Section, Table, Verified
+from components.settings import consistency, replication
+from components.settings.automation import Functions
+from components.settings.ends import SECRET_ARN, WEEKLY, Verified
+from components.settings.replication import Table
+from components.settings.sections import Host, Section
 from components.settings.stack import Stack
 
 DATABASE = r"^[a-z](?:-?[a-z0-9])+$"
@@ -63,16 +66,16 @@ class Database(Section):
     )
 
 
-class Replication(sections.ReplicationInstance):
+class Replication(replication.ReplicationInstance):
     """The DMS instance that all databases share."""
 
     instance_class: str = Field(
-        "dms.t3.medium", pattern=sections.CLASS, description="a class, for example dms.t3.medium"
+        "dms.t3.medium", pattern=replication.CLASS, description="a class, for example dms.t3.medium"
     )
     multi_az: bool = Field(True, description="true or false")
     maintenance_window: str = Field(
         "sun:06:00-sun:07:00",
-        pattern=sections.WEEKLY,
+        pattern=WEEKLY,
         description="ddd:hh:mm-ddd:hh:mm in UTC, for example sun:06:00-sun:07:00",
     )
 

@@ -6,8 +6,11 @@ from typing import Literal
 from pydantic import Field
 
 from components.settings import consistency
+from components.settings.automation import Rotation, RowValidation, Switchover
+from components.settings.ends import Source, Target
 from components.settings.preflight import Preflight
-from components.settings.sections import Dns, Replication, Rotation, RowValidation, Source, Switchover, Target
+from components.settings.replication import Replication
+from components.settings.sections import Dns
 from components.settings.stack import Stack
 
 SERVICES = ("dms", "monitoring", "route53", "secretsmanager", "sns", "ssm", "states")
