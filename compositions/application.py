@@ -19,7 +19,7 @@ from components import (
 from components.network_peering import PeerArgs
 from components.settings import Application, Side
 from components.transaction_logs import LogPlaceArgs
-from compositions import application_charts, application_rotation, moving, parts, providers
+from compositions import application_charts, application_rotation, moving, parts, providers, row_validation
 from compositions import place as places
 from compositions.place import Place
 
@@ -84,6 +84,18 @@ def declare(config: Application) -> dict[str, Any]:
     rotating = application_rotation.declare(
         config, new.place, new.key, new.network, made, pipeline, monitoring, switchover
     )
+    validation = row_validation.declare(
+        config,
+        new.place,
+        new.key,
+        new.network,
+        pipeline,
+        monitoring,
+        switchover,
+        source=blue,
+        target=green,
+        secret_key_arns=[old.key.arn],
+    )
     moving.tell_sizes(config)
     return {
         **_outputs(old, source, services[0]),
@@ -110,6 +122,7 @@ def declare(config: Application) -> dict[str, Any]:
         "certificate_bundles": moving.certificate_bundles(blue, green),
         "preflight_function_name": switchover.function_names["preflight"],
         "start_function_name": switchover.function_names["start"],
+        **validation,
     }
 
 

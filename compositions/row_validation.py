@@ -1,15 +1,16 @@
 """The comparison of every row, where a migration wants it."""
 
+from collections.abc import Sequence
+
 import pulumi
 
 from components import DmsPipeline, EncryptionKey, MigrationNetwork, MonitoringSuite, RowValidation, Switchover
-from components.settings import Migration
-from compositions.moving import Database
+from compositions.moving import Database, Moving
 from compositions.place import Place
 
 
 def declare(
-    config: Migration,
+    config: Moving,
     place: Place,
     key: EncryptionKey,
     network: MigrationNetwork,
@@ -19,8 +20,12 @@ def declare(
     *,
     source: Database,
     target: Database,
+    secret_key_arns: Sequence[pulumi.Input[str]] = (),
 ) -> dict[str, pulumi.Output[str]]:
-    """Declare what compares every row, where it is wanted, and return its outputs."""
+    """Declare what compares every row, where it is wanted, and return its outputs.
+
+    `secret_key_arns` encrypt those secrets that `key` does not.
+    """
     wanted = config.validation
     if not wanted.enabled:
         return {}
@@ -36,6 +41,7 @@ def declare(
             "config_parameter_name": switchover.config_parameter_name,
             "tracking_table_arn": switchover.tracking_table_arn,
             "secret_arns": [source.operator_secret_arn, target.operator_secret_arn],
+            "secret_key_arns": list(secret_key_arns),
             "replication_instance_arn": pipeline.replication_instance_arn,
             "certificate_bundles": [one.certificate_bundle for one in (source, target) if one.certificate_bundle],
             "maximum_concurrency": wanted.maximum_concurrency,

@@ -56,7 +56,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "no way back": ("staging", NO_WAY_BACK),
     "every row": ("staging", EVERY_ROW),
     "serverless": ("staging", SERVERLESS),
-    "both sides ours": ("payments", {}),
+    "both sides ours": ("payments", EVERY_ROW),
     "database": ("rds-mysql", {}),
     "database with a replica": ("rds-mysql", WITH_A_REPLICA),
     "fleet": ("fleet-orchestration", {}),
@@ -171,7 +171,7 @@ JOURNEYS: dict[str, tuple[Journey, ...]] = {
     "every row": (*MIGRATION, VALIDATED),
     "serverless": (STARTED, WHOLE, TAKEN_BACK, LEFT, *ROTATION),
     "both sides ours": (
-        *(STARTED, WHOLE, BACK, TAKEN_BACK, LEFT),
+        *(STARTED, WHOLE, BACK, TAKEN_BACK, LEFT, VALIDATED),
         *(journey(function) for function in OF_BOTH_SIDES for journey in (with_dms, late)),
     ),
     "database": ([("validate", {}, "failed")],),
