@@ -2,6 +2,7 @@
 
 from sandbox.faults.fault import NEW, OLD, Fault
 from sandbox.faults.interception import changed, pending
+from sandbox.faults.undoing import damaged
 
 FLIP = "<Comment>switchover "
 """How the batch begins that sends the names to the other side."""
@@ -37,6 +38,13 @@ FAULTS = (
         "Route 53 refuses the flip and, twice, to take it back",
         OLD,
         (changed("AccessDenied", "a fault", 1, FLIP), changed("AccessDenied", "a fault", 2, "<Comment>undo of ")),
+    ),
+    Fault(
+        "route53-refuses-the-way-back",
+        "a row differs behind the fence, and Route 53 refuses twice to lead the names back",
+        OLD,
+        (changed("AccessDenied", "a fault", 2, "<Comment>undo of "),),
+        damaged,
     ),
     Fault("route53-pending", "Route 53 needs some looks until a change is in force", NEW, (pending(12),)),
     Fault(
