@@ -12,49 +12,31 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.validation.stage import started
 from handlers.adapters import catalogue
 from handlers.adapters.catalogue import Asked
 from handlers.config import Side
 from handlers.preflight import kept, registry
 from handlers.preflight.facts import Objects
 from handlers.preflight.rule import Case, Terms
-from sandbox.databases import Server, ServerInfo
+from migrate.validate import EVERYTHING
+from sandbox.databases import ServerInfo
 from sandbox.databases.server import SUPERUSER
-from sandbox.ports import free_port
-from sandbox.processes import Processes
 
-ADDRESSES = {"16": "127.0.0.71", "18": "127.0.0.72"}
 RUNS = 5
 AT_ONCE = 250
 """Tables made in one transaction: more would need more locks than there are."""
 TABLE = """CREATE TABLE app.t{0} (id bigint PRIMARY KEY, a text NOT NULL, b numeric(12, 2) DEFAULT 0, c timestamptz,
     d jsonb, e uuid, f int CHECK (f > 0), g text, h boolean, i date);
     CREATE INDEX ON app.t{0} (a); CREATE INDEX ON app.t{0} (c, e);"""
-EVERYTHING = {
-    "rule-type": "selection",
-    "rule-id": "1",
-    "rule-name": "1",
-    "rule-action": "include",
-    "object-locator": {"schema-name": "%", "table-name": "%"},
-}
-TERMS = Terms(
-    rules=(EVERYTHING,),
-    lob_kilobytes=32,
-    slot="failback",
-    longest_transaction_seconds=60,
-    ttl_seconds=60,
-    weights={},
-    application_roles=(),
-    excuses=(),
-    carries_later=False,
-)
+TERMS = Terms(EVERYTHING, lob_kilobytes=32, slot="failback", longest_transaction_seconds=60, ttl_seconds=60, weights={})
 
 
-def measure(servers: list[ServerInfo], tables: int) -> dict[str, Any]:
+def measure(servers: Sequence[ServerInfo], tables: int) -> dict[str, Any]:
     """Fill both servers and return what each part takes."""
     for server in servers:
         _fill(server, tables)
@@ -106,15 +88,11 @@ def _timed(act: Callable[[], Any]) -> tuple[Any, float]:
 
 def main(*tables: int) -> None:
     """Start both servers, measure, print."""
-    with tempfile.TemporaryDirectory() as name, Processes(Path(name) / "logs") as processes:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        servers = []
-        for version, address in ADDRESSES.items():
-            server = Server(f"benchmark{version}", version, address, free_port(address), folder)
-            server.start(processes)
-            servers.append(server.info)
-        found = [measure(servers, number) for number in tables or (1_000, 5_000)]
+        with started(folder) as stage:
+            found = [measure(stage.both, number) for number in tables or (1_000, 5_000)]
     print(json.dumps({"benchmark": "preflight", "runs": RUNS, "schemas": found}, indent=1))
 
 
