@@ -18,8 +18,8 @@ def look(migration: Migration, *, lob_seconds: float = 0.0) -> Case:
     config, task = migration.config, migration.task
     settings = task.settings()
     return Case(
-        source=_facts(migration, config.source, lob_seconds),
-        target=_facts(migration, config.target, 0.0),
+        source=facts_of(migration, config.source, lob_seconds=lob_seconds),
+        target=facts_of(migration, config.target),
         terms=Terms(
             rules=tuple(task.mappings()),
             lob_kilobytes=lob_kilobytes(settings),
@@ -34,10 +34,11 @@ def look(migration: Migration, *, lob_seconds: float = 0.0) -> Case:
     )
 
 
-def _facts(migration: Migration, side: Side, lob_seconds: float) -> Facts:
+def facts_of(migration: Migration, side: Side, *, lob_seconds: float = 0.0, only: tuple[type, ...] = ()) -> Facts:
+    """Read a side as its operator: what `Asked` says of `lob_seconds` and `only`."""
     replication = migration.secrets.read(side.replication_secret_arn)["username"]
     credentials = migration.secrets.read(side.operator_secret_arn)
-    return migration.inspect(side, credentials, Asked(replication, lob_seconds))
+    return migration.inspect(side, credentials, Asked(replication, lob_seconds, only))
 
 
 def basis(migration: Migration, case: Case) -> Basis:
@@ -72,10 +73,7 @@ def short_form(migration: Migration) -> list[str]:
     reasons += [f"preflight {one.rule} could not look: {one.why}" for one in verdict.unknown]
     changed = _changed(migration, case)
     if changed:
-        reasons.append(
-            f"the source's schema is not the one that the replication was started with: {changed}; carry it to the "
-            "target, then call the preflight function, which accepts it if it finds nothing that blocks"
-        )
+        reasons.append(kept.another_schema(changed))
     return reasons
 
 

@@ -2,7 +2,7 @@
 
 import psycopg2
 
-from handlers.adapters.catalogue import Asked
+from handlers import pair
 from handlers.clients import say
 from handlers.migration import Migration
 from handlers.preflight import kept
@@ -20,23 +20,15 @@ def look(migration: Migration) -> list[str]:
     at, before = migration.tracking.schema_watch()
     now = migration.clock.now()
     changed = before if at and now - at < PAUSE_SECONDS else _changed(migration, before, now)
-    if not changed:
-        return []
-    return [
-        f"the source's schema is not the one that the replication was started with: {changed}; carry it to the target, "
-        "then call the preflight function"
-    ]
+    return [kept.another_schema(changed)] if changed else []
 
 
 def _changed(migration: Migration, before: str, now: float) -> str:
     started = migration.tracking.start()
     if started is None:
         return ""
-    side = migration.config.source
-    role = migration.secrets.read(side.replication_secret_arn)["username"]
     try:
-        found = migration.inspect(side, migration.secrets.read(side.operator_secret_arn), Asked(role, only=(Objects,)))
-        schema = kept.schema_of(found)
+        schema = kept.schema_of(pair.facts_of(migration, migration.config.source, only=(Objects,)))
     except (psycopg2.Error, OSError, NotRead) as error:
         say("no look at the schema", __name__, reason=" ".join(str(error).split()))
         return before

@@ -137,6 +137,14 @@ def changed_since(started: Basis, last: Kept | None, now: Basis) -> str:
     return changes(started, now)
 
 
+def another_schema(changed: str) -> str:
+    """Return what speaks against a switchover where so much has changed since the start."""
+    return (
+        f"the source's schema is not the one that the replication was started with: {changed}; carry it to the target, "
+        "then call the preflight function, which accepts it if it finds nothing that blocks"
+    )
+
+
 def changes(before: Basis, now: Basis) -> str:
     """Return what has changed in the schema, empty where nothing has."""
     if before.schema == now.schema:
