@@ -48,54 +48,7 @@ def declare(config: Application) -> dict[str, Any]:
         _service(config, new, target, dns, logs.target_arn),
     )
     name = _application_name(config, new, dns, services)
-
-    # DMS and the functions are in the target's region: of the application's secret they use the copy that lies there.
-    blue = moving.database(source, config.source.database)
-    blue = moving.replicated(blue, old.place.region, new.place.region)
-    green = moving.database(target, config.target.database)
-    pipeline = moving.pipeline(
-        config,
-        new.place,
-        new.key,
-        new.network,
-        source=blue,
-        target=green,
-        maintenance_window=config.target.database.maintenance_window,
-    )
-    charts = [
-        chart
-        for ground, database, service in ((old, source, services[0]), (new, target, services[1]))
-        for chart in application_charts.side(ground.side.name, ground.place.region, database, service)
-    ]
-    monitoring = moving.monitoring(config, new.place, new.key, target, pipeline, charts)
-    switchover = moving.switchover(
-        config,
-        new.place,
-        new.key,
-        new.network,
-        pipeline,
-        dns,
-        monitoring,
-        source=blue,
-        target=green,
-        secret_key_arns=[old.key.arn],
-    )
-    made = {old.side.name: source, new.side.name: target}
-    rotating = application_rotation.declare(
-        config, new.place, new.key, new.network, made, pipeline, monitoring, switchover
-    )
-    validation = row_validation.declare(
-        config,
-        new.place,
-        new.key,
-        new.network,
-        pipeline,
-        monitoring,
-        switchover,
-        source=blue,
-        target=green,
-        secret_key_arns=[old.key.arn],
-    )
+    migration = _migration(config, old, new, (source, target), dns, services)
     moving.tell_sizes(config)
     return {
         **_outputs(old, source, services[0]),
@@ -103,7 +56,6 @@ def declare(config: Application) -> dict[str, Any]:
         "source_transaction_log_bucket": logs.source_bucket,
         "target_transaction_log_bucket": logs.target_bucket,
         "peering_connection_id": peering.peering_connection_id,
-        **moving.pipeline_outputs(pipeline),
         "hosted_zone_id": dns.zone_id,
         "name_servers": dns.name_servers,
         "application_name": name.name,
@@ -111,6 +63,46 @@ def declare(config: Application) -> dict[str, Any]:
         "target_health_check_id": name.green_health_check_id,
         "writer_name": dns.writer_name,
         "reader_name": dns.reader_name,
+        **migration,
+    }
+
+
+def _migration(
+    config: Application,
+    old: Ground,
+    new: Ground,
+    databases: tuple[TargetDatabase, TargetDatabase],
+    dns: BlueGreenDns,
+    services: tuple[ApplicationService, ApplicationService],
+) -> dict[str, Any]:
+    """Declare what moves the database, and return its outputs.
+
+    DMS and the functions are in the target's region: of the application's secret they use the copy that lies there.
+    """
+    source, target = databases
+    blue = moving.database(source, config.source.database)
+    blue = moving.replicated(blue, old.place.region, new.place.region)
+    green = moving.database(target, config.target.database)
+    ground = (config, new.place, new.key, new.network)
+    pipeline = moving.pipeline(
+        *ground, source=blue, target=green, maintenance_window=config.target.database.maintenance_window
+    )
+    charts = [
+        chart
+        for side, database, service in ((old, source, services[0]), (new, target, services[1]))
+        for chart in application_charts.side(side.side.name, side.place.region, database, service)
+    ]
+    monitoring = moving.monitoring(config, new.place, new.key, target, pipeline, charts)
+    switchover = moving.switchover(
+        *ground, pipeline, dns, monitoring, source=blue, target=green, secret_key_arns=[old.key.arn]
+    )
+    made = {old.side.name: source, new.side.name: target}
+    rotating = application_rotation.declare(*ground, made, pipeline, monitoring, switchover)
+    validation = row_validation.declare(
+        *ground, pipeline, monitoring, switchover, source=blue, target=green, secret_key_arns=[old.key.arn]
+    )
+    return {
+        **moving.pipeline_outputs(pipeline),
         "topic_arn": monitoring.topic_arn,
         "dashboard_name": monitoring.dashboard_name,
         "state_machine_arn": switchover.state_machine_arn,
