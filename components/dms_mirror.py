@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from components.checks import ArgumentError
-from components.dms_settings import TableRule
+from components.dms_settings import TableRule, TableSettings
 from components.dms_transformations import (
     COLUMN,
     LEVELS,
@@ -28,18 +28,24 @@ class NoWayBack(Exception):
 
 
 def mirrored(
-    tables: Sequence[TableRule], rules: Sequence[TransformationRule]
-) -> tuple[list[TableRule], list[TransformationRule]]:
-    """Return the selection and the transformations that carry back what `tables` and `rules` carry there.
+    tables: Sequence[TableRule], rules: Sequence[TransformationRule], settings: Sequence[TableSettings] = ()
+) -> tuple[list[TableRule], list[TransformationRule], list[TableSettings]]:
+    """Return the selection, transformations and tables' settings that carry back what these carry there.
 
-    A removed column needs no rule: the target has none to send. Raises ArgumentError for what can't be taken back.
+    A removed column needs no rule: the target has none to send. Nothing is loaded on the way back, so what a load is
+    told stays behind. Raises ArgumentError for what can't be taken back.
     """
     for number, why in obstacles(tables, rules):
         raise ArgumentError(f"transformations[{number}] has no way back: {why}")
     selection: list[TableRule] = []
     for table in tables:
         selection += [found for found in _selected(table, rules) if found not in selection]
-    return selection, [found for rule in rules if (found := _inverse(rule, rules))]
+    limits: list[TableSettings] = []
+    for one in settings:
+        if one.get("lob_maximum_kb") is not None:
+            schema, name = _image((one["schema"], one["table"]), rules)[:2]
+            limits.append({"schema": schema, "table": name, "lob_maximum_kb": one["lob_maximum_kb"]})
+    return selection, [found for rule in rules if (found := _inverse(rule, rules))], limits
 
 
 def obstacles(tables: Sequence[TableRule], rules: Sequence[TransformationRule]) -> Iterator[tuple[int, str]]:

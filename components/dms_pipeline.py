@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from components import checks, dms_endpoints, replication_instance, serverless_replication
 from components.dms_endpoints import DmsEndpointArgs
 from components.dms_mirror import mirrored, obstacles
-from components.dms_settings import DEFAULT_LOB_MAXIMUM_KB, ParallelLoad, TableRule, table_mappings, task_settings
+from components.dms_settings import DEFAULT_LOB_MAXIMUM_KB, TableRule, TableSettings, table_mappings, task_settings
 from components.dms_transformations import TransformationRule
 from components.owner import Owner
 from components.replication_placement import DEFAULT_MAINTENANCE_WINDOW, Placement
@@ -54,7 +54,7 @@ class DmsPipelineArgs(TypedDict):
     """Slot on the target that the fail-back task reads from; the automation makes it. Default: DMS makes its own."""
     transformations: NotRequired[list[TransformationRule]]
     """Names that differ on the target. The fail-back task gets what takes them back. Default: none."""
-    parallel_load: NotRequired[list[ParallelLoad]]
+    table_settings: NotRequired[list[TableSettings]]
     """Large tables whose full load is split into ranges. Default: none."""
     fail_back: NotRequired[bool]
     """Refuse transformations that have no way back. Without, the fail-back task then carries nothing of the
@@ -119,7 +119,7 @@ class DmsPipeline(pulumi.ComponentResource):
         self._owner = Owner(self, name, args.get("tags", {}))
         for side in SIDES:
             dms_endpoints.check(args[side])
-        mappings = table_mappings(args["tables"], args.get("transformations", []), args.get("parallel_load", []))
+        mappings = table_mappings(args["tables"], args.get("transformations", []), args.get("table_settings", []))
         if args.get("serverless") and args.get("stop_after_load", False):
             raise checks.ArgumentError("stop_after_load is true: leave it out, DMS Serverless does not stop there")
         settings = self._settings(stop_after_load=args.get("stop_after_load", False))
@@ -166,7 +166,7 @@ class DmsPipeline(pulumi.ComponentResource):
         tables, transformations = self._args["tables"], self._args.get("transformations", [])
         if not self._args.get("fail_back", True) and any(obstacles(tables, transformations)):
             return table_mappings([{"schema": dms_endpoints.HEARTBEAT_SCHEMA}])
-        return table_mappings(*mirrored(tables, transformations)) if transformations else table_mappings(tables)
+        return table_mappings(*mirrored(tables, transformations, self._args.get("table_settings", [])))
 
     def _replicate_by_tasks(
         self,

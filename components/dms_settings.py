@@ -5,11 +5,12 @@ sent, in one order. Values that are not DMS's own default say why.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 from components import checks
 from components.dms_transformations import TransformationRule, documents
+from components.name_patterns import overlap
 
 CONTROL_SCHEMA = "migration_control"
 DRAIN_TABLE, FENCE_TABLE = "drain_token", "fence"
@@ -18,7 +19,7 @@ DMS_CONTROL_SCHEMA = "awsdms_control"
 """Schema on the target where DMS keeps its status, suspended tables and exceptions."""
 ACTIONS = ("include", "exclude")
 LOG_COMPONENTS = ("SOURCE_CAPTURE", "SOURCE_UNLOAD", "TARGET_APPLY", "TARGET_LOAD", "TASK_MANAGER")
-DEFAULT_LOB_MAXIMUM_KB = 1024
+DEFAULT_LOB_MAXIMUM_KB, MOST_LOB_KB = 1024, 102400
 
 
 class TableRule(TypedDict):
@@ -30,36 +31,49 @@ class TableRule(TypedDict):
     """Table name. Default % (all)."""
     action: NotRequired[str]
     """include or exclude. Default include."""
+    load_order: NotRequired[int | None]
+    """Tables with higher numbers begin to load first. Default: as DMS likes."""
 
 
 class ParallelLoad(TypedDict):
-    """A large table whose full load is split into ranges of one column."""
+    """Ranges of one column that a large table's full load is split into."""
 
-    schema: str
-    """Schema name."""
-    table: str
-    """Table name."""
     column: str
     """Column by which it is split, best the primary key."""
     boundaries: list[str]
     """Values of it, rising, at which one range ends and the next begins."""
 
 
+class TableSettings(TypedDict):
+    """What holds for one table alone. DMS knows no wildcards here."""
+
+    schema: str
+    """Schema name."""
+    table: str
+    """Table name."""
+    lob_maximum_kb: NotRequired[int | None]
+    """Largest large object in KB, 1 to 102400, of this table. Default: the task's."""
+    parallel_load: NotRequired[ParallelLoad | None]
+    """Ranges that are loaded side by side. Default: one load."""
+
+
 def table_mappings(
     rules: Sequence[TableRule],
     transformations: Sequence[TransformationRule] = (),
-    parallel_load: Sequence[ParallelLoad] = (),
+    table_settings: Sequence[TableSettings] = (),
 ) -> str:
     """Return DMS's table mappings for `rules`, with the control schema added, and for what changes its name on the way.
 
-    Tables of `parallel_load` are loaded in ranges.
+    `table_settings` hold for one table each.
 
-    Raises ArgumentError for an unknown action, where nothing is included, and for a transformation DMS would not take.
+    Raises ArgumentError for an unknown action, where nothing is included, for a transformation DMS would not take, and
+    for settings of a table that are there twice or that no rule includes.
     """
-    wanted = [{"table": "%", "action": "include", **rule} for rule in rules]
+    wanted: list[dict[str, Any]] = [{"table": "%", "action": "include", **rule} for rule in rules]
     for number, rule in enumerate(wanted):
         checks.one_of(f"tables[{number}].action", str(rule["action"]), ACTIONS)
     checks.not_empty("tables with action include", [rule for rule in wanted if rule["action"] == "include"])
+    _check_settings(table_settings, wanted)
     wanted.append({"schema": CONTROL_SCHEMA, "table": DRAIN_TABLE, "action": "include"})
     wanted.append({"schema": CONTROL_SCHEMA, "table": FENCE_TABLE, "action": "exclude"})
     mapped: list[dict[str, Any]] = [
@@ -70,6 +84,7 @@ def table_mappings(
             "object-locator": {"schema-name": rule["schema"], "table-name": rule["table"]},
             "rule-action": rule["action"],
             "filters": [],
+            **({"load-order": str(order)} if (order := rule.get("load_order")) else {}),
         }
         for number, rule in enumerate(wanted, start=1)
     ]
@@ -78,17 +93,41 @@ def table_mappings(
         {
             "rule-type": "table-settings",
             "rule-id": str(number),
-            "rule-name": f"parallel-load-{number}",
+            "rule-name": f"table-settings-{number}",
             "object-locator": {"schema-name": one["schema"], "table-name": one["table"]},
-            "parallel-load": {
-                "type": "ranges",
-                "columns": [one["column"]],
-                "boundaries": [[bound] for bound in one["boundaries"]],
-            },
+            **_settings_of(one),
         }
-        for number, one in enumerate(parallel_load, start=len(mapped) + 1)
+        for number, one in enumerate(table_settings, start=len(mapped) + 1)
     ]
     return json.dumps({"rules": mapped}, separators=(",", ":"))
+
+
+def _check_settings(settings: Sequence[TableSettings], rules: Sequence[Mapping[str, Any]]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for number, one in enumerate(settings):
+        names = (one["schema"], one["table"])
+        called = f"table_settings[{number}]: table {'.'.join(names)}"
+        if names in seen:
+            raise checks.ArgumentError(f"{called} is there twice: write all its settings in one place")
+        seen.add(names)
+        if (limit := one.get("lob_maximum_kb")) is not None:
+            checks.whole(f"table_settings[{number}].lob_maximum_kb", limit, 1, MOST_LOB_KB)
+        speaking = {
+            rule["action"] for rule in rules if overlap(rule["schema"], names[0]) and overlap(rule["table"], names[1])
+        }
+        if speaking != {"include"}:
+            raise checks.ArgumentError(f"{called} is not replicated: include it in tables, or leave its settings out")
+
+
+def _settings_of(one: TableSettings) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    ranges, limit = one.get("parallel_load"), one.get("lob_maximum_kb")
+    if ranges:
+        bounds = [[bound] for bound in ranges["boundaries"]]
+        found["parallel-load"] = {"type": "ranges", "columns": [ranges["column"]], "boundaries": bounds}
+    if limit:
+        found["lob-settings"] = {"mode": "limited", "bulk-max-size": str(limit)}
+    return found
 
 
 FIXED_SETTINGS = {
@@ -189,7 +228,7 @@ def task_settings(
     is cut silently. `batch_apply` groups changes per table, which needs limited LOB mode. `stop_after_load` stops the
     task when all rows are loaded, before it applies what has changed meanwhile: whoever resumes it can build indexes.
     """
-    checks.whole("lob_maximum_kb", lob_maximum_kb, 1, 102400)
+    checks.whole("lob_maximum_kb", lob_maximum_kb, 1, MOST_LOB_KB)
     settings = {
         "TargetMetadata": {
             "TargetSchema": "",

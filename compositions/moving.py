@@ -141,7 +141,7 @@ def pipeline(
             },
             "tables": parts.table_rules(wanted.tables),
             "transformations": parts.transformation_rules(wanted.transformations),
-            "parallel_load": parts.parallel_load(wanted.parallel_load),
+            "table_settings": parts.table_settings(wanted.table_settings),
             "fail_back": config.switchover.fail_back,
             "serverless": _capacity(wanted),
             "instance_class": wanted.instance_class,

@@ -10,11 +10,12 @@ from components.alerting import WatchedDatabase
 from components.database_secrets import SecretPlaceArgs, SecretReplicaArgs
 from components.dms_settings import ParallelLoad as ParallelLoadArgs
 from components.dms_settings import TableRule
+from components.dms_settings import TableSettings as TableSettingsArgs
 from components.dms_transformations import TransformationRule
 from components.secret_rotation import PausedByArgs, RotatedSecretArgs
 from components.settings import Site, Target
 from components.settings.automation import Functions
-from components.settings.replication import ParallelLoad, Table, Transformation
+from components.settings.replication import ParallelLoad, Table, TableSettings, Transformation
 from components.site_to_site_vpn import VpnArgs
 from compositions.place import Place
 
@@ -192,7 +193,10 @@ def watched(made: TargetDatabase) -> WatchedDatabase:
 
 def table_rules(tables: Sequence[Table]) -> list[TableRule]:
     """Return which tables are replicated, as DmsPipeline takes it."""
-    return [{"schema": rule.schema_name, "table": rule.table, "action": rule.action} for rule in tables]
+    return [
+        {"schema": rule.schema_name, "table": rule.table, "action": rule.action, "load_order": rule.load_order}
+        for rule in tables
+    ]
 
 
 def transformation_rules(transformations: Sequence[Transformation]) -> list[TransformationRule]:
@@ -200,9 +204,18 @@ def transformation_rules(transformations: Sequence[Transformation]) -> list[Tran
     return [transformation.rule for transformation in transformations]
 
 
-def parallel_load(tables: Sequence[ParallelLoad]) -> list[ParallelLoadArgs]:
-    """Return which tables are loaded in ranges, as DmsPipeline takes it."""
+def table_settings(tables: Sequence[TableSettings]) -> list[TableSettingsArgs]:
+    """Return what holds for single tables, as DmsPipeline takes it."""
     return [
-        {"schema": one.schema_name, "table": one.table, "column": one.column, "boundaries": list(one.boundaries)}
+        {
+            "schema": one.schema_name,
+            "table": one.table,
+            "lob_maximum_kb": one.lob_maximum_kb,
+            "parallel_load": _ranges(one.parallel_load),
+        }
         for one in tables
     ]
+
+
+def _ranges(load: ParallelLoad | None) -> ParallelLoadArgs | None:
+    return {"column": load.column, "boundaries": list(load.boundaries)} if load else None

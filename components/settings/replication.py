@@ -38,6 +38,15 @@ class Table(Section):
     schema_name: str = Field(alias="schema", min_length=1, description="a schema name, for example public")
     table: str = Field("%", min_length=1, description="a table name, or % for all")
     action: Literal["include", "exclude"] = Field("include", description="include or exclude")
+    load_order: int | None = Field(
+        None, ge=1, le=2**31 - 1, description="a whole number from 1; tables with higher ones begin to load first"
+    )
+
+    @model_validator(mode="after")
+    def _order_of_what_is_loaded(self) -> Self:
+        if self.load_order is not None and self.action == "exclude":
+            raise ValueError("loadOrder is for tables that are loaded: leave it out, or include them")
+        return self
 
 
 class Transformation(Section):
@@ -88,14 +97,27 @@ class Transformation(Section):
 
 
 class ParallelLoad(Section):
-    """A large table whose full load is split into ranges of one column, as preflight proposes it."""
+    """Ranges of one column that a large table's full load is split into."""
 
-    schema_name: str = Field(alias="schema", min_length=1, description="a schema name, for example public")
-    table: str = Field(min_length=1, description="a table name")
     column: str = Field(min_length=1, description="a column, best the primary key")
     boundaries: tuple[str, ...] = Field(
         min_length=1, max_length=49, description='rising values of the column as text, for example ["1000", "2000"]'
     )
+
+
+class TableSettings(Section):
+    """What holds for one table alone, as preflight proposes it."""
+
+    schema_name: str = Field(alias="schema", min_length=1, description="a schema name, for example public")
+    table: str = Field(min_length=1, description="the name of one table, without wildcards")
+    lob_maximum_kb: int | None = Field(None, ge=1, le=102400, description="KB from 1 to 102400")
+    parallel_load: ParallelLoad | None = Field(None, description="a column and the boundaries of its ranges")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.lob_maximum_kb is None and self.parallel_load is None:
+            raise ValueError(f"nothing is set for table {self.table}: give lobMaximumKb, parallelLoad or both")
+        return self
 
 
 class ReplicationInstance(Section):
@@ -129,6 +151,6 @@ class Replication(ReplicationInstance):
     transformations: tuple[Transformation, ...] = Field(
         (), description='a list of changes, for example [{"schema": "app", "rename": "app_v2"}]'
     )
-    parallel_load: tuple[ParallelLoad, ...] = Field(
-        (), description="a list of tables with column and boundaries; preflight's plan has it"
+    table_settings: tuple[TableSettings, ...] = Field(
+        (), description="a list of tables with lobMaximumKb or parallelLoad; preflight's plan has it"
     )

@@ -3,15 +3,16 @@
 Configuration is as the stack takes it: a piece of `replication`, to be written there whole or in part.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from handlers.core import mapping
-from handlers.core.comparison import Column, Table
+from handlers.core.comparison import Column, Table, like
 from handlers.preflight.facts import Counters, Facts, Lob, Lobs, NotRead, Objects, Relation, Relations
-from handlers.preflight.remedies import MOST_LOB_KB, rounded
+from handlers.preflight.remedies import MOST_LOB_KB, TASK_LOB_KB, rounded
 from handlers.preflight.rule import Case
 
 T = TypeVar("T")
@@ -22,6 +23,8 @@ BYTES_PER_SECOND = 10_000_000
 LARGE_BYTES = 5 << 30
 """A table from here on is split into ranges, if its key allows it."""
 RANGES = 8
+MOST_ORDERED = 100
+"""So many tables, the largest, are told when to begin: the order of small ones changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def plan(case: Case) -> Plan:
 
 
 def _replication(case: Case) -> dict[str, Any]:
-    """Return the piece of configuration: tables in and out, columns left behind, LobMaxSize, order and ranges."""
+    """Return the piece of configuration: tables in and out, their order, columns left behind, LobMaxSize and ranges."""
     found: dict[str, Any] = {"tables": _tables(case)}
     removed = [
         {"schema": one.table.schema, "table": one.table.name, "column": column.name, "remove": True}
@@ -91,39 +94,78 @@ def _replication(case: Case) -> dict[str, Any]:
     ]
     if removed:
         found["transformations"] = removed
-    sizes = [lob.kilobytes for lob in _lobs(case.source) if lob.how == "exact" and case.terms.takes(lob.table)]
-    if sizes and case.terms.lob_kilobytes is not None:
-        found["lobMaximumKb"] = min(MOST_LOB_KB, max(case.terms.lob_kilobytes, rounded(max(sizes))))
-    parallel = [
-        {"schema": one.table.schema, "table": one.table.name, "column": one.key[0], "boundaries": list(ranges)}
-        for one in case.taken()
-        if (ranges := _ranges(one))
-    ]
-    if parallel:
-        found["parallelLoad"] = parallel
+    sizes, limit = _lob_sizes(case), _task_limit(case)
+    if sizes and limit is not None:
+        found["lobMaximumKb"] = limit
+    settings = []
+    for one in case.taken():
+        own: dict[str, Any] = {}
+        if limit is not None and sizes.get(one.table, 0) > limit:
+            own["lobMaximumKb"] = min(MOST_LOB_KB, rounded(sizes[one.table]))
+        if ranges := _ranges(one):
+            own["parallelLoad"] = {"column": one.key[0], "boundaries": list(ranges)}
+        settings += [{"schema": one.table.schema, "table": one.table.name, **own}] if own else []
+    if settings:
+        found["tableSettings"] = settings
     return found
 
 
+def _lob_sizes(case: Case) -> dict[Table, int]:
+    """Return the LobMaxSize that the largest value of each table needs, of those that were measured and are taken."""
+    found: dict[Table, int] = {}
+    for lob in _lobs(case.source):
+        if lob.how == "exact" and case.terms.takes(lob.table):
+            found[lob.table] = max(found.get(lob.table, 0), lob.kilobytes)
+    return found
+
+
+def _task_limit(case: Case) -> int | None:
+    """Return the LobMaxSize for all tables: the task's own, or more if that is little. None where it has none."""
+    limit = case.terms.lob_kilobytes
+    if limit is None:
+        return None
+    small = [size for size in map(rounded, _lob_sizes(case).values()) if size <= TASK_LOB_KB]
+    return max(limit, *small) if small else limit
+
+
 def _tables(case: Case) -> list[dict[str, Any]]:
-    """Return rules that say of every table whether it is taken, schemas first, and which are loaded first."""
+    """Return rules that say of every table whether it is taken, schemas first, and which begin to load first."""
     relations = case.source.read(Relations).all
+    everything = [one.table for one in relations]
     schemas = sorted({one.table.schema for one in relations if case.terms.takes(one.table)})
     rules: list[dict[str, Any]] = [{"schema": schema} for schema in schemas]
     for one in relations:
         out = one.kind in ("p", "f") or one.unlogged or not case.terms.takes(one.table)
         if out and (one.table.schema in schemas or one.kind == "r"):
-            rules.append({"schema": one.table.schema, "table": one.table.name, "action": "exclude"})
+            rules.append({**_named(one.table, everything), "action": "exclude"})
+    loads = _by_size(case)
+    if len(loads) > STREAMS:
+        first = loads[:MOST_ORDERED]
+        rules += [{**_named(one.table, everything), "loadOrder": len(first) - place} for place, one in enumerate(first)]
     return rules
 
 
+def _named(table: Table, others: Sequence[Table]) -> dict[str, str]:
+    """Return a table as a rule names it alone: `_` stands for any one character, but in brackets."""
+    found = {}
+    for key, name, names in (
+        ("schema", table.schema, {one.schema for one in others}),
+        ("table", table.name, {one.name for one in others}),
+    ):
+        alone = all(other == name or not like(other, name) for other in names) and "%" not in name
+        found[key] = name if alone else re.sub("[%_]", r"[\g<0>]", name)
+    return found
+
+
+def _by_size(case: Case) -> list[Relation]:
+    """Return the tables that are loaded, the largest first: what takes long must not begin last."""
+    return sorted((one for one in case.taken() if one.kind == "r"), key=lambda one: (-one.bytes, one.table))
+
+
 def _loads(case: Case) -> tuple[Load, ...]:
-    """Return the loads, the longest first: what takes long must not begin last."""
-    lobs: dict[Table, int] = {}
-    for lob in _lobs(case.source):
-        if lob.how == "exact":
-            lobs[lob.table] = max(lobs.get(lob.table, 0), lob.kilobytes)
+    """Return the loads, the largest first."""
+    lobs, taken = _lob_sizes(case), _by_size(case)
     unknown = {lob.table for lob in _lobs(case.source) if lob.how != "exact"}
-    taken = sorted((one for one in case.taken() if one.kind == "r"), key=lambda one: (-one.bytes, one.table))
     return tuple(
         Load(
             table=str(one.table),

@@ -33,9 +33,22 @@ MOST_LOB_KB = 102400
 """The largest that DMS takes for LobMaxSize."""
 
 
+TASK_LOB_KB = 64
+"""The largest LobMaxSize that a whole task is told: DMS takes it 10,000 times for each column that may be so large."""
+
+
 def rounded(kilobytes: int) -> int:
     """Return a LobMaxSize with room to grow: the next power of two."""
     return 1 << max(0, kilobytes - 1).bit_length()
+
+
+def lob_maximum(table: Table, kilobytes: int) -> str:
+    """Return the configuration that lets a table's large objects be so large: of the task if that is little."""
+    wanted = min(MOST_LOB_KB, rounded(kilobytes))
+    if wanted <= TASK_LOB_KB:
+        return f"replication:\n  lobMaximumKb: {wanted}"
+    names = f"schema: {yaml(table.schema)}, table: {yaml(table.name)}"
+    return f"replication:\n  tableSettings:\n    - {{{names}, lobMaximumKb: {wanted}}}"
 
 
 def exclude(table: Table) -> str:

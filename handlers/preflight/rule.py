@@ -28,9 +28,10 @@ class Excuse:
 class Terms:
     """What is going to be done with the pair, as the stack and its replication task say.
 
-    `rules` are those of the task's table mappings, `lob_kilobytes` the largest large object it carries, None where it
-    carries any. `weights` are of both names, by side. `slot` is that of the way back, empty where there is none.
-    `carries_later` says that the task has still to stop for what rows can be loaded without.
+    `rules` are those of the task's table mappings. `lob_kilobytes` is the largest large object it carries of a table
+    that has no limit of its own, None where it carries any. `weights` are of both names, by side. `slot` is that of the
+    way back, empty where there is none. `carries_later` says that the task has still to stop for what rows can be
+    loaded without.
     """
 
     rules: Sequence[Mapping[str, Any]]
@@ -51,6 +52,17 @@ class Terms:
     def takes(self, table: Table) -> bool:
         """Say whether the task takes a table."""
         return verdict(table, self.rules) is True
+
+    def lob_limit(self, table: Table) -> int | None:
+        """Return the largest large object in KB that the task carries of a table, None where it carries any."""
+        if self.lob_kilobytes == 0:
+            return 0
+        for rule in self.rules:
+            settings = rule.get("lob-settings", {}) if rule.get("rule-type") == "table-settings" else {}
+            locator = rule.get("object-locator", {})
+            if settings.get("mode") == "limited" and locator == {"schema-name": table.schema, "table-name": table.name}:
+                return int(settings["bulk-max-size"])
+        return self.lob_kilobytes
 
     def there(self, table: Table) -> Table:
         """Return what a table of the source is called on the target."""

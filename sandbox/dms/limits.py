@@ -5,8 +5,8 @@ precision becomes NUMERIC(28,6), infinite timestamps become finite, and an updat
 are ENABLE REPLICA: an application that writes to the target does not meet them.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from psycopg2 import sql
 
@@ -26,11 +26,19 @@ NUMERIC_BOUND = 10**22
 
 @dataclass(frozen=True)
 class Policy:
-    """How a task treats values. `lob_kb` is None in full LOB mode and 0 where large objects are left out."""
+    """How a task treats values. `lob_kb` is None in full LOB mode and 0 where large objects are left out.
+
+    `lob_kb_of` has the tables with a limit of their own, by (schema, table).
+    """
 
     lob_kb: int | None
     fails_on_truncation: bool
     exact_numeric: bool
+    lob_kb_of: Mapping[tuple[str, str], int | None] = field(default_factory=dict)
+
+    def of(self, table: Table) -> "Policy":
+        """Return how values of one table are treated."""
+        return replace(self, lob_kb=self.lob_kb_of.get(table.id, self.lob_kb) if self.lob_kb != 0 else 0)
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,7 @@ def script(tables: Sequence[Table], policy: Policy, names: Names) -> Script:
     for number, table in enumerate(tables, start=1):
         checks, acts = [], []
         for column in table.columns:
-            limit = _limit(column, policy)
+            limit = _limit(column, policy.of(table))
             if limit is not None:
                 if limit.reason:
                     breaches.append(Breach(table, column.name, limit.reason))

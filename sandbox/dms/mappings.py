@@ -9,8 +9,10 @@ from typing import Any
 from sandbox.dms.protocol import INVALID, Fault
 
 ACTIONS = ("include", "exclude", "explicit")
-PARALLEL_LOAD = {"rule-type", "rule-id", "rule-name", "object-locator", "parallel-load"}
-"""What a rule that splits a table's full load consists of."""
+TABLE_SETTINGS = {"rule-type", "rule-id", "rule-name", "object-locator", "parallel-load", "lob-settings"}
+"""What a rule with one table's settings consists of. A parallel load makes it faster, and nothing else."""
+LOB_MODES = ("limited", "unlimited", "none")
+MOST_LOAD_ORDER, MOST_LOB_KB = 2**31 - 1, 102400
 OWN_PREFIX = "awsdms_"
 """DMS never replicates its own tables."""
 
@@ -34,7 +36,8 @@ def parse(text: str) -> tuple[Rule, ...]:
     """Return the rules in a task's table mappings.
 
     Raises Fault for what is no table mapping, and for what PostgreSQL's own replication, which moves the rows here,
-    can't do: filters, table settings and views. Transformations are a module of their own.
+    can't do: filters and views. It begins with tables as it likes, whatever their load-order. Transformations are a
+    module of their own.
     """
     try:
         rules = json.loads(text)["rules"]
@@ -55,6 +58,19 @@ def parse(text: str) -> tuple[Rule, ...]:
     return tuple(parsed)
 
 
+def lob_limits(text: str) -> dict[tuple[str, str], int | None]:
+    """Return the largest large object in KB, None for any, of the (schema, table) with settings of their own."""
+    found: dict[tuple[str, str], int | None] = {}
+    for rule in json.loads(text)["rules"]:
+        settings = rule.get("lob-settings") or {"mode": "none"}
+        mode = settings.get("mode", "limited")
+        if mode != "none":
+            names = rule["object-locator"]
+            limit = int(settings["bulk-max-size"]) if mode == "limited" else None
+            found[names["schema-name"], names["table-name"]] = limit
+    return found
+
+
 def select(rules: Sequence[Rule], tables: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the (schema, table) that the rules take: included or explicit, and not excluded."""
     return [
@@ -70,12 +86,14 @@ def _rule(rule: Any, name: str) -> Rule | None:
     if not isinstance(rule, dict):
         raise wrong(name, "it is no object")
     kind, action, locator = rule.get("rule-type"), rule.get("rule-action"), rule.get("object-locator")
-    in_ranges = kind == "table-settings" and not rule.keys() - PARALLEL_LOAD  # makes it faster, and nothing else
-    if kind not in ("selection", "transformation") and not in_ranges:
+    settings = kind == "table-settings" and not rule.keys() - TABLE_SETTINGS
+    if kind not in ("selection", "transformation") and not settings:
         raise wrong(name, f"the sandbox moves rows by PostgreSQL's own replication, which has no {kind} rules")
     missing = [key for key in ("rule-id", "rule-name") if not rule.get(key)]
     if missing:
         raise wrong(name, f"{', '.join(missing)} is missing")
+    if settings:
+        _check_settings(rule, name)
     if kind != "selection":
         return None
     if action not in ACTIONS:
@@ -86,7 +104,24 @@ def _rule(rule: Any, name: str) -> Rule | None:
         raise wrong(name, "the sandbox moves rows by PostgreSQL's own replication, which has no filters of DMS's")
     if locator.get("table-type", "table") != "table":
         raise wrong(name, f"the sandbox replicates tables only, not table-type {locator['table-type']!r}")
+    if not _whole(rule.get("load-order", 1), MOST_LOAD_ORDER):
+        raise wrong(name, f"load-order is {rule['load-order']!r}, no whole number from 1 to {MOST_LOAD_ORDER}")
     return Rule(action, str(locator["schema-name"]), str(locator["table-name"]))
+
+
+def _check_settings(rule: Any, name: str) -> None:
+    locator, lobs = rule.get("object-locator"), rule.get("lob-settings", {"mode": "none"})
+    if not isinstance(locator, dict) or any("%" in str(locator.get(key, "%")) for key in ("schema-name", "table-name")):
+        raise wrong(name, "object-locator needs schema-name and table-name without wildcards")
+    mode = lobs.get("mode", "limited") if isinstance(lobs, dict) else None
+    if mode not in LOB_MODES:
+        raise wrong(name, f"the mode of lob-settings is {mode!r}, not one of {', '.join(LOB_MODES)}")
+    if mode == "limited" and not _whole(lobs.get("bulk-max-size"), MOST_LOB_KB):
+        raise wrong(name, f"bulk-max-size is {lobs.get('bulk-max-size')!r}, no whole number from 1 to {MOST_LOB_KB}")
+
+
+def _whole(value: object, most: int) -> bool:
+    return str(value).isdecimal() and 1 <= int(str(value)) <= most
 
 
 def wrong(rule: str, why: str) -> Fault:

@@ -1,7 +1,7 @@
 """What a task is to do, worked out and made ready before its rows move: every check, and everything that is made."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sandbox.dms import catalog, limits, mappings, preparation, rights, stream, task_settings, transformations, watch
 from sandbox.dms.catalog import Table
@@ -42,6 +42,7 @@ class Plan:
     settings: TaskSettings
     rules: Sequence[mappings.Rule]
     transformations: Sequence[Transformation] = ()
+    lob_limits: Mapping[tuple[str, str], int | None] = field(default_factory=dict)
 
     @property
     def loads(self) -> bool:
@@ -101,6 +102,7 @@ def read(region: Region, record: Record) -> Plan:
         settings=task_settings.parse(body["ReplicationTaskSettings"]),
         rules=mappings.parse(body["TableMappings"]),
         transformations=transformations.parse(body["TableMappings"]),
+        lob_limits=mappings.lob_limits(body["TableMappings"]),
     )
 
 
@@ -172,7 +174,8 @@ def begin(plan: Plan, sessions: Sessions, *, reload: bool) -> Work:
 def impose(plan: Plan, sessions: Sessions, mapped: Sequence[Mapped]) -> tuple[limits.Breach, ...]:
     """Put the limits on the target's tables and return how they may be broken, by the source's tables."""
     settings, source = plan.settings, plan.source
-    policy = Policy(settings.lob_limit_kb, source.fails_on_truncation, source.exact_numeric)
+    limits_there = {one.target.id: plan.lob_limits[one.source.id] for one in mapped if one.source.id in plan.lob_limits}
+    policy = Policy(settings.lob_limit_kb, source.fails_on_truncation, source.exact_numeric, limits_there)
     script = limits.script([one.target for one in mapped], policy, plan.limit_names)
     with sessions.superuser(plan.target) as superuser:
         stream.impose(superuser, plan.limit_names, script, plan.target.login.user)

@@ -160,6 +160,10 @@ def configured(terms: Terms, written: Mapping[str, Any]) -> Terms:
     for table in replication.get("tables", ()):
         locator = {"schema-name": table["schema"], "table-name": table["table"]}
         rules.append({**SELECTION, "object-locator": locator, "rule-action": table["action"]})
+    for one in replication.get("tableSettings", ()):
+        locator = {"schema-name": one["schema"], "table-name": one["table"]}
+        lobs = {"mode": "limited", "bulk-max-size": str(one["lobMaximumKb"])}
+        rules.append({"rule-type": "table-settings", "object-locator": locator, "lob-settings": lobs})
     for change in replication.get("transformations", ()):
         assert change["remove"] is True
         locator = {"schema-name": change["schema"], "table-name": change["table"], "column-name": change["column"]}

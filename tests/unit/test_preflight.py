@@ -279,7 +279,7 @@ def test_without_a_way_back_nothing_is_asked_for_it() -> None:
 def test_full_lob_mode_has_no_limit() -> None:
     large = clean_facts(facts.Lobs((facts.Lob(ORDERS, "note", 9_000_000),)))
     [finding] = judge(case(large)).findings
-    assert finding.remedy.text == "replication:\n  lobMaximumKb: 16384"
+    assert "{schema: 'public', table: 'orders', lobMaximumKb: 16384}" in finding.remedy.text
     assert judge(case(large, lob_kilobytes=None)).findings == ()
     too_large = clean_facts(facts.Lobs((facts.Lob(ORDERS, "note", 200 << 20),)))
     [finding] = judge(case(too_large)).findings
@@ -361,12 +361,13 @@ def test_the_plan_is_configuration_that_the_stack_takes() -> None:
     stack = {key.removeprefix(own): value for key, value in stack_config("dev").items() if key.startswith(own)}
     config = load(stack | {"replication": dict(made.replication)})
     assert isinstance(config, Migration)
-    assert config.replication.lob_maximum_kb == 4096
+    assert config.replication.lob_maximum_kb == 1024
+    assert [(one.table, one.lob_maximum_kb) for one in config.replication.table_settings] == [("big", 4096)]
     rules = json.loads(
         table_mappings(
             parts.table_rules(config.replication.tables),
             parts.transformation_rules(config.replication.transformations),
-            parts.parallel_load(config.replication.parallel_load),
+            parts.table_settings(config.replication.table_settings),
         )
     )["rules"]
     settled = replace(TERMS, rules=tuple(rules), lob_kilobytes=config.replication.lob_maximum_kb)
@@ -374,6 +375,39 @@ def test_the_plan_is_configuration_that_the_stack_takes() -> None:
     assert not found & {"generated-column", "lob-too-large", "foreign-table", "unselected-table"}
     assert mappings.select(mappings.parse(json.dumps({"rules": rules})), [("public", "far"), ("public", "big")]) == [
         ("public", "big")
+    ]
+
+
+def test_the_plan_says_which_tables_begin_to_load_first_where_not_all_can() -> None:
+    names = ["a_b", *(f"t{number}" for number in range(plan.STREAMS))]
+    sizes = {name: number << 20 for number, name in enumerate(names, start=1)}
+    relations = [facts.Relation(Table("public", name), key=("id",), bytes=size) for name, size in sizes.items()]
+
+    def orders(*more: facts.Relation) -> dict[str, int]:
+        made = plan.plan(case(clean_facts(facts.Relations((*relations, *more)))))
+        return {one["table"]: one["loadOrder"] for one in made.replication["tables"] if "loadOrder" in one}
+
+    found = orders()
+    assert sorted(found, key=lambda name: -found[name]) == [*reversed(names)] and min(found.values()) == 1
+    assert plan.plan(case(clean_facts(facts.Relations(tuple(relations[1:]))))).replication["tables"] == [
+        {"schema": "public"}
+    ]
+    # As a pattern a_b would be aXb as well: in brackets it is itself alone.
+    assert "a[_]b" in orders(facts.Relation(Table("public", "aXb"), key=("id",)))
+
+
+def test_small_large_objects_are_the_whole_tasks() -> None:
+    relations = facts.Relations(tuple(facts.Relation(Table("public", name), key=("id",)) for name in ("a", "b", "c")))
+    lobs = [facts.Lob(Table("public", name), "note", size) for name, size in (("a", 40_000), ("b", 70_000), ("b", 9))]
+    small = replace(TERMS, lob_kilobytes=32)
+    found = replace(case(clean_facts(relations, facts.Lobs(tuple(lobs)))), terms=small)
+    made = plan.plan(found).replication
+    assert made["lobMaximumKb"] == 64
+    assert made["tableSettings"] == [{"schema": "public", "table": "b", "lobMaximumKb": 128}]
+    remedies = [one.remedy.text for one in judge(found).findings if one.rule == "lob-too-large"]
+    assert remedies == [
+        "replication:\n  lobMaximumKb: 64",
+        "replication:\n  tableSettings:\n    - {schema: 'public', table: 'b', lobMaximumKb: 128}",
     ]
 
 

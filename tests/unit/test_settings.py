@@ -189,6 +189,15 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
             "replication.secondaryIndexes is afterLoad, but replication.transformations change names",
         ),
         (
+            {"replication": {"tables": [{"schema": "a", "action": "exclude", "loadOrder": 1}, {"schema": "b"}]}},
+            "loadOrder is for tables that are loaded: leave it out, or include them",
+        ),
+        ({"replication": {"tables": [{"schema": "a", "loadOrder": 0}]}}, "replication.tables.0.loadOrder is 0"),
+        (
+            {"replication": {"tableSettings": [{"schema": "public", "table": "orders"}]}},
+            "nothing is set for table orders: give lobMaximumKb, parallelLoad or both",
+        ),
+        (
             {**SERVERLESS, "network": {}},
             "replication.serverless is given, but network.interfaceEndpoints lacks secretsmanager, which DMS Serverles",
         ),

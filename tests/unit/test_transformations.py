@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from components import DmsPipeline
 from components.checks import ArgumentError
 from components.dms_mirror import mirrored, obstacles
-from components.dms_settings import TableRule, table_mappings
+from components.dms_settings import ParallelLoad, TableRule, TableSettings, table_mappings
 from components.dms_transformations import TransformationRule
 from components.name_patterns import covers, is_exact, overlap
 from handlers.core import mapping
@@ -133,7 +133,7 @@ def test_a_rule_dms_would_not_take_is_refused(rule: TransformationRule, said: st
 
 
 def test_the_way_back_finds_the_new_names_and_gives_the_old_ones() -> None:
-    tables, back = mirrored([*APP, {"schema": "app", "table": "tmp%", "action": "exclude"}], ALL)
+    tables, back, _ = mirrored([*APP, {"schema": "app", "table": "tmp%", "action": "exclude"}], ALL)
     assert tables == [
         {"schema": "app_v2", "table": "%", "action": "include"},
         {"schema": "app_v2", "table": "tmp%", "action": "exclude"},
@@ -146,21 +146,55 @@ def test_the_way_back_finds_the_new_names_and_gives_the_old_ones() -> None:
     ]
 
 
+def test_what_holds_for_one_table_holds_under_its_new_name_on_the_way_back() -> None:
+    load: ParallelLoad = {"column": "id", "boundaries": ["10"]}
+    settings: list[TableSettings] = [
+        {"schema": "app", "table": "orders", "lob_maximum_kb": 2048, "parallel_load": load},
+        {"schema": "app", "table": "notes", "lob_maximum_kb": None, "parallel_load": load},
+    ]
+    _, _, back = mirrored(APP, ALL, settings)
+    assert back == [{"schema": "app_v2", "table": "purchase_orders", "lob_maximum_kb": 2048}]
+
+
+@pytest.mark.parametrize(
+    ("settings", "tables", "said"),
+    [
+        ([{"schema": "app", "table": "t", "lob_maximum_kb": 0}], APP, r"table_settings\[0\].lob_maximum_kb is 0"),
+        (
+            [{"schema": "app", "table": "t", "lob_maximum_kb": 9}] * 2,
+            APP,
+            r"table_settings\[1\]: table app.t is there twice",
+        ),
+        ([{"schema": "ap", "table": "t", "lob_maximum_kb": 9}], APP, "table ap.t is not replicated: include it"),
+        (
+            [{"schema": "app", "table": "tmp", "lob_maximum_kb": 9}],
+            [*APP, {"schema": "app", "table": "tm%", "action": "exclude"}],
+            "table app.tmp is not replicated",
+        ),
+    ],
+)
+def test_settings_of_a_table_that_would_do_nothing_are_refused(
+    settings: list[TableSettings], tables: list[TableRule], said: str
+) -> None:
+    with pytest.raises(ArgumentError, match=said):
+        table_mappings(tables, table_settings=settings)
+
+
 def test_a_table_whose_new_name_leaves_the_selection_is_selected_by_it() -> None:
-    tables, _ = mirrored([{"schema": "app", "table": "ord%"}], [ORDERS])
+    tables, *_ = mirrored([{"schema": "app", "table": "ord%"}], [ORDERS])
     assert [table["table"] for table in tables] == ["ord%", "purchase_orders"]
-    tables, _ = mirrored([{"schema": "%", "table": "ord%"}], [SCHEMA, ORDERS])
+    tables, *_ = mirrored([{"schema": "%", "table": "ord%"}], [SCHEMA, ORDERS])
     assert [(table["schema"], table["table"]) for table in tables] == [("%", "ord%"), ("app_v2", "purchase_orders")]
 
 
 def test_a_prefix_of_many_tables_is_taken_off_again() -> None:
-    tables, back = mirrored([*APP, {"schema": "app", "table": "tmp%", "action": "exclude"}], [PREFIX])
+    tables, back, _ = mirrored([*APP, {"schema": "app", "table": "tmp%", "action": "exclude"}], [PREFIX])
     assert [table["table"] for table in tables] == ["v2_%", "v2_tmp%"]
     assert back == [{"schema": "app", "table": "v2_%", "column": None, "action": "remove-prefix", "value": "v2_"}]
 
 
 def test_a_case_that_is_converted_of_one_name_is_renamed_back() -> None:
-    _, back = mirrored([{"schema": "APP"}], [{"schema": "APP", "action": "convert-lowercase"}])
+    _, back, _ = mirrored([{"schema": "APP"}], [{"schema": "APP", "action": "convert-lowercase"}])
     assert [(r["schema"], r["action"], r["value"]) for r in back] == [("app", "rename", "APP")]
     assert mirrored(APP, [{"schema": "app", "action": "convert-lowercase"}])[1] == []
 

@@ -9,7 +9,18 @@ from handlers.core import mapping
 from handlers.core.comparison import Column, Table, verdict
 from handlers.preflight.facts import Lobs, Relations, Structure
 from handlers.preflight.findings import Found, Severity, Side
-from handlers.preflight.remedies import MOST_LOB_KB, advice, config, exclude, excuse, name, quoted, rounded, sql, yaml
+from handlers.preflight.remedies import (
+    MOST_LOB_KB,
+    advice,
+    config,
+    exclude,
+    excuse,
+    lob_maximum,
+    name,
+    quoted,
+    sql,
+    yaml,
+)
 from handlers.preflight.rule import Case, rule
 
 CUT_AT = 8000
@@ -26,18 +37,15 @@ CUT_AT = 8000
 )
 def lob_too_large(case: Case) -> Iterator[Found]:
     """Values above LobMaxSize."""
-    limit = case.terms.lob_kilobytes
-    if limit is None:
-        return
+    largest: dict[Table, int] = defaultdict(int)
     for lob in case.source.read(Lobs).all:
-        if lob.how == "exact" and lob.kilobytes > limit and case.terms.takes(lob.table):
+        largest[lob.table] = max(largest[lob.table], lob.kilobytes if lob.how == "exact" else 0)
+    for lob in case.source.read(Lobs).all:
+        limit = case.terms.lob_limit(lob.table)
+        if limit is not None and lob.how == "exact" and lob.kilobytes > limit and case.terms.takes(lob.table):
             found = f"its largest value needs LobMaxSize {lob.kilobytes} KB, the task has {limit} KB"
-            wanted = min(MOST_LOB_KB, rounded(lob.kilobytes))
-            remedy = (
-                config(f"replication:\n  lobMaximumKb: {wanted}")
-                if lob.kilobytes <= MOST_LOB_KB
-                else config(exclude(lob.table))
-            )
+            fits = lob.kilobytes <= MOST_LOB_KB
+            remedy = config(lob_maximum(lob.table, largest[lob.table]) if fits else exclude(lob.table))
             yield Found(f"{lob.table}.{lob.column}", found, remedy)
 
 

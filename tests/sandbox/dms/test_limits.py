@@ -1,5 +1,6 @@
 """DMS's limits, imposed on what PostgreSQL's own replication would carry whole."""
 
+import json
 from typing import Any
 
 import pytest
@@ -56,6 +57,34 @@ def test_full_lob_mode_carries_large_objects_whole(migration: Migration) -> None
     )
     following(migration, settings={"TargetMetadata": {"FullLobMode": True, "LimitedSizeLobMode": False}})
     migration.same("doc")
+
+
+def test_a_table_can_have_a_limit_of_its_own(migration: Migration) -> None:
+    prepare(
+        migration,
+        "CREATE TABLE doc (id int PRIMARY KEY, body text); CREATE TABLE scan (id int PRIMARY KEY, body text);"
+        "CREATE TABLE film (id int PRIMARY KEY, body text)",
+        source="INSERT INTO doc VALUES (1, repeat('x', 5000)); INSERT INTO scan SELECT * FROM doc;"
+        "INSERT INTO film SELECT * FROM doc",
+    )
+    own = {"scan": {"bulk-max-size": "4"}, "film": {"mode": "unlimited", "bulk-max-size": "0"}}
+    rules = json.loads(mappings(("include", "public", "%")))["rules"]
+    for number, (table, settings) in enumerate(own.items(), start=100):
+        locator = {"schema-name": "public", "table-name": table}
+        rule = {"rule-type": "table-settings", "rule-id": str(number), "rule-name": table, "object-locator": locator}
+        rules.append({**rule, "lob-settings": settings})
+    following(migration, rules=json.dumps({"rules": rules}))
+    sizes = "SELECT length(body) FROM {} ORDER BY id"
+    assert [migration.on_target(sizes.format(one)) for one in ("doc", "scan", "film")] == [
+        [(512,)],
+        [(2048,)],
+        [(5000,)],
+    ]
+    migration.on_source(
+        "INSERT INTO scan VALUES (2, repeat('y', 3000))", "INSERT INTO film VALUES (2, repeat('y', 3000))"
+    )
+    eventually(lambda: migration.on_target(sizes.format("film")) == [(5000,), (3000,)])
+    assert migration.on_target(sizes.format("scan")) == [(2048,), (2048,)]
 
 
 def test_large_objects_stay_behind_where_they_are_not_supported(migration: Migration) -> None:

@@ -89,6 +89,8 @@ RULE: dict[str, Any] = {
     ("change", "words"),
     [
         ({"rule-type": "table-settings"}, "has no table-settings rules"),
+        ({"load-order": "0"}, "load-order is '0', no whole number from 1 to 2147483647"),
+        ({"load-order": "soon"}, "load-order is 'soon'"),
         ({"filters": [{"filter-type": "source"}]}, "has no filters"),
         ({"object-locator": {"schema-name": "app", "table-name": "v", "table-type": "view"}}, "table-type 'view'"),
         ({"object-locator": {"schema-name": "app"}}, "needs schema-name and table-name"),
@@ -103,6 +105,43 @@ def test_rules_that_can_not_be_carried_out_are_refused_by_id(change: dict[str, A
     assert words in str(refused.value)
     assert refused.value.code == "InvalidParameterValueException"
     assert ("ruleId = 1" in str(refused.value)) is ("at least one" not in words)
+
+
+SETTINGS: dict[str, Any] = {
+    "rule-type": "table-settings",
+    "rule-id": "2",
+    "rule-name": "two",
+    "object-locator": {"schema-name": "app", "table-name": "orders"},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"object-locator": {"schema-name": "app", "table-name": "ord%"}}, "without wildcards"),
+        ({"object-locator": {"schema-name": "app"}}, "without wildcards"),
+        ({"lob-settings": {"mode": "full"}}, "mode of lob-settings is 'full', not one of limited, unlimited, none"),
+        ({"lob-settings": "limited"}, "mode of lob-settings is None"),
+        ({"lob-settings": {"bulk-max-size": "0"}}, "bulk-max-size is '0', no whole number from 1 to 102400"),
+        ({"lob-settings": {"mode": "limited"}}, "bulk-max-size is None"),
+    ],
+)
+def test_settings_of_a_table_that_dms_would_not_take_are_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(Fault) as refused:
+        mappings.parse(json.dumps({"rules": [RULE, {**SETTINGS, **change}]}))
+    assert words in str(refused.value) and "ruleId = 2" in str(refused.value)
+
+
+def test_limits_of_single_tables() -> None:
+    def limits_of(settings: dict[str, str] | None) -> dict[tuple[str, str], int | None]:
+        text = json.dumps({"rules": [RULE, SETTINGS | ({"lob-settings": settings} if settings else {})]})
+        assert len(mappings.parse(text)) == 1
+        return mappings.lob_limits(text)
+
+    assert limits_of({"mode": "limited", "bulk-max-size": "4"}) == {("app", "orders"): 4}
+    assert limits_of({"bulk-max-size": "4"}) == {("app", "orders"): 4}
+    assert limits_of({"mode": "unlimited", "bulk-max-size": "0"}) == {("app", "orders"): None}
+    assert limits_of({"mode": "none"}) == limits_of(None) == {}
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"rules": []}', '{"rules": [1]}', "null"])
@@ -124,6 +163,21 @@ def test_the_products_own_mappings_and_settings_are_understood() -> None:
         product_mappings([{"schema": "shop"}, {"schema": "shop", "table": "tmp%", "action": "exclude"}])
     )
     assert [rule.action for rule in taken] == ["include", "exclude", "include", "exclude"]
+    ordered = product_mappings(
+        [{"schema": "shop"}, {"schema": "shop", "table": "orders", "load_order": 2}],
+        table_settings=[
+            {
+                "schema": "shop",
+                "table": "orders",
+                "lob_maximum_kb": 4096,
+                "parallel_load": {"column": "id", "boundaries": ["10", "20"]},
+            }
+        ],
+    )
+    assert len(mappings.parse(ordered)) == 4 and mappings.lob_limits(ordered) == {("shop", "orders"): 4096}
+    rules = json.loads(ordered)["rules"]
+    assert [rule.get("load-order") for rule in rules] == [None, "2", None, None, None]
+    assert rules[-1]["parallel-load"] == {"type": "ranges", "columns": ["id"], "boundaries": [["10"], ["20"]]}
     text = product_settings(lob_maximum_kb=77)
     assert task_settings.completed(text) is text
     settings = task_settings.parse(text)
