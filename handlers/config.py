@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
 from handlers.core.census import Census
-from handlers.preflight.rule import Excuse
+from handlers.preflight.excuse import Excuse
 
 
 class ConfigError(ValueError):

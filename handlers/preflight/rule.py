@@ -2,26 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from handlers.core import mapping
 from handlers.core.comparison import Table, verdict
+from handlers.preflight.excuse import Excuse
 from handlers.preflight.facts import Facts, Field, Fields, Relation, Relations
 from handlers.preflight.findings import Found, Severity, Side
-
-
-@dataclass(frozen=True)
-class Excuse:
-    """A rule that somebody answers for: about these objects (patterns with `*`, all where empty), and why."""
-
-    rule: str
-    reason: str
-    objects: tuple[str, ...] = ()
-
-    def covers(self, rule: str, found: str) -> bool:
-        """Say whether it speaks of what a rule found of an object."""
-        return rule == self.rule and (not self.objects or any(fnmatchcase(found, one) for one in self.objects))
 
 
 @dataclass(frozen=True)

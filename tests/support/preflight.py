@@ -12,9 +12,10 @@ import yaml
 from handlers.adapters import catalogue
 from handlers.adapters.catalogue import Asked
 from handlers.config import Side as Where
+from handlers.preflight.excuse import Excuse
 from handlers.preflight.findings import Finding, Kind, Side, Verdict
 from handlers.preflight.registry import judge
-from handlers.preflight.rule import Case, Excuse, Terms
+from handlers.preflight.rule import Case, Terms
 from sandbox.databases import ServerInfo
 from sandbox.databases.server import SUPERUSER
 from sandbox.source import make_role

@@ -15,11 +15,12 @@ from handlers.core.comparison import Table
 from handlers.core.record import Phase, Record, Refused
 from handlers.functions import gate, observe, preflight, start
 from handlers.preflight import facts, kept, plan, report
+from handlers.preflight.excuse import Excuse
 from handlers.preflight.facts import Facts, Unread
 from handlers.preflight.findings import Severity
 from handlers.preflight.kept import MOST_BYTES, Basis, Kept, packed, unpacked, unpacked_basis
 from handlers.preflight.registry import RULES, judge
-from handlers.preflight.rule import Case, Excuse, Terms
+from handlers.preflight.rule import Case, Terms
 from sandbox.dms import mappings
 from tests.support.facts import ORDERS, SERVER, clean_facts, with_settings
 from tests.support.fakes import World
