@@ -500,3 +500,18 @@ def test_a_question_s_token_is_kept_where_the_commands_that_answer_find_it() -> 
     stub.add_response("put_item", {}, {"TableName": "table", "Item": item})
     Tracking(client, "table", "m").keep_question("run-1", "TOKEN", 99.5)
     stub.assert_no_pending_responses()
+
+
+def test_the_schema_watch_is_kept_and_read_back() -> None:
+    client, stub = stubbed("dynamodb")
+    tracking, key = Tracking(client, "table", "m"), {"migration_id": {"S": "m"}, "entry": {"S": "schema"}}
+    read = {"TableName": "table", "Key": key, "ConsistentRead": True}
+    stub.add_response("get_item", {}, read)
+    assert tracking.schema_watch() == (0.0, "")
+    for changed in ("1 new: table public.späte", ""):
+        item = {**key, "at": {"N": "99.5"}, "kept": {"B": changed.encode()}}
+        stub.add_response("put_item", {}, {"TableName": "table", "Item": item})
+        stub.add_response("get_item", {"Item": item}, read)
+        tracking.keep_schema_watch(changed, 99.5)
+        assert tracking.schema_watch() == (99.5, changed)
+    stub.assert_no_pending_responses()
