@@ -26,8 +26,8 @@ ADDRESS = "127.0.0.4"
 Scan = Callable[[Database, Table, list[Column]], object]
 
 
-def _hash(*, record_hash: bool) -> Scan:
-    return lambda database, table, columns: database.rows(digest_query(table, columns, record_hash=record_hash))
+def _hash(*, by_value: bool) -> Scan:
+    return lambda database, table, columns: database.rows(digest_query(table, columns, by_value=by_value))
 
 
 def _md5(database: Database, table: Table, _: list[Column]) -> object:
@@ -40,8 +40,8 @@ def _count(database: Database, table: Table, _: list[Column]) -> object:
 
 
 SCANS: dict[str, Scan] = {
-    "record_hash": _hash(record_hash=True),
-    "text_hash": _hash(record_hash=False),
+    "by_value": _hash(by_value=True),
+    "text_hash": _hash(by_value=False),
     "md5_of_text": _md5,
     "count_alone": _count,
 }

@@ -106,5 +106,5 @@ class Samples:
         self.doubts[table] = samples.doubts(rows, here, there, self.doubts.get(table, {}), clock.now())
 
     def _hashes(self, side: Side, wanted: Sequence[tuple[str, ...]]) -> dict[int, str]:
-        record_hash = self.survey.comparison.method is Method.RECORD
-        return side.door.database.hashes(side.table, side.key, wanted, side.columns, record_hash=record_hash)
+        by_value = self.survey.comparison.method is Method.VALUE
+        return side.door.database.hashes(side.table, side.key, wanted, side.columns, by_value=by_value)

@@ -57,4 +57,4 @@ def measure(stage: Stage, rows: int, rate: float) -> dict[str, Any]:
 
 
 def _digest(database: Any, table: Table) -> Any:
-    return database.rows(digest_query(table, database.tables()[table], record_hash=True))
+    return database.rows(digest_query(table, database.tables()[table], by_value=True))

@@ -84,9 +84,9 @@ class Readers(Session):
         wanted: Sequence[tuple[str, ...]],
         columns: Sequence[Column],
         *,
-        record_hash: bool,
+        by_value: bool,
     ) -> dict[int, str]:
         """Return, by place in `wanted`, the hash of every row there is."""
         args = {f"key{number}": [row[number] for row in wanted] for number in range(len(key.columns))}
-        found = self.rows(hashes_query(table, key, columns, record_hash=record_hash), args)
+        found = self.rows(hashes_query(table, key, columns, by_value=by_value), args)
         return {int(place) - 1: one for place, one in found}

@@ -42,7 +42,7 @@ def draw_query(table: Table, key: Key, rows: int) -> str:
     )
 
 
-def hashes_query(table: Table, key: Key, columns: Sequence[Column], *, record_hash: bool) -> str:
+def hashes_query(table: Table, key: Key, columns: Sequence[Column], *, by_value: bool) -> str:
     """Return the query for (place among the keys wanted, hash) of every row there is.
 
     Its arguments are `key0`, `key1` and so on: for each column of the key, the wanted rows' values as text.
@@ -54,7 +54,7 @@ def hashes_query(table: Table, key: Key, columns: Sequence[Column], *, record_ha
         f"{_literally(sql.name('row', name))} = wanted.key{number}::{_literally(kind)}"
         for number, (name, kind) in enumerate(key.columns)
     )
-    method = Method.RECORD if record_hash else Method.TEXT
+    method = Method.VALUE if by_value else Method.TEXT
     one = _literally(row_hash(forms(columns), method, alias="row"))
     return (
         f"SELECT wanted.place, ({one})::text FROM unnest({wanted}) WITH ORDINALITY AS wanted ({names}, place) "  # noqa: S608

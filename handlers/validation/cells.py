@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from handlers.core import sql
-from handlers.validation.equality import Field, Form, Method, row_hash
-from handlers.validation.plan import INTEGERS, Cells, Half, KeyColumn, Part
+from handlers.validation.equality import Field, Method, row_hash
+from handlers.validation.plan import Cells, Half, KeyColumn, Part
 
 ALIAS = "row"
 
@@ -31,7 +31,7 @@ def rows_query(half: Half, method: Method, parts: Sequence[Part]) -> str:
 
 def totals_query(half: Half, method: Method) -> str:
     """Return the query for the number of rows and the sum of the hashes of their keys: cheap, and shows a deletion."""
-    return f"SELECT count(*), coalesce(sum({_key_sum(half, method)}), 0)::text FROM ONLY {table(half)}"  # noqa: S608
+    return f"SELECT count(*), coalesce(sum({_key_hash(half, method)}), 0)::text FROM ONLY {table(half)}"  # noqa: S608
 
 
 def versions_query(half: Half, method: Method, boundary: int, most: int) -> str:
@@ -112,35 +112,22 @@ def _in_part(half: Half, method: Method, part: Part) -> str:
 
 
 def row(half: Half, method: Method, alias: str | None = None) -> str:
-    """Return the expression for the hash of a row, which its key is the seed of."""
-    return row_hash(half.fields, method, _key_hash(half, method, alias) if half.key else None, alias)
+    """Return the expression for the hash of a row."""
+    if method is not Method.VALUE or not half.by_number:
+        return row_hash(half.fields, method, alias=alias)
+    rest = [field for field in half.fields if field.name != half.key[0].name]
+    return row_hash(rest, method, _number(half, alias), alias)
 
 
 def _bucket_hash(half: Half, method: Method) -> str:
-    if not half.key:
-        return row_hash(half.fields, method)
-    return f"hashint8extended({_number(half)}, 0)" if half.by_number else _key_hash(half, method)
+    return row_hash(half.fields, method) if not half.key else _key_hash(half, method)
 
 
-def _key_sum(half: Half, method: Method) -> str:
+def _key_hash(half: Half, method: Method) -> str:
     """A hash of the key whose sum tells sets of keys apart."""
-    if not half.key or any(key.kind not in INTEGERS for key in half.key):
-        return _key_hash(half, method)
-    found = ""
-    for number in (f"{sql.name(key.name)}::int8" for key in half.key):
-        # The hash of an integer folds its halves into one, so each is in the seed as well.
-        found = f"hashint8extended({number}, {number} # {found})" if found else f"hashint8extended({number}, {number})"
-    return found
-
-
-def _key_hash(half: Half, method: Method, alias: str | None = None) -> str:
-    """The hash of the key; a key that is one integer stands for itself."""
     if half.by_number:
-        return _number(half, alias)
-    fields = [Field(key.name, key.form) for key in half.key]
-    if method is Method.RECORD and len(fields) == 1 and fields[0].form is not Form.WIDE:
-        return row_hash(fields, method, "0", alias)
-    return row_hash(fields, method, alias=alias)
+        return row_hash([], Method.VALUE, _number(half))
+    return row_hash([Field(key.name, key.form) for key in half.key], method)
 
 
 def _key_texts(half: Half) -> list[str]:

@@ -112,7 +112,7 @@ class Watch:
     @property
     def method(self) -> Method:
         """How rows are hashed: the same for all tables."""
-        return next((watched.pair.method for watched in self.tables.values()), Method.RECORD)
+        return next((watched.pair.method for watched in self.tables.values()), Method.VALUE)
 
     def _named(self, tables: Iterable[Table] | None) -> list[Watched]:
         return [self.tables[table] for table in (self.tables if tables is None else tables)]

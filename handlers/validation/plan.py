@@ -174,8 +174,6 @@ def pair_up(
     old, new = old_key if same else None, new_key if same else None
     of_key = [of[name] for name in old.names] if old else []
     number = all(key is not None and [kind in INTEGERS for _, kind in key.columns] == [True] for key in (old, new))
-    if number and old:  # it is the seed of its row's hash, which does not fold it
-        forms = [Form.VALUE if a.name in old.names else one for a, one in zip(here.columns, forms, strict=True)]
     return Pair(
         Half(here.table, _fields(here.columns, forms), _key(old, of_key), number),
         Half(there.table, _fields(there.columns, forms), _key(new, of_key), number),

@@ -228,7 +228,7 @@ def compare_all(source: Any, target: Any, is_left_out: Callable[[str, str], bool
         test_here, test_there = pool.map(_Side.self_test, sides)
         alike = test_here is not None and test_here == test_there
         rows_here, rows_there = pool.map(
-            lambda side, tables: side.digests(tables, record_hash=alike), sides, (here, there)
+            lambda side, tables: side.digests(tables, by_value=alike), sides, (here, there)
         )
     altered = [table for table in sorted(here.keys() & there.keys()) if here[table] != there[table]]
     mismatches = [
@@ -298,12 +298,12 @@ class _Side:
             cursor.execute(SELF_TEST)
             return str(cursor.fetchone()[0])
 
-    def digests(self, tables: Mapping[Table, Sequence[Column]], *, record_hash: bool) -> dict[Table, Digest]:
+    def digests(self, tables: Mapping[Table, Sequence[Column]], *, by_value: bool) -> dict[Table, Digest]:
         """Count and hash the tables, all as of the same moment."""
         found = {}
         with self._session() as cursor:
             for table, columns in tables.items():
-                cursor.execute(digest_query(table, columns, record_hash=record_hash))
+                cursor.execute(digest_query(table, columns, by_value=by_value))
                 rows, total = cursor.fetchone()
                 found[table] = Digest(int(rows), str(total))
         return found

@@ -374,30 +374,28 @@ def test_tables_are_those_that_hold_rows_of_the_application(database: Database) 
 
 def test_both_versions_agree_on_every_table(servers: tuple[ServerInfo, ServerInfo]) -> None:
     with opened(servers[0]) as old, opened(servers[1]) as new:
-        assert self_tests(old)[Method.RECORD] == self_tests(new)[Method.RECORD] is not None
+        assert self_tests(old)[Method.VALUE] == self_tests(new)[Method.VALUE] is not None
         with servers[0].superuser("shop") as connection, connection.cursor() as cursor:
             cursor.execute("DELETE FROM app.items WHERE name = 'late'")
         with servers[1].superuser("shop") as connection, connection.cursor() as cursor:
             cursor.execute("DELETE FROM app.items WHERE name = 'late'")
         for table, columns in old.tables().items():
-            for record_hash in (True, False):
-                here = digest(old, table, columns, record_hash=record_hash)
-                assert here == digest(new, table, columns, record_hash=record_hash)
+            for by_value in (True, False):
+                here = digest(old, table, columns, by_value=by_value)
+                assert here == digest(new, table, columns, by_value=by_value)
         items, columns = Table("app", "items"), old.tables()[Table("app", "items")]
-        before = digest(old, items, columns, record_hash=True)
+        before = digest(old, items, columns, by_value=True)
         assert before.rows == 52
         with servers[0].superuser("shop") as connection, connection.cursor() as cursor:
             cursor.execute("UPDATE app.items SET name = '' WHERE name IS NULL")
-            for record_hash in (True, False):
-                assert digest(old, items, columns, record_hash=record_hash) != digest(
-                    new, items, columns, record_hash=record_hash
-                )
+            for by_value in (True, False):
+                assert digest(old, items, columns, by_value=by_value) != digest(new, items, columns, by_value=by_value)
             cursor.execute("UPDATE app.items SET name = NULL WHERE ctid = (SELECT max(ctid) FROM app.items)")
 
 
 def test_a_server_without_the_hash_says_so(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SELF_TESTS, Method.RECORD, "SELECT hash_of_the_future(1)")
-    assert self_tests(database)[Method.RECORD] is None
+    monkeypatch.setitem(SELF_TESTS, Method.VALUE, "SELECT hash_of_the_future(1)")
+    assert self_tests(database)[Method.VALUE] is None
 
 
 def test_sequences_are_read_and_set_ahead_in_one_statement(database: Database) -> None:

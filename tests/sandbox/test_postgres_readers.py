@@ -135,9 +135,9 @@ def test_keys_are_told_with_their_types_and_without_what_they_include(server: Se
     assert Table("app", "keyless") not in keys
 
 
-@pytest.mark.parametrize("record_hash", [True, False])
+@pytest.mark.parametrize("by_value", [True, False])
 def test_rows_drawn_are_found_on_both_sides_and_hash_alike_until_one_changes(
-    servers: tuple[ServerInfo, ServerInfo], record_hash: bool
+    servers: tuple[ServerInfo, ServerInfo], by_value: bool
 ) -> None:
     with opened(servers[0]) as old, opened(servers[1]) as new:
         tables = old.tables()
@@ -146,18 +146,17 @@ def test_rows_drawn_are_found_on_both_sides_and_hash_alike_until_one_changes(
             drawn = old.draw(table, key, 100)
             assert len(set(drawn)) == count
             here, there = (
-                side.hashes(table, side.keys()[table], drawn, tables[table], record_hash=record_hash)
-                for side in (old, new)
+                side.hashes(table, side.keys()[table], drawn, tables[table], by_value=by_value) for side in (old, new)
             )
             assert set(here) == set(range(count))
             assert here == there
         wanted = [("1",), ("999999",), ("2",)]
         key, columns = old.keys()[ITEMS], tables[ITEMS]
-        before = old.hashes(ITEMS, key, wanted, columns, record_hash=record_hash)
+        before = old.hashes(ITEMS, key, wanted, columns, by_value=by_value)
         assert set(before) == {0, 2}
         with servers[0].superuser("shop") as connection, connection.cursor() as cursor:
             cursor.execute("UPDATE app.items SET name = name || '!' WHERE id = 2")
-        after = old.hashes(ITEMS, key, wanted, columns, record_hash=record_hash)
+        after = old.hashes(ITEMS, key, wanted, columns, by_value=by_value)
         assert (after[0], after[2] != before[2]) == (before[0], True)
         with servers[0].superuser("shop") as connection, connection.cursor() as cursor:
             cursor.execute("UPDATE app.items SET name = rtrim(name, '!') WHERE id = 2")

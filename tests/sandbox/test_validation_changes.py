@@ -205,7 +205,7 @@ def test_two_rows_that_exchange_a_value_are_not_equal_by_digest(both: tuple[Data
     both[1].rows("UPDATE app.numbered SET v = CASE v WHEN 'v1' THEN 'v2' ELSE 'v1' END WHERE v IN ('v1', 'v2')")
     table = Table("app", "numbered")
     columns = both[0].tables()[table]
-    for record_hash in (True, False):
-        old, new = (digest(database, table, columns, record_hash=record_hash) for database in both)
+    for by_value in (True, False):
+        old, new = (digest(database, table, columns, by_value=by_value) for database in both)
         assert old.rows == new.rows
         assert old.hash != new.hash

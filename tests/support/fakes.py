@@ -291,7 +291,7 @@ class FakeDatabase:
         wanted: Sequence[tuple[str, ...]],
         columns: Sequence[Column],
         *,
-        record_hash: bool,
+        by_value: bool,
     ) -> dict[int, str]:
         self.time_passes()
         return {place: self.damaged.get(row, row) for place, (row,) in enumerate(wanted) if row in self.rows}
@@ -401,7 +401,7 @@ class FakeWatch:
 
     @property
     def method(self) -> Method:
-        return Method.RECORD if self.old.test == self.new.test is not None else Method.TEXT
+        return Method.VALUE if self.old.test == self.new.test is not None else Method.TEXT
 
     def round(self, tables: Iterable[Table]) -> int:
         return sum(here != there for here, there in map(self._compare, tables))

@@ -32,9 +32,9 @@ def opened(server: ServerInfo, database: str = "postgres") -> Iterator[Database]
         found.close()
 
 
-def digest(database: Database, table: Table, columns: Sequence[Column], *, record_hash: bool) -> Digest:
+def digest(database: Database, table: Table, columns: Sequence[Column], *, by_value: bool) -> Digest:
     """Count and hash a table's rows in one scan."""
-    count, total = database.rows(equality.digest_query(table, columns, record_hash=record_hash))[0]
+    count, total = database.rows(equality.digest_query(table, columns, by_value=by_value))[0]
     return Digest(int(count), str(total))
 
 

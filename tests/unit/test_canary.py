@@ -287,8 +287,9 @@ def test_keys_are_drawn_from_pages_chosen_by_chance() -> None:
 
 
 def test_rows_are_looked_up_by_their_keys() -> None:
-    query = samples.hashes_query(TABLE, KEY, [Column("id", "int8"), Column("mood", "mood")], record_hash=True)
-    assert 'hash_record_extended(row("row"."id", "row"."id"::int8 >> 32, "row"."mood"::text COLLATE "C"), 0)' in query
+    query = samples.hashes_query(TABLE, KEY, [Column("id", "int8"), Column("mood", "mood")], by_value=True)
+    assert 'hashint8extended("row"."id"::int8, "row"."id"::int8 # 1)' in query
+    assert 'hashtextextended("row"."mood"::text COLLATE "C", 2)' in query
     assert 'ON "row"."id" = wanted.key0::bigint AND "row"."at" = wanted.key1::timestamp with time zone' in query
     assert '"public"."50%%"' in query
 

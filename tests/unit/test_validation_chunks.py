@@ -33,7 +33,7 @@ def pair(kind: str | None = "bigint", table: str = "orders") -> Pair:
     columns = (Column("id", "int8" if kind == "bigint" else "uuid"), Column("state", "text"))
     relation = Relation(Table("shop", table), columns)
     key = KeyOf((("id", kind),), 100) if kind else None
-    return pair_up(relation, relation, columns, (key, key), Method.RECORD)
+    return pair_up(relation, relation, columns, (key, key), Method.VALUE)
 
 
 def first(one: Pair, size: Size, budget: Budget | None = None) -> Task:
@@ -117,7 +117,7 @@ def test_of_ten_thousand_chunks_none_is_lost_and_none_counts_twice_when_workers_
 
 def test_a_round_is_weighed_only_with_the_one_result_of_every_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     store = FakeStore()
-    equal = TableResult(Table("shop", "orders"), Verdict.EQUAL, Method.RECORD, (1, 1))
+    equal = TableResult(Table("shop", "orders"), Verdict.EQUAL, Method.VALUE, (1, 1))
     monkeypatch.setattr(worker, "carry_out", lambda *_: asdict(equal))
     small = Size(10_000_000, 250_000, 1.0, tuple(range(0, 10_000_001, 100_000)))
     runs.begin(store, "r", [first(pair(), small)], [], ABOUT)
@@ -210,11 +210,11 @@ def test_a_table_is_as_bad_as_its_worst_part_and_names_a_row_once() -> None:
     row = Difference(("1",), Kind.MISSING)
     name = Table("shop", "orders")
     parts = [
-        TableResult(name, Verdict.EQUAL, Method.RECORD, (5, 5)),
-        TableResult(name, Verdict.UNSETTLED, Method.RECORD, (5, 5), unsettled=(("9",),)),
-        TableResult(name, Verdict.DIFFERENT, Method.RECORD, (5, 4), differences=(row,)),
-        TableResult(name, Verdict.DIFFERENT, Method.RECORD, (0, 0), differences=(row,)),
-        TableResult(name, Verdict.EQUAL, Method.RECORD, (1, 1)),
+        TableResult(name, Verdict.EQUAL, Method.VALUE, (5, 5)),
+        TableResult(name, Verdict.UNSETTLED, Method.VALUE, (5, 5), unsettled=(("9",),)),
+        TableResult(name, Verdict.DIFFERENT, Method.VALUE, (5, 4), differences=(row,)),
+        TableResult(name, Verdict.DIFFERENT, Method.VALUE, (0, 0), differences=(row,)),
+        TableResult(name, Verdict.EQUAL, Method.VALUE, (1, 1)),
     ]
     found = merged(parts)
     assert (found.verdict, found.rows, found.differences) == (Verdict.DIFFERENT, (16, 15), (row,))

@@ -1,6 +1,7 @@
 """What equals means, and what is compared with what: without a database."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,18 @@ from handlers.core.mapping import Relation
 from handlers.core.samples import Key
 from handlers.validation import plan
 from handlers.validation.cells import cells_query
-from handlers.validation.equality import Form, Method, common_method, digest_query, form
+from handlers.validation.cells import row as row_of
+from handlers.validation.equality import (
+    HASHABLE,
+    HASHES,
+    OF_TYPE,
+    SELF_TEST,
+    Form,
+    Method,
+    common_method,
+    digest_query,
+    form,
+)
 from handlers.validation.plan import Cells, Chunk, Part, Size, bounds, chunks, pair_up
 
 ORDERS = Table("shop", "orders")
@@ -18,7 +30,7 @@ COLUMNS = (Column("id", "int8"), Column("state", "shop.order_state"), Column("ta
 KEY = Key((("id", "bigint"),), 100)
 
 
-def orders(method: Method = Method.RECORD) -> plan.Pair:
+def orders(method: Method = Method.VALUE) -> plan.Pair:
     relation = Relation(ORDERS, COLUMNS)
     return pair_up(relation, relation, COLUMNS, (KEY, KEY), method)
 
@@ -26,17 +38,21 @@ def orders(method: Method = Method.RECORD) -> plan.Pair:
 @pytest.mark.parametrize(
     ("here", "there", "wanted", "strict"),
     [
-        ("text", "text", Form.VALUE, Form.VALUE),
-        ("text", "varchar", Form.VALUE, Form.VALUE),
+        ("text", "text", Form.STRING, Form.STRING),
+        ("text", "varchar", Form.STRING, Form.STRING),
         ("text (nondeterministic)", "text (nondeterministic)", Form.TEXT, Form.TEXT),
         ("bpchar", "text", Form.TEXT, Form.TEXT),
-        ("int4", "int2", Form.VALUE, Form.VALUE),
+        ("int4", "int2", Form.INTEGER, Form.INTEGER),
         ("int4", "int8", Form.WIDE, Form.WIDE),
         ("int4", "numeric", Form.TEXT, Form.TEXT),
-        ("numeric", "numeric", Form.VALUE, Form.TEXT),
-        ("float4", "float8", Form.VALUE, Form.TEXT),
-        ("jsonb", "jsonb", Form.VALUE, Form.TEXT),
-        ("uuid", "uuid", Form.VALUE, Form.VALUE),
+        ("numeric", "numeric", Form.NUMERIC, Form.TEXT),
+        ("float4", "float8", Form.FLOAT, Form.TEXT),
+        ("jsonb", "jsonb", Form.JSONB, Form.TEXT),
+        ("uuid", "uuid", Form.UUID, Form.UUID),
+        ("timestamptz", "timestamptz", Form.ZONED, Form.ZONED),
+        ("timestamptz", "timestamp", Form.TEXT, Form.TEXT),
+        ("bytea", "bytea", Form.RECORD, Form.RECORD),
+        ("interval", "interval", Form.RECORD, Form.TEXT),
         ("_int4", "_int4", Form.ARRAY, Form.ARRAY),
         ("_int8", "_int8", Form.TEXT, Form.TEXT),
         ("_numeric", "_numeric", Form.ARRAY, Form.TEXT),
@@ -44,7 +60,7 @@ def orders(method: Method = Method.RECORD) -> plan.Pair:
         ("shop._mood", "shop._mood", Form.TEXT, Form.TEXT),
         ("regclass", "regclass", Form.TEXT, Form.TEXT),
         ("json", "json", Form.TEXT, Form.TEXT),
-        ("tstzrange", "tstzrange", Form.VALUE, Form.VALUE),
+        ("tstzrange", "tstzrange", Form.RECORD, Form.RECORD),
         ("int8range", "int8range", Form.TEXT, Form.TEXT),
     ],
 )
@@ -56,21 +72,37 @@ def test_a_column_is_hashed_by_value_only_where_that_says_the_same_on_both_sides
         assert form(Column("c", a), Column("c", b), strict=True) is strict
 
 
+def test_every_form_has_a_hash_and_is_in_the_self_test() -> None:
+    assert set(Form) - HASHES.keys() == {Form.RECORD, Form.ARRAY}
+    assert set(OF_TYPE) <= HASHABLE
+    assert all(one.split("(")[0] in SELF_TEST for one in (*HASHES.values(), "hash_record_extended(", "array_dims("))
+
+
+def test_a_key_that_is_one_integer_is_hashed_with_the_rest_of_its_row() -> None:
+    half = orders().old
+    assert row_of(half, Method.VALUE).startswith('hashint8extended("id"::int8, coalesce(hashtextextended("state"')
+    assert row_of(half, Method.VALUE).endswith('# "id"::int8)')
+    assert row_of(half, Method.TEXT).startswith('hashtextextended(row("id"::text')
+    alone = replace(half, fields=half.fields[:1])
+    assert row_of(alone, Method.VALUE) == 'hashint8extended("id"::int8, "id"::int8)'
+
+
 def test_the_digest_of_a_table_hashes_each_row_as_a_whole() -> None:
-    assert digest_query(ORDERS, COLUMNS, record_hash=True) == (
-        'SELECT count(*), coalesce(sum(hashint8extended(hash_record_extended(row("id", "id"::int8 >> 32, '
-        '"state"::text COLLATE "C", "tags", array_dims("tags")), 0), 0)), 0)::text FROM ONLY "shop"."orders"'
+    assert digest_query(ORDERS, COLUMNS, by_value=True) == (
+        'SELECT count(*), coalesce(sum(hashint8extended(0, coalesce(hashint8extended("id"::int8, "id"::int8 # 1), 1) # '
+        'coalesce(hashtextextended("state"::text COLLATE "C", 2), 2) # '
+        'hash_record_extended(row("tags", array_dims("tags")), 0))), 0)::text FROM ONLY "shop"."orders"'
     )
-    query = digest_query(Table("s", "t"), [Column("a", "int4")], record_hash=False)
+    query = digest_query(Table("s", "t"), [Column("a", "int4")], by_value=False)
     assert 'hashtextextended(row("a"::text COLLATE "C")::text, 0)' in query
 
 
 def test_the_way_is_the_fastest_that_both_servers_agree_on() -> None:
-    here = {Method.RECORD: "1", Method.TEXT: "2", Method.MD5: "3"}
-    assert common_method(here, here) is Method.RECORD
-    assert common_method(here, {**here, Method.RECORD: None}) is Method.TEXT
-    assert common_method({**here, Method.RECORD: None}, {**here, Method.RECORD: None}) is Method.TEXT
-    assert common_method(here, {**here, Method.RECORD: "9", Method.TEXT: "9"}) is Method.MD5
+    here = {Method.VALUE: "1", Method.TEXT: "2", Method.MD5: "3"}
+    assert common_method(here, here) is Method.VALUE
+    assert common_method(here, {**here, Method.VALUE: None}) is Method.TEXT
+    assert common_method({**here, Method.VALUE: None}, {**here, Method.VALUE: None}) is Method.TEXT
+    assert common_method(here, {**here, Method.VALUE: "9", Method.TEXT: "9"}) is Method.MD5
     with pytest.raises(ValueError, match="hash nothing alike"):
         common_method(here, dict.fromkeys(here, "0"))
 
@@ -78,14 +110,14 @@ def test_the_way_is_the_fastest_that_both_servers_agree_on() -> None:
 def test_a_key_counts_only_where_both_sides_have_it() -> None:
     relation = Relation(ORDERS, COLUMNS)
     assert orders().old.by_number
-    without = pair_up(relation, relation, COLUMNS, (KEY, None), Method.RECORD)
+    without = pair_up(relation, relation, COLUMNS, (KEY, None), Method.VALUE)
     assert not without.has_key
     other = Key((("tags", "text[]"),), 1)
-    assert not pair_up(relation, relation, COLUMNS, (KEY, other), Method.RECORD).has_key
+    assert not pair_up(relation, relation, COLUMNS, (KEY, other), Method.VALUE).has_key
     domain = Key((("id", "shop.number"),), 1)
-    assert not pair_up(relation, relation, COLUMNS, (KEY, domain), Method.RECORD).old.by_number
+    assert not pair_up(relation, relation, COLUMNS, (KEY, domain), Method.VALUE).old.by_number
     with pytest.raises(ValueError, match=r"shop.orders lacks state, tags"):
-        pair_up(relation, relation, COLUMNS[:1], (KEY, KEY), Method.RECORD)
+        pair_up(relation, relation, COLUMNS[:1], (KEY, KEY), Method.VALUE)
 
 
 def test_chunks_are_plain_data() -> None:
@@ -120,7 +152,7 @@ def test_a_large_table_without_order_is_cut_by_blocks_of_each_side_into_the_same
 def test_a_small_table_is_one_cell() -> None:
     [one] = chunks(orders(), Size(900, 10), Size(0, 0))
     assert one.cells == Cells()
-    assert " width_bucket" not in cells_query(one.pair.old, Method.RECORD, one.part, one.cells)
+    assert " width_bucket" not in cells_query(one.pair.old, Method.VALUE, one.part, one.cells)
 
 
 def test_bounds_follow_the_histogram_past_its_end_and_past_an_outlier() -> None:

@@ -17,7 +17,7 @@ from handlers.validation.suspects import Fate, Look, Patience, judge, settle
 A, B = Seen(1, "7(0,1)"), Seen(2, "8(0,1)")
 RELATION = Relation(Table("s", "t"), (Column("id", "int8"),))
 KEY = PrimaryKey((("id", "bigint"),), 1)
-PAIR = pair_up(RELATION, RELATION, RELATION.columns, (KEY, KEY), Method.RECORD)
+PAIR = pair_up(RELATION, RELATION, RELATION.columns, (KEY, KEY), Method.VALUE)
 
 
 class Ticks(Clock):

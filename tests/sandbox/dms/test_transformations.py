@@ -75,7 +75,7 @@ def unlike(migration: Migration, text: str, *, back: bool = False) -> list[str]:
         assert found[0] and set(found[0]) == set(found[1])
         digests = [
             {
-                table: digest(database, relation.table, relation.columns, record_hash=True)
+                table: digest(database, relation.table, relation.columns, by_value=True)
                 for table, relation in relations.items()
             }
             for database, relations in zip((here, there), found, strict=True)
