@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-from handlers.validation.cells import cells_query, rows_query, seek_query
+from handlers.validation.cells import MOST_RANGES, cells_query, rows_query, seek_query
 from handlers.validation.equality import Method
-from handlers.validation.plan import CELL_ROWS, Cells, Chunk, Half, Pair, Part
+from handlers.validation.plan import CELL_ROWS, MOST_CELLS, Cells, Chunk, Half, Pair, Part
 
 ROWS_AT_ONCE = 20_000
 """So many rows' keys and hashes of a side are held at a time: about 10 MB."""
@@ -109,10 +109,13 @@ def agree(both: Both) -> bool:
 
 def compare_chunk(sides: Sides, chunk: Chunk) -> Found:
     """Compare a chunk that yields both sides' sums, and name every row of it that differs now."""
-    pair, part = chunk.pair, chunk.part
-    old, new = sums(sides, pair, part, chunk.cells)
+    pair, part, cells = chunk.pair, chunk.part, chunk.cells
+    old, new = sums(sides, pair, part, cells)
+    if cells.shift is not None and max(len(old), len(new)) >= MOST_RANGES:
+        cells = Cells(modulus=MOST_CELLS)
+        old, new = sums(sides, pair, part, cells)
     found = Found(sum(rows for rows, _ in old.values()), sum(rows for rows, _ in new.values()))
-    _look_into(sides, pair, list(bad_cells(part, chunk.cells, old, new)), found)
+    _look_into(sides, pair, list(bad_cells(part, cells, old, new)), found)
     return found
 
 

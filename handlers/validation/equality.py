@@ -16,13 +16,14 @@ HASHABLE = frozenset(
     {
         *("bool", "int2", "int4", "int8", "oid", "float4", "float8", "numeric"),
         *("text", "varchar", "bpchar", "uuid", "bytea", "jsonb", "inet", "cidr", "macaddr", "macaddr8", "pg_lsn"),
-        *("date", "time", "timetz", "timestamp", "timestamptz", "interval"),
+        *("date", "time", "timestamp", "timestamptz", "interval"),
         *("int4range", "numrange", "tsrange", "tstzrange", "daterange"),
     }
 )
 """Types whose extended hash is the same on every server, and arrays of them. All others are compared as text.
 
-An enum and a regclass hash their OID. A composite's hash is a weighted sum that its values can be moved about in.
+An enum and a regclass hash their OID. A composite's hash is a weighted sum that its values can be moved about in. Of
+timetz, midnight at Greenwich hashes to 0 whatever the seed, as NULL does.
 """
 LENIENT = frozenset({"numeric", "numrange", "jsonb", "float4", "float8", "interval"})
 """Types whose hash is blind to something: 1.1 and 1.10, 0 and -0, 1 month and 30 days; in jsonb, where nesting ends."""

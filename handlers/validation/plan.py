@@ -18,8 +18,7 @@ CHUNK_ROWS = 5_000_000
 """So many rows are hashed in about ten seconds: short for a snapshot, and far within an invocation."""
 MOST_CELLS = 16_384
 INTEGERS = frozenset({"smallint", "integer", "bigint"})
-EXACT, ROUNDED = 1 << 53, 1_024
-"""From EXACT on a float8 stands for several integers, none of int8's further from it than ROUNDED."""
+MOST_KEY = (1 << 63) - 1
 BOTH = ("old", "new")
 ORDERED = 0.9
 """From this correlation between key and place on, a range of keys is read nearly as fast as a range of blocks."""
@@ -90,22 +89,23 @@ class Part:
 
 @dataclass(frozen=True)
 class Cells:
-    """How a part is divided: at bounds of the key, or by its hash into `modulus` buckets, a power of two.
+    """How a part is divided: into ranges of `1 << shift` keys, or by the key's hash into `modulus` buckets.
 
-    Servers find a row's cell with floats, so every bound is one.
+    A range's number is its keys' upper bits: only ranges with rows are there. `modulus` is a power of two.
     """
 
-    bounds: tuple[int, ...] = ()
+    shift: int | None = None
     modulus: int = 1
 
     def part_of(self, part: Part, cell: int) -> Part:
-        """Return a cell of a part; where floats round, with some of its neighbours' rows."""
-        if self.bounds:
-            low = self.bounds[cell - 1] if cell else None
-            high = self.bounds[cell] if cell < len(self.bounds) else None
-            low = part.low if low is None else low - ROUNDED * (abs(low) >= EXACT)
-            high = part.high if high is None else high + ROUNDED * (abs(high) >= EXACT)
-            return replace(part, low=low, high=high)
+        """Return a cell of a part."""
+        if self.shift is not None:
+            low, high = cell << self.shift, (cell + 1) << self.shift
+            return replace(
+                part,
+                low=low if part.low is None else max(low, part.low),
+                high=part.high if high > MOST_KEY else high if part.high is None else min(high, part.high),
+            )
         return replace(part, modulus=self.modulus, chosen=(cell,)) if self.modulus > 1 else part
 
 
@@ -130,7 +130,7 @@ class Chunk:
         return cls(
             Pair(_half(pair["old"]), _half(pair["new"]), Method(pair["method"])),
             Part(**part),
-            Cells(tuple(found["cells"]["bounds"]), found["cells"]["modulus"]),
+            Cells(**found["cells"]),
             tuple(found["sides"]),
         )
 
@@ -248,35 +248,30 @@ def _cells(pair: Pair, size: Size, part: Part) -> Cells:
     if size.rows <= CELL_ROWS:
         return Cells()
     if pair.old.by_number and len(size.histogram) > 1:
-        inside = [
-            one
-            for one in bounds(size.histogram, size.rows, part)
-            if (part.low is None or one > part.low) and (part.high is None or one < part.high)
-        ]
-        return Cells(bounds=tuple(inside))
+        return Cells(shift=shift(size.histogram, size.rows, part))
     return Cells(modulus=_power_of_two(min(MOST_CELLS, size.rows / CELL_ROWS)))
 
 
-def bounds(histogram: Sequence[int], rows: int, part: Part) -> list[int]:
-    """Return bounds about CELL_ROWS rows apart, evenly between those of a histogram, and on behind its end.
+def shift(histogram: Sequence[int], rows: int, part: Part) -> int:
+    """Return how many of a key's lower bits make ranges of about CELL_ROWS rows in a part.
 
-    Only those that may lie in a part: a whole table can have millions. New rows have higher keys than the statistics
-    know of: there is room for as many again.
+    Where rows lie dense in one place and far apart in another, a range has more rows, for there to be no more of them.
     """
-    pieces = max(1, round(rows / (len(histogram) - 1) / CELL_ROWS))
-    found = []
+    each = rows / (len(histogram) - 1)
+    pieces = []
     for low, high in pairwise(histogram):
         start = low if part.low is None else max(low, part.low)
         end = high if part.high is None else min(high, part.high)
         if start < end:
-            few = max(1, round(pieces * (end - start) / (high - low)))
-            found += [start + (end - start) * number // few for number in range(few)]
-    if part.high is not None:
-        return sorted({int(float(one)) for one in found})
-    width = max(1, sorted(high - low for low, high in pairwise(histogram))[len(histogram) // 2 - 1] // pieces)
-    last = histogram[-1]
-    room = min(len(found), ((1 << 63) - 1 - last) // width)
-    return sorted({int(float(one)) for one in (*found, *(last + width * number for number in range(room)))})
+            pieces.append((end - start, each * (end - start) / (high - low)))
+    most = min(MOST_CELLS, 1.5 * sum(inside for _, inside in pieces) / CELL_ROWS + len(pieces))
+
+    def ranges(bits: int) -> float:
+        # A key far beyond all others makes a piece wide that has its rows in one place: some are left out of account.
+        found = sorted(min(inside, (width >> bits) + 1) for width, inside in pieces)
+        return sum(found[: len(found) - len(found) // 50])
+
+    return next((bits for bits in range(63) if ranges(bits) <= most), 63)
 
 
 def _power_of_two(wanted: float) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from handlers.adapters.postgres import Database
 from handlers.core import sql
-from handlers.validation import compare, plan, repair
+from handlers.validation import cells, compare, plan, repair
 from handlers.validation.compare import Sides, compare_chunk
 from handlers.validation.plan import Chunk, Part
 from handlers.validation.result import EXIT_CODES, Kind, Verdict
@@ -224,6 +224,32 @@ def test_cells_with_too_many_rows_are_divided_again(
         found = compare_chunk(Sides(*both), Chunk(pair, Part(), plan.Cells()))
         wanted = {"large": WRONG, "uuids": 2, "heap": 2}[pair.name.name]
         assert {key[0] for key in found.differing} == wanted if isinstance(wanted, set) else len(found.differing) == 2
+
+
+def test_keys_that_statistics_do_not_know_of_fill_no_memory(
+    both: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(both, "CREATE TABLE app.spread (id bigint PRIMARY KEY, v int)")
+    for database in both:
+        database.rows("INSERT INTO app.spread SELECT n, n FROM generate_series(1, 5000) n")
+        database.rows("ANALYZE app.spread")
+        database.rows("INSERT INTO app.spread SELECT n * 1000000007::bigint, n FROM generate_series(1, 500) n")
+    both[1].rows("UPDATE app.spread SET v = 0 WHERE id IN (7, 7000000049)")
+    monkeypatch.setattr(cells, "MOST_RANGES", 100)
+    monkeypatch.setattr(compare, "MOST_RANGES", 100)
+    asked: list[plan.Cells] = []
+    sums = compare.sums
+
+    def noted(sides: Sides, pair: plan.Pair, part: Part, how: plan.Cells) -> tuple[compare.Sums, compare.Sums]:
+        asked.append(how)
+        return sums(sides, pair, part, how)
+
+    monkeypatch.setattr(compare, "sums", noted)
+    code, report = validated(both)
+    assert code == 4
+    [table] = report["tables"]
+    assert [how.modulus for how in asked] == [1, plan.MOST_CELLS] and asked[0].shift is not None
+    assert [one["key"] for one in table["differences"]] == [["7"], ["7000000049"]] and table["rows"] == [5500, 5500]
 
 
 def test_a_repair_makes_the_target_equal_and_keeps_what_it_overwrites(both: tuple[Database, Database]) -> None:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handlers.core.comparison import Column, Table
 from handlers.core.mapping import Relation
@@ -23,7 +25,7 @@ from handlers.validation.equality import (
     digest_query,
     form,
 )
-from handlers.validation.plan import Cells, Chunk, Part, Size, bounds, chunks, pair_up
+from handlers.validation.plan import MOST_KEY, Cells, Chunk, Part, Size, chunks, pair_up, shift
 
 ORDERS = Table("shop", "orders")
 COLUMNS = (Column("id", "int8"), Column("state", "shop.order_state"), Column("tags", "_text"))
@@ -134,7 +136,7 @@ def test_a_large_table_is_cut_by_ranges_of_an_ordered_key() -> None:
     assert found[-1].part.high is None
     assert all(a.part.high == b.part.low for a, b in pairwise(found))
     assert all(one.sides == ("old", "new") for one in found)
-    assert all(4_000 <= len(one.cells.bounds) < plan.MOST_CELLS * 2 for one in found)
+    assert {one.cells for one in found} == {Cells(shift=10)}
 
 
 def test_a_large_table_without_order_is_cut_by_blocks_of_each_side_into_the_same_cells() -> None:
@@ -152,23 +154,44 @@ def test_a_large_table_without_order_is_cut_by_blocks_of_each_side_into_the_same
 def test_a_small_table_is_one_cell() -> None:
     [one] = chunks(orders(), Size(900, 10), Size(0, 0))
     assert one.cells == Cells()
-    assert " width_bucket" not in cells_query(one.pair.old, Method.VALUE, one.part, one.cells)
+    assert cells_query(one.pair.old, Method.VALUE, one.part, one.cells).startswith("SELECT 0 AS cell")
 
 
-def test_bounds_follow_the_histogram_past_its_end_and_past_an_outlier() -> None:
-    histogram = (*range(0, 990_000, 10_000), 9_000_000_000_000_000_000)
-    found = bounds(histogram, 1_000_000, Part())
-    assert found == sorted(set(found))
-    assert sum(one < 1_000_000 for one in found) > 900
-    assert all(float(one) == one and one < 1 << 63 for one in found)
-    assert len(found) <= 2_100
+EVEN = tuple(range(0, 1_000_001, 10_000))
 
 
-@pytest.mark.parametrize("key", [0, 1_000, -5, 1 << 60, (1 << 62) + 12_345])
-def test_a_cell_s_range_has_every_row_that_servers_put_there(key: int) -> None:
-    base = [(key + number * 1_000) for number in range(1, 4)]
-    cells = Cells(bounds=tuple(sorted({int(float(one)) for one in base})))
-    for row in range(key - 600, key + 4_000, 7):
-        cell = sum(float(row) >= float(bound) for bound in cells.bounds)
-        part = cells.part_of(Part(), cell)
-        assert (part.low is None or part.low <= row) and (part.high is None or row < part.high)
+@pytest.mark.parametrize(
+    ("histogram", "bits"),
+    [
+        (EVEN, 10),
+        (tuple(one * 1_000_000_000 for one in EVEN), 40),
+        ((*EVEN[:-1], 9_000_000_000_000_000_000), 10),
+        # Half of the rows lie in a millionth of the room: were their ranges small, the others' would be too many.
+        ((*range(0, 500_001, 10_000), *(10_000_000_000 * one for one in range(1, 51))), 29),
+        ((0, MOST_KEY), 53),
+        ((-MOST_KEY, MOST_KEY), 54),
+    ],
+)
+def test_ranges_have_about_a_thousand_rows_by_the_histogram(histogram: tuple[int, ...], bits: int) -> None:
+    assert shift(histogram, 1_000_000, Part()) == bits
+
+
+def test_a_part_s_ranges_are_by_its_own_piece_of_the_histogram() -> None:
+    histogram = (*range(0, 500_001, 10_000), *(10_000_000_000 * one for one in range(1, 51)))
+    assert shift(histogram, 1_000_000, Part(high=500_000)) == 10
+    assert shift(histogram, 1_000_000, Part(low=1 << 34)) == 30
+
+
+@given(st.integers(-(1 << 63), MOST_KEY), st.integers(0, 62), st.integers(-(1 << 63), MOST_KEY))
+def test_a_cell_s_range_has_the_rows_that_servers_put_there_and_no_other(key: int, bits: int, other: int) -> None:
+    part = Cells(shift=bits).part_of(Part(), key >> bits)
+    for one in (key, other):
+        inside = (part.low is None or part.low <= one) and (part.high is None or one < part.high)
+        assert inside is (one >> bits == key >> bits)
+    assert all(limit is None or -(1 << 63) <= limit <= MOST_KEY for limit in (part.low, part.high))
+
+
+def test_a_cell_s_range_stays_within_its_part() -> None:
+    cells = Cells(shift=4)
+    assert cells.part_of(Part(low=5, high=99), 0) == Part(low=5, high=16)
+    assert cells.part_of(Part(low=5, high=99), 6) == Part(low=96, high=99)
