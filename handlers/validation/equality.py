@@ -69,7 +69,9 @@ HASHES: Mapping[Form, str] = {
     Form.WIDE: "hashint8extended({value}::int8, {value}::int8 # {seed})",
     Form.FLOAT: "hashfloat8extended({value}::float8, {seed})",
     Form.NUMERIC: "hash_numeric_extended({value}, {seed})",
-    Form.BOOLEAN: "hashint4extended({value}::int4, {seed})",
+    # Both hashes are worked out when the query is planned.
+    Form.BOOLEAN: "CASE WHEN {value} THEN hashint4extended(1, {seed}) "
+    "WHEN NOT {value} THEN hashint4extended(0, {seed}) END",
     Form.STRING: "hashtextextended({value}, {seed})",
     Form.PADDED: "hashbpcharextended({value}, {seed})",
     Form.UUID: "uuid_hash_extended({value}, {seed})",

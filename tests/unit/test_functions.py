@@ -224,7 +224,7 @@ def test_the_switch_flips_fences_drains_compares_and_opens() -> None:
     ]
     assert answer["evidence"]["fence"]["sessions_ended"] == 2
     assert answer["evidence"]["compare"] == {
-        **{"tables": 1, "rows": 3, "mismatches": 0, "hash": "record"},
+        **{"tables": 1, "rows": 3, "mismatches": 0, "hash": "value"},
         "tables_in_fence": 0,  # nobody wrote since the survey
     }
     assert answer["evidence"]["reverse"]["slot"] == "migration_failback" in world.target.slots
