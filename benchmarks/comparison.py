@@ -40,7 +40,7 @@ def _count(database: Database, table: Table, _: list[Column]) -> object:
 
 
 SCANS: dict[str, Scan] = {
-    "by_value": _hash(by_value=True),
+    "value_hash": _hash(by_value=True),
     "text_hash": _hash(by_value=False),
     "md5_of_text": _md5,
     "count_alone": _count,

@@ -43,7 +43,7 @@ def mirrored(
     limits: list[TableSettings] = []
     for one in settings:
         if one.get("lob_maximum_kb") is not None:
-            schema, name = _image((one["schema"], one["table"]), rules)[:2]
+            schema, name = _image((one["schema"], one["table"]), rules)
             limits.append({"schema": schema, "table": name, "lob_maximum_kb": one["lob_maximum_kb"]})
     return selection, [found for rule in rules if (found := _inverse(rule, rules))], limits
 

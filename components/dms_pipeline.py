@@ -55,7 +55,7 @@ class DmsPipelineArgs(TypedDict):
     transformations: NotRequired[list[TransformationRule]]
     """Names that differ on the target. The fail-back task gets what takes them back. Default: none."""
     table_settings: NotRequired[list[TableSettings]]
-    """Large tables whose full load is split into ranges. Default: none."""
+    """What holds for single tables alone: their large objects' limit, and ranges of their load. Default: none."""
     fail_back: NotRequired[bool]
     """Refuse transformations that have no way back. Without, the fail-back task then carries nothing of the
     application's. Default true."""

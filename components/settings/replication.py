@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from components.dms_settings import DEFAULT_LOB_MAXIMUM_KB, MOST_LOB_KB
 from components.dms_transformations import TransformationRule
 from components.name_patterns import is_exact
 from components.settings.sections import Section
@@ -110,7 +111,7 @@ class TableSettings(Section):
 
     schema_name: str = Field(alias="schema", min_length=1, description="a schema name, for example public")
     table: str = Field(min_length=1, description="the name of one table, without wildcards")
-    lob_maximum_kb: int | None = Field(None, ge=1, le=102400, description="KB from 1 to 102400")
+    lob_maximum_kb: int | None = Field(None, ge=1, le=MOST_LOB_KB, description="KB from 1 to 102400")
     parallel_load: ParallelLoad | None = Field(None, description="a column and the boundaries of its ranges")
 
     @model_validator(mode="after")
@@ -127,7 +128,7 @@ class ReplicationInstance(Section):
     storage_gb: int = Field(100, ge=5, le=6144, description="GB from 5 to 6144")
     multi_az: bool = Field(False, description="true or false")
     engine_version: str | None = Field(None, pattern=r"^\d+\.\d+\.\d+$", description='a version, for example "3.5.4"')
-    lob_maximum_kb: int = Field(1024, ge=1, le=102400, description="KB from 1 to 102400")
+    lob_maximum_kb: int = Field(DEFAULT_LOB_MAXIMUM_KB, ge=1, le=MOST_LOB_KB, description="KB from 1 to 102400")
     create_account_roles: bool = Field(True, description="false where the account has dms-vpc-role already")
 
 

@@ -151,6 +151,15 @@ class Lobs:
 
     all: tuple[Lob, ...]
 
+    @property
+    def needed(self) -> dict[Table, int]:
+        """The LobMaxSize that each table's largest value needs, as far as values were measured."""
+        found: dict[Table, int] = {}
+        for lob in self.all:
+            if lob.how == "exact":
+                found[lob.table] = max(found.get(lob.table, 0), lob.kilobytes)
+        return found
+
 
 @dataclass(frozen=True)
 class Trigger:

@@ -5,13 +5,13 @@ Configuration is as the stack takes it: a piece of `replication`, to be written 
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from handlers.core import mapping
 from handlers.core.comparison import Column, Table, like
-from handlers.preflight.facts import Counters, Facts, Lob, Lobs, NotRead, Objects, Relation, Relations
+from handlers.preflight.facts import Counters, Facts, Lobs, NotRead, Objects, Relation, Relations
 from handlers.preflight.remedies import MOST_LOB_KB, TASK_LOB_KB, rounded
 from handlers.preflight.rule import Case
 
@@ -94,7 +94,8 @@ def _replication(case: Case) -> dict[str, Any]:
     ]
     if removed:
         found["transformations"] = removed
-    sizes, limit = _lob_sizes(case), _task_limit(case)
+    sizes = _lob_sizes(case)
+    limit = _task_limit(case.terms.lob_kilobytes, sizes.values())
     if sizes and limit is not None:
         found["lobMaximumKb"] = limit
     settings = []
@@ -112,49 +113,43 @@ def _replication(case: Case) -> dict[str, Any]:
 
 def _lob_sizes(case: Case) -> dict[Table, int]:
     """Return the LobMaxSize that the largest value of each table needs, of those that were measured and are taken."""
-    found: dict[Table, int] = {}
-    for lob in _lobs(case.source):
-        if lob.how == "exact" and case.terms.takes(lob.table):
-            found[lob.table] = max(found.get(lob.table, 0), lob.kilobytes)
-    return found
+    return {table: size for table, size in _lobs(case.source).needed.items() if case.terms.takes(table)}
 
 
-def _task_limit(case: Case) -> int | None:
-    """Return the LobMaxSize for all tables: the task's own, or more if that is little. None where it has none."""
-    limit = case.terms.lob_kilobytes
-    if limit is None:
-        return None
-    small = [size for size in map(rounded, _lob_sizes(case).values()) if size <= TASK_LOB_KB]
-    return max(limit, *small) if small else limit
+def _task_limit(limit: int | None, sizes: Iterable[int]) -> int | None:
+    """Return the LobMaxSize for all tables: the task's `limit`, or more if that is little. None where it has none."""
+    small = [size for size in map(rounded, sizes) if size <= TASK_LOB_KB]
+    return None if limit is None else max([limit, *small])
 
 
 def _tables(case: Case) -> list[dict[str, Any]]:
     """Return rules that say of every table whether it is taken, schemas first, and which begin to load first."""
     relations = case.source.read(Relations).all
-    everything = [one.table for one in relations]
+    names = {one.table.schema for one in relations}, {one.table.name for one in relations}
     schemas = sorted({one.table.schema for one in relations if case.terms.takes(one.table)})
     rules: list[dict[str, Any]] = [{"schema": schema} for schema in schemas]
     for one in relations:
         out = one.kind in ("p", "f") or one.unlogged or not case.terms.takes(one.table)
         if out and (one.table.schema in schemas or one.kind == "r"):
-            rules.append({**_named(one.table, everything), "action": "exclude"})
+            rules.append({**_named(one.table, *names), "action": "exclude"})
     loads = _by_size(case)
     if len(loads) > STREAMS:
         first = loads[:MOST_ORDERED]
-        rules += [{**_named(one.table, everything), "loadOrder": len(first) - place} for place, one in enumerate(first)]
+        rules += [{**_named(one.table, *names), "loadOrder": len(first) - place} for place, one in enumerate(first)]
     return rules
 
 
-def _named(table: Table, others: Sequence[Table]) -> dict[str, str]:
-    """Return a table as a rule names it alone: `_` stands for any one character, but in brackets."""
-    found = {}
-    for key, name, names in (
-        ("schema", table.schema, {one.schema for one in others}),
-        ("table", table.name, {one.name for one in others}),
-    ):
-        alone = all(other == name or not like(other, name) for other in names) and "%" not in name
-        found[key] = name if alone else re.sub("[%_]", r"[\g<0>]", name)
-    return found
+def _named(table: Table, schemas: Iterable[str], names: Iterable[str]) -> dict[str, str]:
+    """Return a table as a rule names it alone among all others."""
+    return {"schema": _alone(table.schema, schemas), "table": _alone(table.name, names)}
+
+
+def _alone(name: str, others: Iterable[str]) -> str:
+    """Return the pattern for one name: `_` stands for any one character, but in brackets."""
+    alike = (other for other in others if len(other) == len(name) and other != name)
+    if "%" in name or any(like(other, name) for other in alike):
+        return re.sub("[%_]", r"[\g<0>]", name)
+    return name
 
 
 def _by_size(case: Case) -> list[Relation]:
@@ -165,7 +160,7 @@ def _by_size(case: Case) -> list[Relation]:
 def _loads(case: Case) -> tuple[Load, ...]:
     """Return the loads, the largest first."""
     lobs, taken = _lob_sizes(case), _by_size(case)
-    unknown = {lob.table for lob in _lobs(case.source) if lob.how != "exact"}
+    unknown = {lob.table for lob in _lobs(case.source).all if lob.how != "exact"}
     return tuple(
         Load(
             table=str(one.table),
@@ -196,11 +191,11 @@ def _together(loads: Sequence[Load]) -> int:
     return max(-(-total // (BYTES_PER_SECOND * STREAMS)), *(load.seconds for load in loads))
 
 
-def _lobs(facts: Facts) -> Iterator[Lob]:
+def _lobs(facts: Facts) -> Lobs:
     try:
-        yield from facts.read(Lobs).all
+        return facts.read(Lobs)
     except NotRead:
-        return
+        return Lobs(())
 
 
 def _carry(case: Case) -> dict[str, int]:

@@ -114,8 +114,8 @@ def form(here: Column, there: Column, *, strict: bool = False) -> Form:
     """Return how a column is hashed on both sides. `strict` tells apart what LENIENT types do not."""
     types = {here.type_name, there.type_name}
     if any(types <= family for family in ALIKE):
-        wide = FOLDED if FOLDED in types else min(types)
-        return Form.TEXT if strict and types & LENIENT else OF_TYPE[wide]
+        wider = FOLDED if FOLDED in types else here.type_name
+        return Form.TEXT if strict and types & LENIENT else OF_TYPE[wider]
     element = here.type_name.removeprefix("_")
     if len(types) > 1 or element not in HASHABLE or (strict and element in LENIENT):
         return Form.TEXT

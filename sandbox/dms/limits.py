@@ -100,9 +100,9 @@ def script(tables: Sequence[Table], policy: Policy, names: Names) -> Script:
     ]
     breaches: list[Breach] = []
     for number, table in enumerate(tables, start=1):
-        checks, acts = [], []
+        checks, acts, own = [], [], policy.of(table)
         for column in table.columns:
-            limit = _limit(column, policy.of(table))
+            limit = _limit(column, own)
             if limit is not None:
                 if limit.reason:
                     breaches.append(Breach(table, column.name, limit.reason))

@@ -37,15 +37,14 @@ CUT_AT = 8000
 )
 def lob_too_large(case: Case) -> Iterator[Found]:
     """Values above LobMaxSize."""
-    largest: dict[Table, int] = defaultdict(int)
-    for lob in case.source.read(Lobs).all:
-        largest[lob.table] = max(largest[lob.table], lob.kilobytes if lob.how == "exact" else 0)
-    for lob in case.source.read(Lobs).all:
+    lobs = case.source.read(Lobs)
+    needed = lobs.needed
+    for lob in lobs.all:
         limit = case.terms.lob_limit(lob.table)
         if limit is not None and lob.how == "exact" and lob.kilobytes > limit and case.terms.takes(lob.table):
             found = f"its largest value needs LobMaxSize {lob.kilobytes} KB, the task has {limit} KB"
             fits = lob.kilobytes <= MOST_LOB_KB
-            remedy = config(lob_maximum(lob.table, largest[lob.table]) if fits else exclude(lob.table))
+            remedy = config(lob_maximum(lob.table, needed[lob.table]) if fits else exclude(lob.table))
             yield Found(f"{lob.table}.{lob.column}", found, remedy)
 
 
