@@ -42,10 +42,13 @@ def rounded(kilobytes: int) -> int:
     return 1 << max(0, kilobytes - 1).bit_length()
 
 
-def lob_maximum(table: Table, kilobytes: int) -> str:
-    """Return the configuration that lets a table's large objects be so large: of the task if that is little."""
+def lob_maximum(table: Table, kilobytes: int, *, own: bool) -> str:
+    """Return the configuration that lets a table's large objects be so large.
+
+    It is the task's if that is little, unless the table has a limit of its `own`, by which the task's does not count.
+    """
     wanted = min(MOST_LOB_KB, rounded(kilobytes))
-    if wanted <= TASK_LOB_KB:
+    if wanted <= TASK_LOB_KB and not own:
         return f"replication:\n  lobMaximumKb: {wanted}"
     names = f"schema: {yaml(table.schema)}, table: {yaml(table.name)}"
     return f"replication:\n  tableSettings:\n    - {{{names}, lobMaximumKb: {wanted}}}"

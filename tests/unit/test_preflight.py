@@ -412,6 +412,17 @@ def test_small_large_objects_are_the_whole_tasks() -> None:
     ]
 
 
+def test_a_table_s_own_limit_is_what_is_raised() -> None:
+    locator = {"schema-name": ORDERS.schema, "table-name": ORDERS.name}
+    own = {"rule-type": "table-settings", "object-locator": locator}
+    lobs = {"lob-settings": {"mode": "limited", "bulk-max-size": "8"}}
+    terms = replace(TERMS, lob_kilobytes=1024, rules=(*TERMS.rules, own | lobs))
+    found = replace(case(clean_facts(facts.Lobs((facts.Lob(ORDERS, "note", 40_000),)))), terms=terms)
+    [finding] = judge(found).findings
+    assert finding.found == "its largest value needs LobMaxSize 40 KB, the task has 8 KB"
+    assert "tableSettings" in finding.remedy.text and "lobMaximumKb: 64" in finding.remedy.text
+
+
 def test_what_nobody_could_read_is_missing_from_the_plan_by_name() -> None:
     sections = {**clean_facts().sections, facts.Objects: Unread("no right")}
     made = plan.plan(case(Facts(sections)))

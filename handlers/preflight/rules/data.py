@@ -44,7 +44,8 @@ def lob_too_large(case: Case) -> Iterator[Found]:
         if limit is not None and lob.how == "exact" and lob.kilobytes > limit and case.terms.takes(lob.table):
             found = f"its largest value needs LobMaxSize {lob.kilobytes} KB, the task has {limit} KB"
             fits = lob.kilobytes <= MOST_LOB_KB
-            remedy = config(lob_maximum(lob.table, needed[lob.table]) if fits else exclude(lob.table))
+            own = limit != case.terms.lob_kilobytes
+            remedy = config(lob_maximum(lob.table, needed[lob.table], own=own) if fits else exclude(lob.table))
             yield Found(f"{lob.table}.{lob.column}", found, remedy)
 
 
