@@ -105,10 +105,11 @@ def _measured(command: list[str], stage: Stage, words: Any, more: Mapping[str, s
         watch = _Memory(process.pid)
         watch.start()
         said, complaint = process.communicate()
+        seconds = time.perf_counter() - began
         watch.join()
     if process.returncode not in {0, 4, 8}:
         raise RuntimeError(f"{command[0]} ended with {process.returncode}: {complaint[-500:]}")
-    return {"seconds": time.perf_counter() - began, "memory_mb": watch.peak, "said": said}
+    return {"seconds": seconds, "memory_mb": watch.peak, "said": said}
 
 
 class _Memory(threading.Thread):

@@ -36,8 +36,10 @@ def calm(database: Database, statement_seconds: float, workers: int = 0) -> None
         "statement_timeout": f"{int(statement_seconds * 1000)}ms",
         "max_parallel_workers_per_gather": str(workers),
     }
-    for name, value in settings.items():
-        database.rows("SELECT set_config(%(name)s, %(value)s, false)", {"name": name, "value": value})
+    database.rows(
+        "SELECT set_config(name, value, false) FROM unnest(%(names)s::text[], %(values)s::text[]) AS s (name, value)",
+        {"names": list(settings), "values": list(settings.values())},
+    )
 
 
 def self_tests(database: Database) -> dict[Method, str | None]:
@@ -66,7 +68,7 @@ def sizes(database: Database, keys: Mapping[Table, Key]) -> dict[Table, Size]:
         (Table(schema, name), column): (float(correlation or 0), tuple(map(int, histogram or ())))
         for schema, name, column, correlation, histogram in database.rows(
             """SELECT schemaname, tablename, attname, correlation, histogram_bounds::text::int8[] FROM pg_stats
-            WHERE (schemaname, tablename, attname) IN
+            WHERE tablename = ANY(%(tables)s) AND attname = ANY(%(columns)s) AND (schemaname, tablename, attname) IN
             (SELECT * FROM unnest(%(schemas)s::text[], %(tables)s::text[], %(columns)s::text[]))""",
             {
                 "schemas": [table.schema for table in numbers],

@@ -1,20 +1,32 @@
 """The tables of two databases, ready to compare."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from handlers.adapters import postgres_cells
 from handlers.adapters.postgres import Database
 from handlers.core import mapping
 from handlers.core.comparison import Column, Table
 from handlers.core.mapping import Relation, Rules
+from handlers.core.samples import Key
 from handlers.validation.changes import Watch
-from handlers.validation.equality import common_method
-from handlers.validation.plan import pair_up
+from handlers.validation.compare import Sides
+from handlers.validation.equality import Method, common_method
+from handlers.validation.plan import Size, pair_up
 from handlers.validation.result import TableResult, Verdict
 from handlers.validation.run import Subject, tables_named
 
 Relations = Mapping[Table, Relation]
 """By the source's names."""
+
+
+@dataclass(frozen=True)
+class _Side:
+    """What a comparison has to know of a side beside its tables' columns."""
+
+    answers: Mapping[Method, str | None]
+    keys: Mapping[Table, Key]
+    sizes: Mapping[Table, Size]
 
 
 def find(
@@ -25,8 +37,8 @@ def find(
     `wanted` are names as schema.table, none for all that `rules` select. Raises ValueError for one that neither side
     has, and as `read` does.
     """
-    found = new.tables()
-    both = mapping.sides(old.tables(), found, rules)
+    here, found = Sides(old, new).both(old.tables, new.tables)
+    both = mapping.sides(here, found, rules)
     named = tables_named([*{*both[0], *both[1]}], wanted)
     subjects, lacking = read(old, new, both, found, named, strict=strict)
     return subjects, [TableResult(table, Verdict.DIFFERENT, None, reason=reason) for table, reason in lacking.items()]
@@ -43,28 +55,32 @@ def read(
 ) -> tuple[list[Subject], dict[Table, str]]:
     """Return these tables in pairs, and by table why it can't be compared: a side lacks it, or one of its columns.
 
-    `sides` are what `mapping.sides` returns, `found` all tables of the new side. Two queries on each side for their
-    keys and statistics, and the self-tests, after which both sides are known to hash alike. Raises ValueError where
+    `sides` are what `mapping.sides` returns, `found` all tables of the new side. Both sides are asked at once for keys,
+    statistics and the self-tests, after which they are known to hash alike. Raises ValueError where
     they do not.
     """
     here, there = sides
-    method = common_method(postgres_cells.self_tests(old), postgres_cells.self_tests(new))
-    old_keys, new_keys = old.keys(), new.keys()
-    old_sizes, new_sizes = postgres_cells.sizes(old, old_keys), postgres_cells.sizes(new, new_keys)
+    on_old, on_new = Sides(old, new).both(lambda: _side(old), lambda: _side(new))
+    method = common_method(on_old.answers, on_new.answers)
     subjects, lacking = [], {}
     for table in wanted:
         if table not in here or table not in there:
             lacking[table] = f"missing on the {'source' if table not in here else 'target'}"
             continue
         first, second = here[table], there[table]
-        keys = old_keys.get(first.table), new_keys.get(second.table)
+        keys = on_old.keys.get(first.table), on_new.keys.get(second.table)
         try:
             pair = pair_up(first, second, found[second.table], keys, method, strict=strict)
         except ValueError as error:
             lacking[table] = str(error)
             continue
-        subjects.append(Subject(pair, old_sizes[first.table], new_sizes[second.table]))
+        subjects.append(Subject(pair, on_old.sizes[first.table], on_new.sizes[second.table]))
     return subjects, lacking
+
+
+def _side(database: Database) -> _Side:
+    keys = database.keys()
+    return _Side(postgres_cells.self_tests(database), keys, postgres_cells.sizes(database, keys))
 
 
 def watch(old: Database, new: Database, tables: Mapping[Table, tuple[Relation, Relation]]) -> Watch:
