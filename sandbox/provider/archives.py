@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +12,9 @@ SIGNATURE = "4dabf18193072939515e22adb298388d"
 ASSET, ARCHIVE = "c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the signature of a secret, not one
 EPOCH = (1980, 1, 1, 0, 0, 0)
+_ZIPPED: dict[str, bytes] = {}
+"""By the engine's hash: many functions have the same code, and compressing it takes a second."""
+_TURN = threading.Lock()
 
 
 def is_archive(value: Any) -> bool:
@@ -27,9 +31,19 @@ def digest(value: Any) -> Any:
 
 def zipped(archive: Mapping[str, Any]) -> bytes:
     """Return an archive's content as a zip file, the same bytes for the same content."""
-    path = archive.get("path")
+    path, known = archive.get("path"), archive.get("hash")
     if path and Path(path).is_file():
         return Path(path).read_bytes()
+    with _TURN:
+        if known not in _ZIPPED:
+            content = _compressed(archive)
+            if known is None:
+                return content
+            _ZIPPED[known] = content
+        return _ZIPPED[known]
+
+
+def _compressed(archive: Mapping[str, Any]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as target:
         for name, content in sorted(_files(archive, "")):

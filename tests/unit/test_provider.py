@@ -340,6 +340,16 @@ def test_an_archive_is_the_same_zip_every_time(tmp_path: Path) -> None:
     assert archives.zipped({archives.SIGNATURE: archives.ARCHIVE, "path": str(tmp_path / "z.zip")}) == first
 
 
+def test_the_same_archive_is_compressed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(archives, "_compressed", lambda archive: made.append(archive) or b"zip")
+    (tmp_path / "a.py").write_text("1")
+    folder = {archives.SIGNATURE: archives.ARCHIVE, "path": str(tmp_path)}
+    named = [{**folder, "hash": f"{tmp_path}-{number}"} for number in (1, 1, 2)]
+    assert [archives.zipped(one) for one in (*named, folder, folder)] == [b"zip"] * 5
+    assert made == [named[0], named[2], folder, folder], "what the engine gave no hash is nobody's but its own"
+
+
 # Random, and the one thing that must never happen
 
 
