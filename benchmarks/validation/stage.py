@@ -1,5 +1,6 @@
 """Two servers with the same tables, replication between them, and an application that writes."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -50,13 +51,13 @@ class Stage:
         """Make a table with a bigint key and so many rows on both sides."""
         self.run(f"CREATE TABLE {table} (id bigint PRIMARY KEY, n bigint, u uuid NOT NULL, {COLUMNS})")
         self.run(f"INSERT INTO {table} SELECT n, n, md5(n::text)::uuid, {VALUES}", {"rows": rows})
-        self.run(f"VACUUM (FREEZE, ANALYZE) {table}")
+        self._settle(f"VACUUM (FREEZE, ANALYZE) {table}")
 
     def random(self, table: str, rows: int) -> None:
         """Make a table with a random uuid for a key."""
         self.run(f"CREATE TABLE {table} (u uuid PRIMARY KEY, n bigint, {COLUMNS})")
         self.run(f"INSERT INTO {table} SELECT md5(n::text)::uuid, n, {VALUES}", {"rows": rows})
-        self.run(f"VACUUM (FREEZE, ANALYZE) {table}")
+        self._settle(f"VACUUM (FREEZE, ANALYZE) {table}")
 
     def spoil(self, table: str, rows: int) -> None:
         """Make 15 rows of the target differ: 10 changed, 3 missing, 2 extra; all with odd numbers."""
@@ -78,7 +79,13 @@ class Stage:
                 f"INSERT INTO {table} ({', '.join(names)}) SELECT {chosen} FROM {table} WHERE n IN (3, 5)",  # noqa: S608
                 {"rows": rows},
             )
-        self.run(f"VACUUM (ANALYZE) {table}")
+        self._settle(f"VACUUM (ANALYZE) {table}")
+
+    def _settle(self, vacuum: str) -> None:
+        """Let everything be written that would else be written while contenders are measured."""
+        self.run(vacuum)
+        self.run("CHECKPOINT")
+        os.sync()
 
     @contextmanager
     def database(self, server: ServerInfo) -> Iterator[Database]:
