@@ -20,6 +20,8 @@ CALM = {
     "row_security": "off",  # an error rather than rows that are hidden from us
     "lc_monetary": "C",
 }
+EAGER = {"parallel_setup_cost": "0", "parallel_tuple_cost": "0"}
+"""Planners take hashing for as cheap as any operator, and would do without the workers they may have."""
 
 
 class Database(Protocol):
@@ -33,6 +35,7 @@ def calm(database: Database, statement_seconds: float, workers: int = 0) -> None
     """Make a session one that only reads, waits for no lock for long, and takes `workers` more processes per query."""
     settings = {
         **CALM,
+        **(EAGER if workers else {}),
         "statement_timeout": f"{int(statement_seconds * 1000)}ms",
         "max_parallel_workers_per_gather": str(workers),
     }

@@ -17,16 +17,15 @@ def cells_query(half: Half, method: Method, part: Part, cells: Cells) -> str:
     Sums, not exclusive ors: there duplicates would cancel out; and sums over parts add up. Of ranges it answers
     MOST_RANGES at most: what statistics do not know of can lie anywhere.
 
-    Hashes are made below an OFFSET, which keeps planners from merging both levels: they would hand every column to the
-    grouping, and take the cells for as many as the rows.
+    A row without a key is known by its hash, which is made once, below an OFFSET that keeps planners from merging both
+    levels. With one they shall merge them, for parallel workers to add up what they have hashed.
     """
-    hashed, cell = f"{row(half, method)} AS hash", _cell(half, method, cells)
-    if half.key:
-        hashed, cell = f"{cell} AS cell, {hashed}", "cell"
+    hashed, where = row(half, method), f"FROM ONLY {table(half)}{_where(half, method, part)}"
+    if not half.key:
+        hashed, where = "hash", f"FROM (SELECT {hashed} AS hash {where} OFFSET 0) AS hashed"
     return (
-        f"SELECT {cell}, count(*), sum(hash)::text FROM "  # noqa: S608 - quoted names only
-        f"(SELECT {hashed} FROM ONLY {table(half)}{_where(half, method, part)} OFFSET 0) AS hashed GROUP BY 1"
-        f"{'' if cells.shift is None else f' LIMIT {MOST_RANGES}'}"
+        f"SELECT {_cell(half, method, cells)} AS cell, count(*), sum({hashed})::text "
+        f"{where} GROUP BY 1{'' if cells.shift is None else f' LIMIT {MOST_RANGES}'}"
     )
 
 
@@ -93,7 +92,6 @@ def _seek(half: Half, what: str) -> str:
 
 
 def _cell(half: Half, method: Method, cells: Cells) -> str:
-    """A row without a key is known by its hash, which is there already."""
     if cells.shift is not None:
         return f"({_number(half)} >> {cells.shift})"
     hashed = _key_hash(half, method) if half.key else "hash"

@@ -56,8 +56,7 @@ def read(
     """Return these tables in pairs, and by table why it can't be compared: a side lacks it, or one of its columns.
 
     `sides` are what `mapping.sides` returns, `found` all tables of the new side. Both sides are asked at once for keys,
-    statistics and the self-tests, after which they are known to hash alike. Raises ValueError where
-    they do not.
+    statistics and the self-tests, after which they are known to hash alike. Raises ValueError where they do not.
     """
     here, there = sides
     on_old, on_new = Sides(old, new).both(lambda: _side(old), lambda: _side(new))

@@ -167,17 +167,17 @@ def keyed(database: Database, key: str) -> list[tuple[Any, ...]]:
 LARGE = """CREATE TABLE app.large (id bigint PRIMARY KEY, u uuid NOT NULL, v text, n int);
 INSERT INTO app.large SELECT n, md5(n::text)::uuid, 'v' || n, n FROM generate_series(1, 20000) n;
 INSERT INTO app.large VALUES (9000000000000000000, md5('x')::uuid, 'far', 0);
-CREATE TABLE app.uuids (u uuid PRIMARY KEY, v text);
+CREATE TABLE app.uuids (u uuid PRIMARY KEY, cell text);
 INSERT INTO app.uuids SELECT u, v FROM app.large;
-CREATE TABLE app.heap (v text, n int);
+CREATE TABLE app.heap (hash text, cell int);
 INSERT INTO app.heap SELECT 'v' || n % 5000, n % 10 FROM generate_series(1, 20000) n;
 ANALYZE app.large, app.uuids, app.heap"""
 SPOIL = """UPDATE app.large SET v = 'changed' WHERE id IN (1, 777, 20000);
 UPDATE app.large SET n = 7, v = NULL WHERE id = 9000000000000000000;
 DELETE FROM app.large WHERE id IN (10000, 10001);
 INSERT INTO app.large VALUES (-3, md5('y')::uuid, 'extra', 1);
-UPDATE app.uuids SET v = 'changed' WHERE v IN ('v5', 'v19999');
-DELETE FROM app.heap WHERE ctid = (SELECT min(ctid) FROM app.heap WHERE v = 'v7');
+UPDATE app.uuids SET cell = 'changed' WHERE cell IN ('v5', 'v19999');
+DELETE FROM app.heap WHERE ctid = (SELECT min(ctid) FROM app.heap WHERE hash = 'v7');
 INSERT INTO app.heap VALUES ('v8', 8)"""
 WRONG = {"1", "777", "20000", "9000000000000000000", "10000", "10001", "-3"}
 

@@ -168,3 +168,17 @@ def test_no_chunk_is_sorted_on_the_servers_disk(both: tuple[Database, Database])
                 assert not any("Sort" in line for line in lines), lines
                 asked += 1
     assert asked > 20
+
+
+def test_workers_share_a_chunk_where_they_are_allowed(both: tuple[Database, Database]) -> None:
+    for database in both:
+        postgres_cells.calm(database, 60, workers=2)
+        database.rows("SELECT set_config('min_parallel_table_scan_size', '0', false)")
+    large = [(pair, size) for pair, size in pairs(both) if size.rows >= ROWS]
+    assert len(large) > 2
+    for pair, size in large:
+        [one] = plan.chunks(pair, size, size, 10 * ROWS)
+        for database, half in ((both[0], pair.old), (both[1], pair.new)):
+            query = cells.cells_query(half, pair.method, one.part, one.cells)
+            lines = [line for (line,) in database.rows(f"EXPLAIN {query}")]
+            assert any("Workers Planned: 2" in line for line in lines), lines

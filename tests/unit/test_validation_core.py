@@ -156,8 +156,7 @@ def test_a_large_table_without_order_is_cut_by_blocks_of_each_side_into_the_same
 def test_a_small_table_is_one_cell() -> None:
     [one] = chunks(orders(), Size(900, 10), Size(0, 0))
     assert one.cells == Cells()
-    assert cells_query(one.pair.old, Method.VALUE, one.part, one.cells).startswith("SELECT cell, count(*)")
-    assert "(SELECT 0 AS cell" in cells_query(one.pair.old, Method.VALUE, one.part, one.cells)
+    assert cells_query(one.pair.old, Method.VALUE, one.part, one.cells).startswith("SELECT 0 AS cell")
 
 
 EVEN = tuple(range(0, 1_000_001, 10_000))
