@@ -15,7 +15,7 @@ help:
 	@echo "make rehearse   deploy, migrate and switch over a real database on this machine (ARGS=... passes options)"
 	@echo "make faults     have everything go wrong, one after the other, and count writes (ARGS='--fault NAME' for one)"
 	@echo "make scenarios  deploy every example in a sandbox, check it by its outputs, preview, destroy"
-	@echo "make versions   every rule of preflight on each version of PostgreSQL there is, where make test takes turns"
+	@echo "make versions   every rule of preflight on each version of PostgreSQL, where make test takes turns; rehearse 16-17-18"
 	@echo "make policy     the policy pack: every rule, every function's rights, and staging judged by the real engine"
 	@echo "make checkov    every scenario's state judged by checkov; what fails is mended, or excused by name"
 	@echo "make audit      a bill of materials, and what is known against the versions that are pinned (asks PyPI)"
@@ -52,7 +52,9 @@ scenarios: $(READY)
 
 versions: $(READY)
 	@$(BIN)/python -m sandbox setup
-	$(BIN)/python -m pytest tests/sandbox/test_preflight_rules.py --every-version $(ARGS)
+	$(BIN)/python -m pytest tests/sandbox/test_preflight_rules.py tests/sandbox/test_extensions.py --every-version $(ARGS)
+	$(BIN)/python -m sandbox rehearse --source-version 16 --target-version 17 --seconds 10 --output build/versions/16-17
+	$(BIN)/python -m sandbox rehearse --source-version 17 --target-version 18 --seconds 10 --output build/versions/17-18
 
 policy: $(READY)
 	@$(BIN)/python -m sandbox setup

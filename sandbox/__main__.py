@@ -14,6 +14,7 @@ from handlers.redaction import redacted
 from sandbox import instance as instances
 from sandbox import lifecycle, setup, stack
 from sandbox.databases import mariadb_programs
+from sandbox.databases.binaries import MORE, OWN, fetch, versions
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
 from sandbox.faults import catalogue
@@ -97,6 +98,13 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database-port", type=_port, help="port of both database servers (default: 5432 or a free one)"
     )
+    for side, usual in (("source", Options.source_version), ("target", Options.target_version)):
+        parser.add_argument(
+            f"--{side}-version",
+            type=_version,
+            default=usual,
+            help=f"major version of the {side}'s PostgreSQL ({usual})",
+        )
     parser.add_argument(
         "--dns-propagation",
         type=_propagation,
@@ -104,6 +112,15 @@ def _common(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long Route 53's name servers take to follow a change (default 0; on AWS up to 60)",
     )
+
+
+def _version(text: str) -> str:
+    there_are = versions()
+    if text not in there_are:
+        raise argparse.ArgumentTypeError(
+            f"{text} will not do: here there are {', '.join(there_are)}, or set {OWN}{text}"
+        )
+    return text
 
 
 def _number(text: str, most: int, *, zero: bool = False) -> float:
@@ -158,12 +175,23 @@ def _setup(_: argparse.Namespace) -> int:
         mariadb_programs.fetch()
     except SandboxError as error:
         _tell(f"stacks with a MySQL target can't be deployed here: {error}")
+    try:
+        fetch(MORE)
+    except SandboxError as error:
+        _tell(f"PostgreSQL {', '.join(MORE.folders)} can't be tried here: {error}")
     print(ready.engine.line("stand-in (sandbox)"))
     return 0
 
 
 def _up(args: argparse.Namespace) -> int:
-    options = Options(args.name, args.stack_config, args.database_port, dns_propagation=args.dns_propagation)
+    options = Options(
+        args.name,
+        args.stack_config,
+        args.database_port,
+        dns_propagation=args.dns_propagation,
+        source_version=args.source_version,
+        target_version=args.target_version,
+    )
     instance = lifecycle.start(options, _tell)
     try:
         shop.create(instance.source, UP_ROWS, Request.seed, shop.new_passwords())
@@ -234,6 +262,8 @@ def _rehearse(args: argparse.Namespace) -> int:
         dns_propagation=args.dns_propagation,
         keep=args.keep,
         database_port=args.database_port,
+        source_version=args.source_version,
+        target_version=args.target_version,
         output=args.output,
         plants=tuple(args.plant),
     )

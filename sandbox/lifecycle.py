@@ -26,7 +26,7 @@ class Options:
     """What a person may choose.
 
     `end_with_parent` ties the sandbox's life to this process. `dns_propagation` is how many seconds a change of Route
-    53 takes until its name servers have it.
+    53 takes until its name servers have it. The versions are major ones of PostgreSQL.
     """
 
     name: str = "sandbox"
@@ -34,6 +34,8 @@ class Options:
     database_port: int | None = None
     end_with_parent: bool = False
     dns_propagation: float = 0.0
+    source_version: str = "16"
+    target_version: str = "18"
 
 
 def start(options: Options, tell: Tell) -> Instance:
@@ -80,6 +82,8 @@ def _started(options: Options, ready: setup.Ready, config: Mapping[str, Any], cl
         "database_port": options.database_port,
         "end_with_parent": options.end_with_parent,
         "dns_propagation": options.dns_propagation,
+        "source_version": options.source_version,
+        "target_version": options.target_version,
         "mysql": stack.wants_mysql(config),
         "regions": stack.regions(config),
         "cloud_python": str(ready.cloud_python),

@@ -25,8 +25,8 @@ from sandbox.paths import REPOSITORY
 from sandbox.ports import free_port, is_free, keep, listens
 from sandbox.processes import Processes, end_with_parent
 
-SOURCE, TARGET = ("16", "127.0.0.2"), ("18", "127.0.0.3")
-"""Version and address of the two servers. One port for both, so that a changed name alone moves a client."""
+SOURCE, TARGET = "127.0.0.2", "127.0.0.3"
+"""Addresses of the two servers. One port for both, so that a changed name alone moves a client."""
 FIRST_CHOICE = 5432
 MYSQL_ADDRESS, MYSQL_FIRST_CHOICE = "127.0.0.4", 3306
 CLOUD = REPOSITORY / "sandbox" / "cloud"
@@ -81,8 +81,10 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
     """Start everything and return its description."""
     ports = Ports(*(free_port() for _ in range(6)))
     port = _database_port(options.get("database_port"))
-    source = Server("source", *SOURCE, port, room)
-    target = Server("target", *TARGET, port, room)
+    source, target = (
+        Server(name, options[f"{name}_version"], address, port, room)
+        for name, address in (("source", SOURCE), ("target", TARGET))
+    )
     mysql = _mysql(room) if options.get("mysql") else None
     _write(room / SERVERS, json.dumps([source.info.to_dict(), target.info.to_dict()]))
     _write(room / MARIADB, json.dumps([mysql.info.to_dict()] if mysql else []))
@@ -172,7 +174,7 @@ def _mysql(room: Path) -> MariaDbServer:
 
 def _database_port(wanted: int | None) -> int:
     """Return the port both servers listen on: the wanted one, else PostgreSQL's own if free, else any."""
-    addresses = (SOURCE[1], TARGET[1])
+    addresses = (SOURCE, TARGET)
     if wanted is not None:
         for address in addresses:
             if not is_free(wanted, address):

@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
+from sandbox.databases.binaries import versions
 from sandbox.instance import Instance
 from tests.support import memory
 from tests.support.sandboxes import deployed
@@ -48,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_report_header() -> str:
-    return f"temporary files: {tempfile.gettempdir()}"
+    return f"temporary files: {tempfile.gettempdir()}; PostgreSQL {', '.join(versions())}"
 
 
 @pytest.hookimpl(optionalhook=True)

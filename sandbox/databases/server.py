@@ -181,23 +181,11 @@ class Server:
             "listen_addresses": info.address,
             "port": str(info.port),
             "unix_socket_directories": "",
-            **self._trust(),
         }
         with (data / "postgresql.conf").open("a") as handle:
             handle.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
         with (data / "pg_hba.conf").open("a") as handle:
             handle.write("host all all 127.0.0.0/8 scram-sha-256\nhost replication all 127.0.0.0/8 scram-sha-256\n")
-
-    def _trust(self) -> dict[str, str]:
-        """Let whoever owns a database create pgvector in it, as RDS does. Before 18 there is no setting for that."""
-        if int(self.info.version) < 18:
-            return {}
-        shipped = Path(self.info.binaries) / "share" / "postgresql" / "extension"
-        ours = self.folder / "share" / "extension"
-        ours.mkdir(parents=True)
-        control = (shipped / "vector.control").read_text() + f"directory = '{shipped}'\ntrusted = true\n"
-        (ours / "vector.control").write_text(control)
-        return {"extension_control_path": f"{ours.parent}:$system"}
 
     def _answers(self) -> bool:
         try:

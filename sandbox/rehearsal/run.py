@@ -94,6 +94,8 @@ def _rehearse(request: Request) -> int:
         request.database_port,
         end_with_parent=not request.keep,
         dns_propagation=request.dns_propagation,
+        source_version=request.source_version,
+        target_version=request.target_version,
     )
     kept = False
     with Console() as console:

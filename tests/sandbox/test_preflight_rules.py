@@ -20,7 +20,7 @@ from handlers.preflight.registry import BY_ID, RULES, judge
 from handlers.preflight.rule import Terms
 from handlers.preflight.rules import server as server_rules
 from sandbox.databases import ServerInfo
-from sandbox.databases.binaries import versions
+from sandbox.databases.binaries import FIRST, versions
 from sandbox.databases.server import SUPERUSER
 from tests.support.preflight import APPLICATION, OPERATOR, REPLICATION, TERMS, Pair, copied, make_clean
 from tests.support.servers import Restartable, restartable, room, started
@@ -29,6 +29,8 @@ SOURCE, TARGET = Side.SOURCE, Side.TARGET
 BOTH = (SOURCE, TARGET)
 VERSIONS = versions()
 EXTENSION = "vector"
+HAVE_IT = tuple(version for version in VERSIONS if version in FIRST.folders)
+"""Versions whose binaries have that extension, as the target's have: others are tried in test_extensions."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Broken:
     mend: Callable[[Pair, Finding], None] = lambda pair, finding: pair.mend(finding)
     session: Callable[[Pair], Any] | None = None
     id: str = ""
+    versions: tuple[str, ...] = VERSIONS
 
 
 def carried(pair: Pair, finding: Finding) -> None:
@@ -285,6 +288,7 @@ CASES = (
         # The binaries lack it: under its name stands one that they have.
         "CREATE EXTENSION vector;\nUPDATE pg_extension SET extname = 'dblink' WHERE extname = 'vector';",
         BOTH,
+        versions=HAVE_IT,
     ),
     Broken("clients", (f"{APPLICATION} from 127.0.0.1 (shop)",), session=application),
     Broken("superuser-session", ("sandbox from 127.0.0.1 (by hand)",), session=superuser),
@@ -457,7 +461,7 @@ CASES = (
     ),
     # Pair
     Broken("setting-differs", ("TimeZone",), "ALTER DATABASE {0} SET timezone = 'Europe/Berlin';"),
-    Broken("missing-extension", (EXTENSION,), f"CREATE EXTENSION {EXTENSION};"),
+    Broken("missing-extension", (EXTENSION,), f"CREATE EXTENSION {EXTENSION};", versions=HAVE_IT),
     Broken("missing-table", ("app.extra",), TABLE.format("extra", ""), mend=carried),
     Broken("missing-table", ("app.orders.more",), "ALTER TABLE app.orders ADD more int;", mend=carried, id="column"),
     Broken(
@@ -527,8 +531,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         picked = [
             pytest.param(case, version, id=f"{version}-{case.rule}{'-' if case.id else ''}{case.id}")
             for number, case in enumerate(CASES)
-            for version in VERSIONS
-            if every or version == VERSIONS[number % len(VERSIONS)]
+            for version in case.versions
+            if every or version == case.versions[number % len(case.versions)]
         ]
         metafunc.parametrize(("case", "pair"), picked, indirect=["pair"])
     elif "pair" in metafunc.fixturenames:
@@ -630,14 +634,16 @@ def test_indexes_of_another_collation_version_are_told(pair: Pair) -> None:
     assert pair.findings("collation-version") == []
 
 
-def test_an_older_extension_is_brought_up(pair: Pair) -> None:
-    for side in BOTH:
-        pair.run(side, "CREATE EXTENSION vector;")
-    pair.run(TARGET, "UPDATE pg_extension SET extversion = '0.8.0' WHERE extname = 'vector';")
-    [finding] = pair.findings("older-extension")
-    assert finding.object == "vector" and finding.remedy.text.startswith("ALTER EXTENSION vector UPDATE TO '0.8.")
-    pair.mend(finding)
-    assert pair.findings("older-extension") == []
+@pytest.mark.parametrize("version", HAVE_IT)
+def test_an_older_extension_is_brought_up(version: str, servers: dict[str, ServerInfo]) -> None:
+    with copied(servers[version], servers["target"]) as pair:
+        for side in BOTH:
+            pair.run(side, "CREATE EXTENSION vector;")
+        pair.run(TARGET, "UPDATE pg_extension SET extversion = '0.8.0' WHERE extname = 'vector';")
+        [finding] = pair.findings("older-extension")
+        assert finding.object == "vector" and finding.remedy.text.startswith("ALTER EXTENSION vector UPDATE TO '0.8.")
+        pair.mend(finding)
+        assert pair.findings("older-extension") == []
 
 
 def test_a_slot_that_nobody_reads_is_told(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
