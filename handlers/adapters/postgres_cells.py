@@ -65,7 +65,7 @@ def sizes(database: Database, keys: Mapping[Table, Key]) -> dict[Table, Size]:
         {"foreign": list(FOREIGN_SCHEMAS)},
     )
     numbers = {
-        table: key.columns[0][0] for table, key in keys.items() if [k in INTEGERS for _, k in key.columns] == [True]
+        table: key.names[0] for table, key in keys.items() if [one.kind in INTEGERS for one in key.columns] == [True]
     }
     known = {
         (Table(schema, name), column): (float(correlation or 0), tuple(map(int, histogram or ())))

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from handlers.adapters.postgres_session import Session
+from handlers.core import sql
 from handlers.core.comparison import Column, Table
 from handlers.core.names import FOREIGN_SCHEMAS
-from handlers.core.samples import Key, draw_query, hashes_query
+from handlers.core.samples import Key, KeyPart, draw_query, hashes_query
 
 FEW = 5
 """So many tables are named of those a role may write to."""
@@ -58,18 +59,25 @@ class Readers(Session):
         """Return the primary key of every table of the application that has one."""
         found = self.rows(
             """SELECT n.nspname, c.relname, pg_relation_size(c.oid) / current_setting('block_size')::int,
-            a.attname, format_type(a.atttypid, a.atttypmod)
+            a.attname, format_type(a.atttypid, a.atttypmod), s.nspname, o.oprname,
+            s.nspname = 'pg_catalog' AND l.collisdeterministic IS NOT false
             FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
             CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k (attnum, place)
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+            JOIN pg_opclass f ON f.oid = i.indclass[k.place - 1]
+            JOIN pg_amop m ON m.amopfamily = f.opcfamily AND m.amopstrategy = 3
+                AND (m.amoplefttype, m.amoprighttype) = (f.opcintype, f.opcintype)
+            JOIN pg_operator o ON o.oid = m.amopopr JOIN pg_namespace s ON s.oid = o.oprnamespace
+            LEFT JOIN pg_collation l ON l.oid = a.attcollation
             WHERE i.indisprimary AND k.place <= i.indnkeyatts AND n.nspname !~ '^pg_' AND n.nspname <> ALL(%(foreign)s)
             ORDER BY n.nspname, c.relname, k.place""",
             {"foreign": list(FOREIGN_SCHEMAS)},
         )
-        columns: dict[Table, list[tuple[str, str]]] = {}
+        columns: dict[Table, list[KeyPart]] = {}
         pages = {}
-        for schema, name, size, column, kind in found:
-            columns.setdefault(Table(schema, name), []).append((column, kind))
+        for schema, name, size, column, kind, place, operator, exact in found:
+            equals = operator if place == "pg_catalog" else f"OPERATOR({sql.name(place)}.{operator})"
+            columns.setdefault(Table(schema, name), []).append(KeyPart(column, kind, equals, exact))
             pages[Table(schema, name)] = int(size)
         return {table: Key(tuple(of), pages[table]) for table, of in columns.items()}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from handlers.core import sql
 from handlers.core.comparison import Column, Table
@@ -11,17 +12,35 @@ PAGES = 200
 """About so many pages of a table are looked into for rows, wherever they lie."""
 
 
+class KeyPart(NamedTuple):
+    """A column of a primary key: its name, its type and the operator its index goes by, as SQL writes them.
+
+    `exact` says that values which that operator calls equal are the same text: those of citext are not, nor those of a
+    nondeterministic collation.
+    """
+
+    name: str
+    kind: str
+    equals: str = "="
+    exact: bool = True
+
+    def is_value(self, column: str, value: str) -> str:
+        """Return the condition that a column, as a query calls it, has the value of this text."""
+        found = f"{column} {self.equals} {value}::{self.kind}"
+        return found if self.exact else f'{found} AND {column}::text COLLATE "C" = {value}'
+
+
 @dataclass(frozen=True)
 class Key:
-    """A table's primary key, names and types as SQL writes them, and how many pages the table has."""
+    """A table's primary key, and how many pages the table has."""
 
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[KeyPart, ...]
     pages: int
 
     @property
     def names(self) -> list[str]:
         """The columns' names in their order."""
-        return [name for name, _ in self.columns]
+        return [column.name for column in self.columns]
 
 
 @dataclass(frozen=True)
@@ -51,8 +70,8 @@ def hashes_query(table: Table, key: Key, columns: Sequence[Column], *, by_value:
     wanted = ", ".join(f"%(key{number})s::text[]" for number in numbers)
     names = ", ".join(f"key{number}" for number in numbers)
     same = " AND ".join(
-        f"{_literally(sql.name('row', name))} = wanted.key{number}::{_literally(kind)}"
-        for number, (name, kind) in enumerate(key.columns)
+        _literally(column.is_value(sql.name("row", column.name), f"wanted.key{number}"))
+        for number, column in enumerate(key.columns)
     )
     method = Method.VALUE if by_value else Method.TEXT
     one = _literally(row_hash(forms(columns), method, alias="row"))

@@ -82,7 +82,7 @@ def _seek(half: Half, what: str) -> str:
     wanted = ", ".join(f"%(key{number})s::text[]" for number in numbers)
     names = ", ".join(f"key{number}" for number in numbers)
     same = " AND ".join(
-        f"{sql.name(ALIAS, key.name)} = wanted.key{number}::{key.kind}" for number, key in enumerate(half.key)
+        key.part.is_value(sql.name(ALIAS, key.name), f"wanted.key{number}") for number, key in enumerate(half.key)
     )
     return (
         f"SELECT wanted.place, {_literally(what)} "  # noqa: S608 - quoted names only
@@ -145,7 +145,7 @@ def _key_texts(half: Half) -> list[str]:
 
 def _key_text(key: KeyColumn) -> str:
     name = sql.name(key.name)
-    return f"trim_scale({name})::text" if key.kind.startswith("numeric") else f"{name}::text"
+    return f"trim_scale({name})::text" if key.part.kind.startswith("numeric") else f"{name}::text"
 
 
 def _number(half: Half, alias: str | None = None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from handlers.core.comparison import Column, Table
 from handlers.core.mapping import Relation
-from handlers.core.samples import Key
+from handlers.core.samples import Key, KeyPart
 from handlers.validation.equality import Field, Form, Method, form
 
 CELL_ROWS = 1_000
@@ -26,11 +26,15 @@ ORDERED = 0.9
 
 @dataclass(frozen=True)
 class KeyColumn:
-    """A column of the primary key: its name, its type as SQL writes it, and how it is hashed."""
+    """A column of the primary key, and how it is hashed."""
 
-    name: str
-    kind: str
+    part: KeyPart
     form: Form
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.part.name
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ def pair_up(
     same = old_key and new_key and [called.get(name) for name in old_key.names] == new_key.names
     old, new = old_key if same else None, new_key if same else None
     of_key = [of[name] for name in old.names] if old else []
-    number = all(key is not None and [kind in INTEGERS for _, kind in key.columns] == [True] for key in (old, new))
+    number = all(key is not None and [one.kind in INTEGERS for one in key.columns] == [True] for key in (old, new))
     return Pair(
         Half(here.table, _fields(here.columns, forms), _key(old, of_key), number),
         Half(there.table, _fields(there.columns, forms), _key(new, of_key), number),
@@ -284,13 +288,13 @@ def _fields(columns: Iterable[Column], forms: Iterable[Form]) -> tuple[Field, ..
 
 def _key(key: Key | None, forms: Sequence[Form]) -> tuple[KeyColumn, ...]:
     columns = key.columns if key else ()
-    return tuple(KeyColumn(name, kind, one) for (name, kind), one in zip(columns, forms, strict=True))
+    return tuple(KeyColumn(part, one) for part, one in zip(columns, forms, strict=True))
 
 
 def _half(found: Mapping[str, Any]) -> Half:
     return Half(
         Table(**found["table"]),
         tuple(Field(one["name"], Form(one["form"])) for one in found["fields"]),
-        tuple(KeyColumn(one["name"], one["kind"], Form(one["form"])) for one in found["key"]),
+        tuple(KeyColumn(KeyPart(*one["part"]), Form(one["form"])) for one in found["key"]),
         found["by_number"],
     )

@@ -131,7 +131,7 @@ def _silence(target: Database) -> None:
 
 def _where(half: Half, key: Key) -> str:
     return " AND ".join(
-        f"{sql.name(column.name)} = {sql.literal(value)}::{column.kind}"
+        column.part.is_value(sql.name(column.name), sql.literal(value))
         for column, value in zip(half.key, key, strict=True)
     )
 

@@ -18,7 +18,7 @@ from handlers.core.comparison import Column, Table
 from handlers.core.mapping import Relation
 from handlers.core.record import Refused
 from handlers.core.rotation import Call as RotationCall
-from handlers.core.samples import Key
+from handlers.core.samples import Key, KeyPart
 from handlers.functions import rotate, validate
 from handlers.preflight.facts import Objects
 from handlers.validation import worker
@@ -314,7 +314,7 @@ def lambda_(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recorder, Journey], di
 def comparing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let there be a table on both sides, with the same rows."""
     columns = (Column("id", "int8"),)
-    relation, key = Relation(Table("public", "orders"), columns), Key((("id", "bigint"),), 1)
+    relation, key = Relation(Table("public", "orders"), columns), Key((KeyPart("id", "bigint"),), 1)
     size = Size(1, 1)
     subject = Subject(pair_up(relation, relation, columns, (key, key), Method.VALUE), size, size)
     equal = TableResult(relation.table, Verdict.EQUAL, Method.VALUE, (1, 1))

@@ -10,6 +10,7 @@ import pytest
 from handlers.adapters.postgres import Database
 from handlers.config import Side
 from handlers.core.comparison import Table
+from handlers.core.samples import KeyPart
 from sandbox.databases import ServerInfo
 from sandbox.source import make_role
 from tests.support.servers import room, two_servers
@@ -124,13 +125,13 @@ def test_the_sessions_of_readers_end_and_no_others(server: ServerInfo) -> None:
 def test_keys_are_told_with_their_types_and_without_what_they_include(server: ServerInfo) -> None:
     with opened(server) as database:
         keys = database.keys()
-    assert keys[ITEMS].columns == (("id", "bigint"),)
+    assert keys[ITEMS].columns == (KeyPart("id", "bigint"),)
     assert keys[ITEMS].pages > 10
     assert keys[ODD].columns == (
-        ("mood", "app.mood"),
-        ("code", "character(3)"),
-        ("at", "timestamp with time zone"),
-        ("the %", "numeric(10,2)"),
+        KeyPart("mood", "app.mood"),
+        KeyPart("code", "character(3)"),
+        KeyPart("at", "timestamp with time zone"),
+        KeyPart("the %", "numeric(10,2)"),
     )
     assert Table("app", "keyless") not in keys
 

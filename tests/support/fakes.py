@@ -19,7 +19,7 @@ from handlers.core.comparison import Column, Digest, Table
 from handlers.core.mapping import Relation
 from handlers.core.readiness import TaskState
 from handlers.core.record import Record, Superseded
-from handlers.core.samples import Key
+from handlers.core.samples import Key, KeyPart
 from handlers.core.sequences import Sequence as NumberSequence
 from handlers.migration import Migration
 from handlers.preflight.kept import Basis, Kept, packed, unpacked, unpacked_basis
@@ -279,7 +279,7 @@ class FakeDatabase:
         return [f"{role} may write to {table}" for role, table in self.may_write.items() if role in roles]
 
     def keys(self) -> dict[Table, Key]:
-        return {ORDERS: Key((("id", "bigint"),), 1)}
+        return {ORDERS: Key((KeyPart("id", "bigint"),), 1)}
 
     def draw(self, table: Table, key: Key, rows: int) -> list[tuple[str, ...]]:
         return [(row,) for row in self.rows[:rows]]

@@ -12,7 +12,7 @@ from handlers.core.access import PUBLIC, Access
 from handlers.core.approval import commands
 from handlers.core.comparison import Column, Table
 from handlers.core.record import Phase, Refused, Step, Superseded
-from handlers.core.samples import Doubt, Key
+from handlers.core.samples import Doubt, Key, KeyPart
 from handlers.functions import announce, ask, canary, gate, settle, switch, undo
 from tests.support.fakes import APPLICATION, DMS, OPERATOR, REPORT, Killed, World
 
@@ -269,7 +269,7 @@ def test_the_commands_survive_json_and_name_table_region_and_question() -> None:
 # The pure parts
 
 TABLE = Table("public", "50%")
-KEY = Key((("id", "bigint"), ("at", "timestamp with time zone")), 4000)
+KEY = Key((KeyPart("id", "bigint"), KeyPart("at", "timestamp with time zone")), 4000)
 
 
 def test_letting_readers_in_touches_nobody_else_and_no_default() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from handlers.core.comparison import Column, Table
 from handlers.core.mapping import Relation
-from handlers.core.samples import Key
+from handlers.core.samples import Key, KeyPart
 from handlers.validation import plan
 from handlers.validation.cells import cells_query
 from handlers.validation.cells import row as row_of
@@ -30,7 +30,7 @@ from handlers.validation.plan import MOST_KEY, Cells, Chunk, Part, Size, chunks,
 
 ORDERS = Table("shop", "orders")
 COLUMNS = (Column("id", "int8"), Column("state", "shop.order_state"), Column("tags", "_text"))
-KEY = Key((("id", "bigint"),), 100)
+KEY = Key((KeyPart("id", "bigint"),), 100)
 
 
 def orders(method: Method = Method.VALUE) -> plan.Pair:
@@ -116,9 +116,9 @@ def test_a_key_counts_only_where_both_sides_have_it() -> None:
     assert orders().old.by_number
     without = pair_up(relation, relation, COLUMNS, (KEY, None), Method.VALUE)
     assert not without.has_key
-    other = Key((("tags", "text[]"),), 1)
+    other = Key((KeyPart("tags", "text[]"),), 1)
     assert not pair_up(relation, relation, COLUMNS, (KEY, other), Method.VALUE).has_key
-    domain = Key((("id", "shop.number"),), 1)
+    domain = Key((KeyPart("id", "shop.number"),), 1)
     assert not pair_up(relation, relation, COLUMNS, (KEY, domain), Method.VALUE).old.by_number
     with pytest.raises(ValueError, match=r"shop.orders lacks state, tags"):
         pair_up(relation, relation, COLUMNS[:1], (KEY, KEY), Method.VALUE)

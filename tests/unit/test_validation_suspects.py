@@ -9,6 +9,7 @@ from handlers.clock import Clock
 from handlers.core.comparison import Column, Table
 from handlers.core.mapping import Relation
 from handlers.core.samples import Key as PrimaryKey
+from handlers.core.samples import KeyPart
 from handlers.validation.compare import Seen, Sides
 from handlers.validation.equality import Method
 from handlers.validation.plan import pair_up
@@ -16,7 +17,7 @@ from handlers.validation.suspects import Fate, Look, Patience, judge, settle
 
 A, B = Seen(1, "7(0,1)"), Seen(2, "8(0,1)")
 RELATION = Relation(Table("s", "t"), (Column("id", "int8"),))
-KEY = PrimaryKey((("id", "bigint"),), 1)
+KEY = PrimaryKey((KeyPart("id", "bigint"),), 1)
 PAIR = pair_up(RELATION, RELATION, RELATION.columns, (KEY, KEY), Method.VALUE)
 
 
