@@ -69,25 +69,43 @@ class Readying:
     def _warm(self) -> None:
         """Read what the source uses most into the target's memory, for as long as it may take."""
         target = self.both.target
-        if not target.rows("SELECT 1 FROM pg_available_extensions WHERE name = %(name)s", {"name": EXTENSION}):
-            self.result.to_do.append(f"the target offers no {EXTENSION}: its first queries will read from disk")
+        schema, ours = self._prewarm()
+        if not schema:
             return
         [(buffers,)] = target.rows(
             "SELECT setting::bigint * current_setting('block_size')::int FROM pg_settings WHERE name = 'shared_buffers'"
         )
         wanted = warming.chosen(self._relations(), int(buffers))
         until, read = time.monotonic() + self.seconds, 0
-        target.rows(f"CREATE EXTENSION IF NOT EXISTS {EXTENSION} SCHEMA {CONTROL_SCHEMA}")
         try:
             for one in wanted:
                 if time.monotonic() >= until:
                     break
                 self.tell(f"reading {one.name} into memory")
-                target.rows(f"SELECT {CONTROL_SCHEMA}.{EXTENSION}(%(name)s::regclass)", {"name": one.name})
+                target.rows(f"SELECT {schema}.{EXTENSION}(%(name)s::regclass)", {"name": one.name})
                 read += one.size
         finally:
-            target.rows(f"DROP EXTENSION {EXTENSION}")
+            if ours:
+                target.rows(f"DROP EXTENSION {EXTENSION}")
         self.result.done["bytes_in_memory"] = read
+
+    def _prewarm(self) -> tuple[str, bool]:
+        """Return the schema of the extension, none where it can't be had, and whether it is here for us alone."""
+        target = self.both.target
+        found = target.rows(
+            "SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace "
+            "WHERE e.extname = %(name)s",
+            {"name": EXTENSION},
+        )
+        if found:
+            return found[0][0], False
+        try:
+            target.rows(f"CREATE EXTENSION {EXTENSION} SCHEMA {CONTROL_SCHEMA}")
+        except (psycopg2.errors.FeatureNotSupported, psycopg2.errors.InsufficientPrivilege) as error:
+            why = first_error(str(error))
+            self.result.to_do.append(f"no {EXTENSION} on the target, its first queries will read from disk: {why}")
+            return "", False
+        return CONTROL_SCHEMA, True
 
     def _relations(self) -> Iterable[Relation]:
         used = dict(self.both.source.rows(_USES))
