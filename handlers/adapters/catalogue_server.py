@@ -65,9 +65,13 @@ def server(database: Database) -> Server:
 
 def extensions(database: Database) -> Extensions:
     """Return what is installed here and what could be."""
-    installed = dict(database.rows("SELECT extname, extversion FROM pg_extension"))
+    installed = database.rows(
+        "SELECT e.extname, e.extversion, n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
+    )
     available = dict(database.rows("SELECT name, default_version FROM pg_available_extensions"))
-    return Extensions(installed, available)
+    schemas = frozenset(name for (name,) in database.rows("SELECT nspname FROM pg_namespace"))
+    versions = {name: version for name, version, _ in installed}
+    return Extensions(versions, available, {name: place for name, _, place in installed}, schemas)
 
 
 def see_everybody(database: Database) -> None:

@@ -277,10 +277,15 @@ class Clients:
 
 @dataclass(frozen=True)
 class Extensions:
-    """Versions of extensions: those that are installed here, and those that the server could install."""
+    """Versions of extensions: those that are installed here, and those that the server could install.
+
+    `places` are the schemas of the former, `schemas` all that this database has.
+    """
 
     installed: Mapping[str, str]
     available: Mapping[str, str]
+    places: Mapping[str, str] = field(default_factory=dict)
+    schemas: frozenset[str] = frozenset({"public"})
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Every row of two databases, on real PostgreSQL 16 and 18: every edit is found and named, and nothing else."""
 
-import argparse
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,10 +13,9 @@ from handlers.validation import cells, compare, plan, repair
 from handlers.validation.compare import Sides, compare_chunk
 from handlers.validation.plan import Chunk, Part
 from handlers.validation.result import EXIT_CODES, Kind, Verdict
-from migrate import validate
 from sandbox.databases import ServerInfo
 from tests.support.servers import room, two_servers
-from tests.support.validation import opened, pairs
+from tests.support.validation import opened, pairs, validated
 
 SCHEMA = """
 DROP SCHEMA IF EXISTS app CASCADE;
@@ -180,15 +177,6 @@ UPDATE app.uuids SET cell = 'changed' WHERE cell IN ('v5', 'v19999');
 DELETE FROM app.heap WHERE ctid = (SELECT min(ctid) FROM app.heap WHERE hash = 'v7');
 INSERT INTO app.heap VALUES ('v8', 8)"""
 WRONG = {"1", "777", "20000", "9000000000000000000", "10000", "10001", "-3"}
-
-
-def validated(both: tuple[Database, Database], *words: str) -> tuple[int, dict[str, Any]]:
-    parser = argparse.ArgumentParser()
-    validate.add_to(parser.add_subparsers())
-    said: list[str] = []
-    asked = parser.parse_args(["validate", "--settle-seconds", "0", "--json", *words])
-    code = validate.run(asked, *both, tell=said.append)
-    return code, json.loads("\n".join(said))
 
 
 @pytest.mark.parametrize("words", [(), ("--chunk-rows", "3000"), ("--strict",)])

@@ -1,7 +1,10 @@
 """Two databases to compare, and their tables in pairs."""
 
+import argparse
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from handlers.adapters import postgres_cells
 from handlers.adapters.postgres import Database
@@ -10,6 +13,7 @@ from handlers.core import mapping
 from handlers.core.comparison import Column, Digest, Table
 from handlers.validation import equality, plan
 from handlers.validation.plan import Pair, Size
+from migrate import validate
 from sandbox.databases import ServerInfo
 from sandbox.databases.server import SUPERUSER
 
@@ -30,6 +34,16 @@ def opened(server: ServerInfo, database: str = "postgres") -> Iterator[Database]
         yield found
     finally:
         found.close()
+
+
+def validated(both: tuple[Database, Database], *words: str) -> tuple[int, dict[str, Any]]:
+    """Run the command on two open databases and return its exit code and report."""
+    parser = argparse.ArgumentParser()
+    validate.add_to(parser.add_subparsers())
+    said: list[str] = []
+    asked = parser.parse_args(["validate", "--settle-seconds", "0", "--json", *words])
+    code = validate.run(asked, *both, tell=said.append)
+    return code, json.loads("\n".join(said))
 
 
 def digest(database: Database, table: Table, columns: Sequence[Column], *, by_value: bool) -> Digest:

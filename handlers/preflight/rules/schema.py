@@ -30,14 +30,19 @@ CARRY = (
 )
 def missing_extension(case: Case) -> Iterator[Found]:
     """Extensions that are not installed, and those that can't be."""
-    target = case.target.read(Extensions)
-    for extension, version in sorted(case.source.read(Extensions).installed.items()):
+    source, target = case.source.read(Extensions), case.target.read(Extensions)
+    for extension, version in sorted(source.installed.items()):
         if extension in target.installed:
             continue
-        if extension in target.available:
-            remedy, found = sql(Side.TARGET, f"CREATE EXTENSION {quoted(extension)};"), "it is not installed"
-        else:
+        place = source.places.get(extension, "public")
+        if extension not in target.available:
             remedy, found = sql(Side.SOURCE, f"DROP EXTENSION {quoted(extension)};"), "the server does not offer it"
+        elif place not in target.schemas:
+            remedy, found = advice(CARRY), f"it is not installed, and there is no schema {place} that it belongs in"
+        else:
+            # With what it needs, which may be missing as well and come before it or after.
+            made = f"CREATE EXTENSION IF NOT EXISTS {quoted(extension)} WITH SCHEMA {quoted(place)} CASCADE;"
+            remedy, found = sql(Side.TARGET, made), "it is not installed"
         yield Found(extension, f"version {version} on the source; {found}", remedy, Side.TARGET)
 
 
