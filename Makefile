@@ -52,7 +52,8 @@ scenarios: $(READY)
 
 versions: $(READY)
 	@$(BIN)/python -m sandbox setup
-	$(BIN)/python -m pytest tests/sandbox/test_preflight_rules.py tests/sandbox/test_extensions.py --every-version $(ARGS)
+	$(BIN)/python -m pytest tests/sandbox/test_preflight_rules.py tests/sandbox/test_extensions.py \
+		tests/sandbox/test_validation.py --every-version $(ARGS)
 	$(BIN)/python -m sandbox rehearse --source-version 16 --target-version 17 --seconds 10 --output build/versions/16-17
 	$(BIN)/python -m sandbox rehearse --source-version 17 --target-version 18 --seconds 10 --output build/versions/17-18
 

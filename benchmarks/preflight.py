@@ -91,7 +91,7 @@ def main(*tables: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        with started(folder) as stage:
+        with started(folder, ("16", "18")) as stage:
             found = [measure(stage.both, number) for number in tables or (1_000, 5_000)]
     print(json.dumps({"benchmark": "preflight", "runs": RUNS, "schemas": found}, indent=1))
 

@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-version",
         action="store_true",
-        help="try every preflight rule on each version of PostgreSQL, not one after the other in turns",
+        help="try every preflight rule on each version of PostgreSQL, not in turns, and compare between any two",
     )
 
 

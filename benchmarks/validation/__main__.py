@@ -13,18 +13,24 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.validation import contenders, continuous
+from benchmarks.validation import contenders, continuous, peers
 from benchmarks.validation.contenders import Measured
+from benchmarks.validation.peers import Peers
 from benchmarks.validation.stage import PLANTED, Stage, Writer, started
+from sandbox.databases.binaries import versions
+from sandbox.errors import SandboxError
 
 WRITES = 1_000.0
 SETTLE_SECONDS = 3.0
 WATCHED_ROWS = 300_000
 NAMES = ["n", "name", "price", "at", "body", "note", "ok"]
 Contender = Callable[[], Measured]
+Others = Callable[[str, str, list[str]], Mapping[str, Contender]]
+"""Returns those who compare a table, besides, by its name, key and columns."""
 
 
 def by_turns(runs: int, rows: int, all_of: Mapping[str, Contender]) -> dict[str, Any]:
@@ -48,7 +54,7 @@ def _summary(rows: int, runs: list[Measured]) -> dict[str, Any]:
     return found
 
 
-def pair(stage: Stage, table: str, key: str, rows: int, runs: int) -> dict[str, Any]:
+def pair(stage: Stage, others: Others, table: str, key: str, rows: int, runs: int) -> dict[str, Any]:
     """Compare a table, first identical, then with rows that differ."""
     columns = [*(["u"] if key == "id" else []), *NAMES]
     everybody: dict[str, Contender] = {
@@ -56,10 +62,26 @@ def pair(stage: Stage, table: str, key: str, rows: int, runs: int) -> dict[str, 
         "ours": lambda: contenders.ours(stage, table),
         "reladiff": lambda: contenders.reladiff(stage, table, key, columns, 1),
         "reladiff, 4 threads": lambda: contenders.reladiff(stage, table, key, columns, 4),
+        **others(table, key, columns),
     }
     identical = by_turns(runs, rows, everybody)
     stage.spoil(table, rows)
     return {"identical": identical, "different": by_turns(runs, rows, everybody)}
+
+
+def others(stage: Stage, found: Peers | None) -> Others:
+    """Return the peers that can be had, once the servers have what they need."""
+    with_functions = found is not None and found.put_functions(stage)
+
+    def of(table: str, key: str, columns: list[str]) -> dict[str, Contender]:
+        ready: dict[str, Contender] = {}
+        if found:
+            ready["pgcopydb"] = lambda: contenders.pgcopydb(stage, found)
+        if found and with_functions:
+            ready["pg_comparator"] = lambda: contenders.pg_comparator(stage, found, table, key, columns)
+        return ready
+
+    return of
 
 
 def under_writes(stage: Stage, table: str, rows: int) -> dict[str, Any]:
@@ -80,16 +102,21 @@ def outlier(stage: Stage, table: str, rows: int, runs: int) -> dict[str, Any]:
     )
 
 
-def measure(asked: argparse.Namespace, stage: Stage) -> dict[str, Any]:
+def _from_disk(stage: Stage, run: Contender) -> Measured:
+    stage.forget()
+    return run()
+
+
+def measure(asked: argparse.Namespace, stage: Stage, others: Others) -> dict[str, Any]:
     """Return all figures."""
     found: dict[str, Any] = {"continuous": [continuous.measure(stage, WATCHED_ROWS, rate) for rate in asked.rates]}
     stage.numbered("numbered", asked.rows)
-    found["bigint_key"] = pair(stage, "numbered", "id", asked.rows, asked.runs)
+    found["bigint_key"] = pair(stage, others, "numbered", "id", asked.rows, asked.runs)
     found["under_writes"] = under_writes(stage, "numbered", asked.rows)
     found["outlier_key"] = outlier(stage, "numbered", asked.rows, asked.runs)
     stage.run("DROP TABLE numbered")
     stage.random("random", asked.rows)
-    found["uuid_key"] = pair(stage, "random", "u", asked.rows, asked.runs)
+    found["uuid_key"] = pair(stage, others, "random", "u", asked.rows, asked.runs)
     stage.run("DROP TABLE random")
     if asked.large:
         stage.numbered("large", asked.large)
@@ -98,6 +125,8 @@ def measure(asked: argparse.Namespace, stage: Stage) -> dict[str, Any]:
             "ours": lambda: contenders.ours(stage, "large"),
         }
         found["large"] = {"rows": asked.large, **by_turns(min(asked.runs, 3), asked.large, large)}
+        on_disk = {name: partial(_from_disk, stage, run) for name, run in large.items()}
+        found["large_from_disk"] = {"rows": asked.large, **by_turns(min(asked.runs, 3), asked.large, on_disk)}
     return found
 
 
@@ -110,16 +139,25 @@ def main() -> None:
     parser.add_argument(
         "--rates", type=float, nargs="*", default=[500.0, 2000.0], help="writes of the watch (500 2000)"
     )
+    usual = ["17", "17"] if "17" in versions() else ["16", "18"]
+    parser.add_argument(
+        "--versions", nargs=2, default=usual, help=f"PostgreSQL of both sides; 17 for pg_comparator ({' '.join(usual)})"
+    )
     asked = parser.parse_args()
     contenders.reladiff_python()
+    missing, found = {}, None
+    try:
+        found = peers.fetch()
+    except SandboxError as error:
+        missing = dict.fromkeys(("pgcopydb", "pg_comparator"), str(error))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        with started(folder) as stage:
-            figures = measure(asked, stage)
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "servers": ["16", "18"], "fsync": "off"}
+        with started(folder, asked.versions) as stage:
+            figures = measure(asked, stage, others(stage, found))
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "servers": asked.versions, "fsync": "off"}
     report = {"benchmark": "validation", "machine": machine, "rows": asked.rows, "runs": asked.runs, **figures}
-    print(json.dumps({**report, "missing": contenders.MISSING}, indent=1))
+    print(json.dumps({**report, "missing": missing}, indent=1))
 
 
 if __name__ == "__main__":

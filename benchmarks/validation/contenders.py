@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import venv
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.validation import peers
+from benchmarks.validation.peers import Peers
 from benchmarks.validation.stage import Stage
 from sandbox.databases import ServerInfo
 from sandbox.databases.server import SUPERUSER
@@ -19,10 +22,6 @@ from sandbox.paths import cache_folder, locked
 
 RELADIFF = "reladiff[postgresql]==0.6.0"
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-MISSING = {
-    "pgcopydb": "Debian 12's package is 0.10, which can't compare data (0.13 and later can)",
-    "pg_comparator": "its own checksum functions are in C and have to be put into both servers; its md5 was not tried",
-}
 _OURS = """
 import argparse, json, os
 from handlers.adapters.postgres import Database
@@ -75,6 +74,37 @@ def reladiff(stage: Stage, table: str, key: str, columns: list[str], threads: in
     done = _measured([str(reladiff_python()), "-c", _RELADIFF], stage, asked, {})
     found = int(done.pop("said"))
     return {**done, "found": found}
+
+
+def pgcopydb(stage: Stage, found: Peers) -> Measured:
+    """Compare the one table of both databases with pgcopydb, which says no more than that it differs."""
+    old, new = map(peers.where, stage.both)
+    with tempfile.TemporaryDirectory() as scratch:
+        own = {
+            "PGCOPYDB_SOURCE_PGURI": old,
+            "PGCOPYDB_TARGET_PGURI": new,
+            "PATH": f"{stage.new.binaries}/bin:{os.defpath}",  # it looks for pg_dump before all else
+            "TMPDIR": scratch,
+            "HOME": scratch,
+        }
+        done = _measured([*found.command("pgcopydb"), "compare", "data", "--json", "--jobs", "4"], stage, None, own)
+    differ = peers.tables_that_differ(done.pop("said"))
+    del done["memory_mb"]  # its parts are processes of their own
+    return {**done, "found": "a table" if differ else 0}
+
+
+def pg_comparator(stage: Stage, found: Peers, table: str, key: str, columns: list[str]) -> Measured:
+    """Compare a table with pg_comparator, by its own functions in both servers."""
+    sides = [
+        f"pgsql://{SUPERUSER}@{one.address}:{one.port}/postgres/{table}?{key}:{','.join(columns)}" for one in stage.both
+    ]
+    passwords = {f"SIDE{number}": one.password for number, one in enumerate(stage.both, start=1)}
+    own = {"PERL5LIB": found.modules(), **passwords}
+    options = ["--env-pass=SIDE", "--checksum-function=ck", "--checksum-size=8", "--stats=txt"]
+    script = str(found.root / "usr/bin/pg_comparator")
+    done = _measured([*found.command("perl"), script, *options, *sides], stage, None, own)
+    [differ] = re.findall(r"diffs found: (\d+)", done.pop("said"))
+    return {**done, "found": int(differ)}
 
 
 def limit(stage: Stage, table: str) -> Measured:

@@ -27,10 +27,11 @@ PLANTED = 15
 
 @dataclass(frozen=True)
 class Stage:
-    """Both servers, empty or with tables."""
+    """Both servers, empty or with tables. `folder` is one that they can read."""
 
     old: ServerInfo
     new: ServerInfo
+    folder: Path
 
     @property
     def both(self) -> tuple[ServerInfo, ServerInfo]:
@@ -86,6 +87,13 @@ class Stage:
         self.run(vacuum)
         self.run("CHECKPOINT")
         os.sync()
+
+    def forget(self) -> None:
+        """Take the tables out of the machine's memory, but for what the servers hold themselves (128 MB each)."""
+        os.sync()
+        for path in self.folder.glob("*/data/base/*/*"):
+            with path.open("rb") as handle:
+                os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     @contextmanager
     def database(self, server: ServerInfo) -> Iterator[Database]:
@@ -162,17 +170,17 @@ class Writer:
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[Stage]:
-    """Start both servers, and end them."""
+def started(folder: Path, versions: Sequence[str]) -> Iterator[Stage]:
+    """Start both servers, of these major versions, and end them."""
     port = free_port(*ADDRESSES)
     servers = [
         Server(name, version, address, port, folder)
-        for name, version, address in zip(("old", "new"), ("16", "18"), ADDRESSES, strict=True)
+        for name, version, address in zip(("old", "new"), versions, ADDRESSES, strict=True)
     ]
     with Processes(folder / "logs") as processes:
         for server in servers:
             server.start(processes)
-        yield Stage(servers[0].info, servers[1].info)
+        yield Stage(servers[0].info, servers[1].info, folder)
 
 
 def _run(server: ServerInfo, statement: str, args: dict[str, Any] | None) -> None:

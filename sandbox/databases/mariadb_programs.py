@@ -1,7 +1,4 @@
-"""MariaDB's programs: from the packages of Debian or Ubuntu, unpacked in the user's cache; else those installed here.
-
-Nothing is installed: apt only downloads, with lists and cache of its own, and neither needs to be root.
-"""
+"""MariaDB's programs: from packages of Debian or Ubuntu, unpacked in the user's cache; else those installed here."""
 
 import os
 import shutil
@@ -11,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.databases.binaries import open_to_servers
+from sandbox.databases.packages import unpack
 from sandbox.errors import SandboxError
 from sandbox.paths import cache_folder, locked
 
@@ -87,34 +85,15 @@ def _download(home: Path, system: str) -> Path:
     """Download what is missing here, unpack it, and keep what is run under the server's version."""
     with tempfile.TemporaryDirectory(dir=home) as work:
         scratch = Path(work)
-        for part in ("lists/partial", "cache/archives/partial", "packages", "unpacked"):
-            (scratch / part).mkdir(parents=True)
-        own = [f"Dir::State::Lists={scratch / 'lists'}", f"Dir::Cache={scratch / 'cache'}", "APT::Sandbox::User="]
-        apt = ["apt-get", *(part for option in own for part in ("-o", option))]
-        _run([*apt, "-qq", "update"], scratch, tolerated=True)  # a broken source of somebody else's is no obstacle
-        planned = _run([*apt, "--simulate", "--no-install-recommends", "install", *PACKAGES], scratch)
-        missing = [line.split()[1] for line in planned.splitlines() if line.startswith("Inst ")]
-        if PACKAGES[0] not in missing:
-            raise SandboxError(f"{PACKAGES[0]} is installed, but no package to unpack is offered")
-        _run([*apt, "-q", "download", *missing], scratch / "packages")
-        for package in sorted((scratch / "packages").glob("*.deb")):
-            _run(["dpkg-deb", "-x", str(package), str(scratch / "unpacked")], scratch)
+        unpacked = unpack(PACKAGES, scratch)
         kept = scratch / "kept"
         for part in KEPT:
-            if (scratch / "unpacked" / part).exists():
+            if (unpacked / part).exists():
                 (kept / part).parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(scratch / "unpacked" / part, kept / part)
+                shutil.move(unpacked / part, kept / part)
         folder = home / f"{system}-{_in(kept).version()}"
         shutil.move(kept, folder)
     return folder
-
-
-def _run(command: list[str], where: Path, *, tolerated: bool = False) -> str:
-    env = {**os.environ, "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False, env=env)
-    if done.returncode and not tolerated:
-        raise SandboxError(f"{command[0]} failed: {' '.join(done.stderr.split())[-300:]}")
-    return done.stdout
 
 
 def _system() -> str:

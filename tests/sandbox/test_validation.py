@@ -1,6 +1,7 @@
-"""Every row of two databases, on real PostgreSQL 16 and 18: every edit is found and named, and nothing else."""
+"""Every row of two databases, on real PostgreSQL: every edit is found and named, and nothing else."""
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from handlers.validation.compare import Sides, compare_chunk
 from handlers.validation.plan import Chunk, Part
 from handlers.validation.result import EXIT_CODES, Kind, Verdict
 from sandbox.databases import ServerInfo
-from tests.support.servers import room, two_servers
+from sandbox.databases.binaries import versions
+from tests.support.servers import room, started
 from tests.support.validation import opened, pairs, validated
 
 SCHEMA = """
@@ -82,10 +84,19 @@ KEY_COLUMNS = {"bigint": "k1", "composite": "k2, k1", "uuid": "k3", "text": "k2"
 ROWS = 12
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Compare from 16 to 18, and between all versions there are where that is asked for."""
+    if "servers" in metafunc.fixturenames:
+        every = metafunc.config.getoption("--every-version")
+        sides = [*combinations(versions(), 2)] if every else [("16", "18")]
+        metafunc.parametrize("servers", sides, indirect=True, scope="module", ids="-".join)
+
+
 @pytest.fixture(scope="module")
-def servers() -> Iterator[tuple[ServerInfo, ServerInfo]]:
-    with room() as folder, two_servers(folder) as found:
-        yield found
+def servers(request: pytest.FixtureRequest) -> Iterator[tuple[ServerInfo, ServerInfo]]:
+    old, new = request.param
+    with room() as folder, started(folder, blue=old, green=new) as (blue, green):
+        yield blue, green
 
 
 @pytest.fixture(scope="module")
