@@ -12,6 +12,7 @@ from handlers.clock import Clock
 from handlers.core.comparison import Column, Table
 from handlers.core.mapping import Relation
 from handlers.core.samples import Key as KeyOf
+from handlers.core.samples import KeyPart
 from handlers.validation import plan, runs, tasks, worker
 from handlers.validation.compare import Sides
 from handlers.validation.equality import Method
@@ -32,7 +33,7 @@ ABOUT = About(False, (0, 0), 0.0)
 def pair(kind: str | None = "bigint", table: str = "orders") -> Pair:
     columns = (Column("id", "int8" if kind == "bigint" else "uuid"), Column("state", "text"))
     relation = Relation(Table("shop", table), columns)
-    key = KeyOf((("id", kind),), 100) if kind else None
+    key = KeyOf((KeyPart("id", kind),), 100) if kind else None
     return pair_up(relation, relation, columns, (key, key), Method.VALUE)
 
 
