@@ -168,13 +168,16 @@ class Complaints:
         self._pending = None
 
 
-_ONLY = "the sandbox's servers have the extensions plpgsql and vector only"
+_ONLY = (
+    "the sandbox's PostgreSQL 16 and 18 have the extensions plpgsql and vector only, its 17 most that PostgreSQL comes "
+    "with (--source-version 17 --target-version 17)"
+)
 _REMEDIES = (
     (
         r'extension "(?P<what>[^"]*)" is not available|/(?P<file>[\w-]+)\.control"',
-        f"{_ONLY}; dump without what needs {{what}}",
+        f"{_ONLY}; take that, or dump without what needs {{what}}",
     ),
-    (r"could not (access|load) (file|library)", f"{_ONLY}; dump without what needs another"),
+    (r"could not (access|load) (file|library)", f"{_ONLY}; take that, or dump without what needs another"),
     (r'role "(?P<what>[^"]*)" does not exist', "leave what names the role {what} out of the dump"),
     (r"commands are restricted", "it holds commands for psql, which no pg_dump writes; remove them"),
     (r"already exists", "load it into a database that is empty"),

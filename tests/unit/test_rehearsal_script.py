@@ -159,8 +159,8 @@ def test_an_error_of_psql_itself_stops_it() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('extension "postgis" is not available', "plpgsql and vector only; dump without what needs postgis"),
-        ('could not access file "$libdir/x": No such file', "plpgsql and vector only"),
+        ('extension "postgis" is not available', "--target-version 17); take that, or dump without what needs postgis"),
+        ('could not access file "$libdir/x": No such file', "16 and 18 have the extensions plpgsql and vector only"),
         ('could not open extension control file "/a/b/hstore.control": No such file', "needs hstore"),
         ('role "joe" does not exist', "role joe"),
         ('syntax error at or near "Dear"', "Dump it with pg_dump 16"),
