@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= 2
+SHORT := --rate 200 --seconds 8 --rows 50000
 INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes -r
 # A person edits the .txt; the .lock beside it is what is installed: every version, and hashes of everything there is of it.
 AUDITED := requirements-dev.lock sandbox/cloud/requirements.lock policy/peer/requirements.lock
@@ -54,8 +55,10 @@ versions: $(READY)
 	@$(BIN)/python -m sandbox setup
 	$(BIN)/python -m pytest tests/sandbox/test_preflight_rules.py tests/sandbox/test_extensions.py \
 		tests/sandbox/test_validation.py --every-version $(ARGS)
-	$(BIN)/python -m sandbox rehearse --source-version 16 --target-version 17 --seconds 10 --output build/versions/16-17
-	$(BIN)/python -m sandbox rehearse --source-version 17 --target-version 18 --seconds 10 --output build/versions/17-18
+	$(BIN)/python -m sandbox rehearse $(SHORT) --source-version 16 --target-version 17 --output build/versions/16-17
+	$(BIN)/python -m sandbox rehearse $(SHORT) --source-version 17 --target-version 18 --output build/versions/17-18
+	$(BIN)/python -m sandbox rehearse $(SHORT) --source-version 17 --target-version 17 \
+		--dump tests/rehearsal/data/extensions.sql --output build/versions/17-17
 
 policy: $(READY)
 	@$(BIN)/python -m sandbox setup

@@ -43,6 +43,11 @@ def start(options: Options, tell: Tell) -> Instance:
     refuse_second(options.name)
     stack.check(options.stack_config)
     config = stack.load(options.stack_config)
+    if _makes_its_source(config) and options.source_version == options.target_version:
+        raise SandboxError(
+            f"{options.stack_config} makes source and target, which are told apart by their versions: give another "
+            "--source-version or --target-version"
+        )
     ready = setup.prepare(tell, mariadb=stack.wants_mysql(config))
     tell(ready.engine.line("stand-in (sandbox)"))
     with claimed(instances.folder_of(options.name), _is_running(options.name)) as claim:
@@ -84,6 +89,7 @@ def _started(options: Options, ready: setup.Ready, config: Mapping[str, Any], cl
         "dns_propagation": options.dns_propagation,
         "source_version": options.source_version,
         "target_version": options.target_version,
+        "makes_its_source": _makes_its_source(config),
         "mysql": stack.wants_mysql(config),
         "regions": stack.regions(config),
         "cloud_python": str(ready.cloud_python),
@@ -112,7 +118,7 @@ def declare(instance: Instance, options: Options, database: str = "", applicatio
     A stack that makes its source itself needs neither `database` nor `application_role`: nothing is there yet.
     """
     base = stack.load(options.stack_config)
-    if stack.composition(base) in adaptation.MAKES_ITS_SOURCE:
+    if _makes_its_source(base):
         arns, schemas = {}, [adaptation.EVERY_SCHEMA]
     else:
         arns, schemas = source.prepare(instance, database), source.schemas(instance, database)
@@ -124,6 +130,10 @@ def declare(instance: Instance, options: Options, database: str = "", applicatio
     stack.write_config(instance, stack.derived(base, world))
     stack.initialise(instance)
     return arns
+
+
+def _makes_its_source(config: Mapping[str, Any]) -> bool:
+    return stack.composition(config) in adaptation.MAKES_ITS_SOURCE
 
 
 def deploy(instance: Instance) -> None:

@@ -30,8 +30,8 @@ SOURCE, TARGET = "127.0.0.2", "127.0.0.3"
 FIRST_CHOICE = 5432
 MYSQL_ADDRESS, MYSQL_FIRST_CHOICE = "127.0.0.4", 3306
 CLOUD = REPOSITORY / "sandbox" / "cloud"
-SERVERS, MARIADB, WATCHED = "servers.json", "mariadb.json", "watched.json"
-"""Files that say how to reach the servers, and what is measured."""
+SERVERS, RDS, MARIADB, WATCHED = "servers.json", "rds.json", "mariadb.json", "watched.json"
+"""Files that say how to reach the servers, which of them stand for RDS's, and what is measured."""
 Environment = dict[str, str]
 
 
@@ -87,6 +87,8 @@ def start(name: str, folder: Path, room: Path, processes: Processes, options: di
     )
     mysql = _mysql(room) if options.get("mysql") else None
     _write(room / SERVERS, json.dumps([source.info.to_dict(), target.info.to_dict()]))
+    of_rds = [source, target] if options["makes_its_source"] else [target]
+    _write(room / RDS, json.dumps([server.info.to_dict() for server in of_rds]))
     _write(room / MARIADB, json.dumps([mysql.info.to_dict()] if mysql else []))
     (room / "tmp").mkdir()
 
@@ -139,7 +141,7 @@ def _environments(room: Path, ports: Ports, dns_propagation: float) -> tuple[Env
         "MINISTACK_REGION": routes.REGION,
         "IOT_MTLS_ENABLED": "0",
         "S3_DATA_DIR": str(room / "tmp" / "s3"),
-        "SANDBOX_SERVERS": str(room / SERVERS),
+        "SANDBOX_SERVERS": str(room / RDS),
         "SANDBOX_MARIADB": str(room / MARIADB),
         "SANDBOX_DNS_PROPAGATION": str(dns_propagation),
     }
