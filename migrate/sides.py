@@ -15,6 +15,7 @@ from migrate.core.mending import privileges
 from migrate.errors import MigrateError
 from migrate.programs import first_error
 from migrate.stack import Login, Stack
+from migrate.wording import as_target_says
 
 STATEMENT_SECONDS = 7 * 86400.0
 """Indexes of large tables take hours: an operator who waits too long ends the command."""
@@ -54,7 +55,7 @@ class Both:
         there = [adopted for one in there if (adopted := _adopted(one, others, owner)) is not None]
         if min(self.major(self.source), self.major(self.target)) < KNOWS_MAINTAIN:
             here, there = without_maintain(here), without_maintain(there)
-        return here, there
+        return as_target_says(self.target, here, there), there
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from sandbox.databases.server import new_password
 from sandbox.instance import Instance
 
 OPERATOR, REPLICATION = "migration_operator", "dms_replication"
-# What each role is granted, no superuser among them. docs/getting-started.md asks the same of a real source.
-OPERATOR_GROUPS = ("pg_signal_backend", "pg_read_all_data", "pg_read_all_stats", "pg_write_all_data")
-REPLICATION_GROUPS = ("pg_read_all_data", "pg_write_all_data")
-# To write is for the way back: DMS writes rows, the operator sets sequences.
+# What each role is granted, as docs/getting-started.md asks of a real source; to write is for the way back.
+OPERATOR_GROUPS = ("pg_signal_backend", "pg_read_all_stats")
+EVERY_TABLE = ("pg_read_all_data", "pg_write_all_data")
+KNOWS_EVERY_TABLE, KNOWS_SETTINGS = 14, 15
+"""From these major versions on there are such roles, and a right to set what only superusers could."""
 
 
 def prepare(instance: Instance, database: str) -> dict[str, str]:
@@ -22,15 +23,16 @@ def prepare(instance: Instance, database: str) -> dict[str, str]:
     with instance.source.superuser(database) as connection, connection.cursor() as cursor:
         make_role(cursor, OPERATOR, passwords[OPERATOR], "BYPASSRLS")
         make_role(cursor, REPLICATION, passwords[REPLICATION], "REPLICATION")
-        for role, groups in ((OPERATOR, OPERATOR_GROUPS), (REPLICATION, REPLICATION_GROUPS)):
-            for group in groups:
-                cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(role)))
-        cursor.execute(
-            sql.SQL("GRANT SET ON PARAMETER session_replication_role TO {}").format(sql.Identifier(REPLICATION))
-        )
         cursor.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()")
-        owner = cursor.fetchone()[0]
-        cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(owner), sql.Identifier(OPERATOR)))
+        owner, version = cursor.fetchone()[0], int(instance.source.version)
+        tables = EVERY_TABLE if version >= KNOWS_EVERY_TABLE else (owner,)
+        for role, groups in ((OPERATOR, {*OPERATOR_GROUPS, owner, *tables}), (REPLICATION, {*tables})):
+            for group in sorted(groups):
+                cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(role)))
+        silence = "GRANT SET ON PARAMETER session_replication_role TO {}"
+        if version < KNOWS_SETTINGS:
+            silence = "ALTER ROLE {} SUPERUSER"
+        cursor.execute(sql.SQL(silence).format(sql.Identifier(REPLICATION)))
     client = instance.client("secretsmanager")
     arns = {}
     for purpose, role in (("operator", OPERATOR), ("replication", REPLICATION)):

@@ -20,6 +20,8 @@ from handlers.preflight import facts
 from handlers.preflight.facts import Facts, Unread
 
 STATEMENT_SECONDS = 20.0
+KNOWS_READERS = 140_000
+"""From this server version on there is a role that reads every table."""
 PLAIN: Mapping[str, str] = {}
 """No settings of our own: what is read is what an application's session would have."""
 
@@ -87,9 +89,16 @@ def section(database: Database, act: Callable[[], Any]) -> Any:
     except catalogue_server.Hidden as hidden:
         return Unread(str(hidden), hidden.remedy)
     except psycopg2.errors.InsufficientPrivilege as error:
-        return Unread(_line(error), f"GRANT pg_read_all_data, pg_read_all_stats TO {database.role};")
+        return Unread(_line(error), _grant(database))
     except psycopg2.Error as error:
         return Unread(_line(error))
+
+
+def _grant(database: Database) -> str:
+    """Return what lets the role read everything: as an owner's, before there was a role for that."""
+    if database.version < KNOWS_READERS:
+        return f"GRANT pg_read_all_stats TO {database.role}; and to it the roles that own what it may not read"
+    return f"GRANT pg_read_all_data, pg_read_all_stats TO {database.role};"
 
 
 def _line(error: psycopg2.Error) -> str:

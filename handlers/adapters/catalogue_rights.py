@@ -158,6 +158,7 @@ def _to_write(database: Database, role: str) -> Lacking:
         EXISTS (SELECT FROM pg_db_role_setting s, pg_database d WHERE d.datname = current_database()
             AND s.setdatabase = d.oid AND s.setrole = 0 AND 'default_transaction_read_only=on' = ANY(s.setconfig))
         AND NOT EXISTS (SELECT FROM pg_db_role_setting s, pg_roles r WHERE r.rolname = %(role)s AND s.setrole = r.oid
+            AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
             AND 'default_transaction_read_only=off' = ANY(s.setconfig))""",
         {"role": role},
     )

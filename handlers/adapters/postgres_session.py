@@ -79,6 +79,12 @@ class Session:
         return cls(connection, side.database, credentials["username"])
 
     @property
+    def version(self) -> int:
+        """The server's version as a number, such as 180003."""
+        found: int = self._connection.server_version
+        return found
+
+    @property
     def address(self) -> str | None:
         """The address that the connection was given beside the name of the host, if it was given one."""
         found: str | None = self._connection.info.dsn_parameters.get("hostaddr")

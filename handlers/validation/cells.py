@@ -144,8 +144,11 @@ def _key_texts(half: Half) -> list[str]:
 
 
 def _key_text(key: KeyColumn) -> str:
-    name = sql.name(key.name)
-    return f"trim_scale({name})::text" if key.part.kind.startswith("numeric") else f"{name}::text"
+    text = f"{sql.name(key.name)}::text"
+    if not key.part.kind.startswith("numeric"):
+        return text
+    # What trim_scale does, which came with 13.
+    return f"CASE strpos({text}, '.') WHEN 0 THEN {text} ELSE rtrim(rtrim({text}, '0'), '.') END"
 
 
 def _number(half: Half, alias: str | None = None) -> str:

@@ -166,7 +166,7 @@ class Server:
             password.name,
             "--no-sync",
         ]
-        command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
+        command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"]
         done = subprocess.run(
             command, capture_output=True, text=True, env={"PATH": os.defpath}, check=False, **identity
         )

@@ -112,7 +112,8 @@ def _loader(server: ServerInfo, database: str, owner: str) -> Iterator[dict[str,
 
 def _drop_database(server: ServerInfo, database: str) -> None:
     with server.superuser() as connection, connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {sql.name(database)} WITH (FORCE)")
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,))
+        cursor.execute(f"DROP DATABASE IF EXISTS {sql.name(database)}")
 
 
 @contextmanager

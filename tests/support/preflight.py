@@ -23,12 +23,13 @@ from sandbox.source import make_role
 OPERATOR, REPLICATION, OWNER, APPLICATION = "operator", "dms", "shop_owner", "shop_app"
 TEMPLATE = "clean"
 ROLES = (
-    f"CREATE ROLE {OWNER} NOLOGIN",
-    f"GRANT {OWNER} TO {OPERATOR}",
-    f"GRANT pg_signal_backend, pg_read_all_data, pg_read_all_stats, pg_write_all_data TO {OPERATOR}",
-    f"GRANT pg_read_all_data, pg_write_all_data TO {REPLICATION}",
-    f"GRANT SET ON PARAMETER session_replication_role TO {REPLICATION}",
+    (0, f"CREATE ROLE {OWNER} NOLOGIN"),
+    (0, f"GRANT {OWNER} TO {OPERATOR}"),
+    (0, f"GRANT pg_signal_backend, pg_read_all_stats TO {OPERATOR}"),
+    (14, f"GRANT pg_read_all_data, pg_write_all_data TO {OPERATOR}, {REPLICATION}"),
+    (15, f"GRANT SET ON PARAMETER session_replication_role TO {REPLICATION}"),
 )
+"""What is granted, from which major version on. Before 15 who silences triggers has to be a superuser."""
 CLEAN = f"""
 CREATE SCHEMA app AUTHORIZATION {OWNER};
 SET ROLE {OWNER};
@@ -77,8 +78,11 @@ def make_roles(server: ServerInfo) -> None:
     with server.superuser() as connection, connection.cursor() as cursor:
         for role, attributes in ((OPERATOR, ""), (REPLICATION, "REPLICATION"), (APPLICATION, "")):
             make_role(cursor, role, f"{role}'s password", attributes)
-        for statement in ROLES:
-            cursor.execute(statement)
+        for since, statement in ROLES:
+            if int(server.version) >= since:
+                cursor.execute(statement)
+        if int(server.version) < 15:
+            cursor.execute(f"ALTER ROLE {REPLICATION} SUPERUSER")
 
 
 def make_clean(server: ServerInfo, *, rows: bool) -> None:
@@ -89,6 +93,7 @@ def make_clean(server: ServerInfo, *, rows: bool) -> None:
             cursor.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
             cursor.execute(f"GRANT CREATE ON DATABASE {name} TO {OPERATOR}, {REPLICATION}")
         with server.superuser(name) as connection, connection.cursor() as cursor:
+            cursor.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")  # as from 15 on
             cursor.execute(CLEAN)
             if filled:
                 cursor.execute(ROWS)
@@ -202,4 +207,6 @@ def copied(source: ServerInfo, target: ServerInfo) -> Iterator[Pair]:
     finally:
         for server in (source, target):
             with server.superuser() as connection, connection.cursor() as cursor:
-                cursor.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+                ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+                cursor.execute(ends, (database,))
+                cursor.execute(f"DROP DATABASE IF EXISTS {database}")
