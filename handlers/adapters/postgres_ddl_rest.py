@@ -126,11 +126,13 @@ _TEXT_SEARCH = f"""SELECT 'text search configuration', '', format('%%I.%%I', n.n
     FROM pg_ts_dict c JOIN pg_namespace n ON n.oid = c.dictnamespace WHERE {SCHEMAS} AND {_own("pg_ts_dict", "c")}"""
 
 # What is rare is known by its name alone: collations, conversions, casts, operator classes and families, languages,
-# wrappers, servers.
+# wrappers, servers. What a range type makes by itself, from 14 on a cast to its multirange, is no object of its own.
 _RARE = " UNION ALL ".join(
     f"""SELECT i.type, '', i.identity, '', {_none(catalog, "o")} FROM {catalog} o
     CROSS JOIN LATERAL pg_identify_object('{catalog}'::regclass, o.oid, 0) i
-    WHERE o.oid >= {FIRST_OF_USERS} AND {_own(catalog, "o")} AND i.schema IS DISTINCT FROM 'information_schema'"""
+    WHERE o.oid >= {FIRST_OF_USERS} AND {_own(catalog, "o")} AND i.schema IS DISTINCT FROM 'information_schema'
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE (d.classid, d.objid) = ('{catalog}'::regclass, o.oid)
+        AND d.deptype = 'i')"""
     for catalog in (
         *("pg_collation", "pg_conversion", "pg_cast", "pg_opclass", "pg_opfamily", "pg_language"),
         *("pg_foreign_data_wrapper", "pg_foreign_server"),
