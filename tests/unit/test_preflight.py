@@ -83,6 +83,15 @@ def test_an_excuse_is_for_the_objects_it_names() -> None:
     assert answer["outcome"] == "blocked"
 
 
+def test_dms_s_own_session_is_no_stranger_s_though_its_role_is_a_superuser() -> None:
+    """Before 15 it has to be one for the way back."""
+    world = before_start()
+    both(world, facts.Clients((facts.Client("dms", "10.0.0.9", "awsdms", superuser=True),)))
+    assert call(world, preflight)["outcome"] == "good"
+    both(world, facts.Clients((facts.Client("postgres", "10.0.0.9", "psql", superuser=True),)))
+    assert [one["rule"] for one in call(world, preflight)["findings"]][:1] == ["superuser-session"]
+
+
 def test_what_could_not_be_read_is_no_pass() -> None:
     world = before_start()
     both(world)
