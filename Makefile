@@ -54,7 +54,7 @@ scenarios: $(READY)
 versions: $(READY)
 	@$(BIN)/python -m sandbox setup
 	$(BIN)/python -m pytest tests/sandbox/test_preflight_rules.py tests/sandbox/test_extensions.py \
-		tests/sandbox/test_validation.py --every-version $(ARGS)
+		tests/sandbox/test_validation.py tests/sandbox/test_carry.py --every-version $(ARGS)
 	$(BIN)/python -m sandbox rehearse $(SHORT) --source-version 16 --target-version 17 --output build/versions/16-17
 	$(BIN)/python -m sandbox rehearse $(SHORT) --source-version 17 --target-version 18 --output build/versions/17-18
 	$(BIN)/python -m sandbox rehearse $(SHORT) --source-version 17 --target-version 17 \

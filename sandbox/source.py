@@ -13,6 +13,9 @@ OPERATOR, REPLICATION = "migration_operator", "dms_replication"
 # What each role is granted, as docs/getting-started.md asks of a real source; to write is for the way back.
 OPERATOR_GROUPS = ("pg_signal_backend", "pg_read_all_stats")
 EVERY_TABLE = ("pg_read_all_data", "pg_write_all_data")
+READ_CONTROL = """ALTER DEFAULT PRIVILEGES FOR ROLE {dms} GRANT USAGE ON SCHEMAS TO {me};
+ALTER DEFAULT PRIVILEGES FOR ROLE {dms} GRANT SELECT ON TABLES TO {me}"""
+"""Lets the operator read DMS's control tables where nothing lets it read every table."""
 KNOWS_EVERY_TABLE, KNOWS_SETTINGS = 14, 15
 """From these major versions on there are such roles, and a right to set what only superusers could."""
 
@@ -25,10 +28,12 @@ def prepare(instance: Instance, database: str) -> dict[str, str]:
         make_role(cursor, REPLICATION, passwords[REPLICATION], "REPLICATION")
         cursor.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()")
         owner, version = cursor.fetchone()[0], int(instance.source.version)
-        tables = EVERY_TABLE if version >= KNOWS_EVERY_TABLE else (owner,)
+        tables = EVERY_TABLE if version >= KNOWS_EVERY_TABLE else _owners(cursor)
         for role, groups in ((OPERATOR, {*OPERATOR_GROUPS, owner, *tables}), (REPLICATION, {*tables})):
             for group in sorted(groups):
                 cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(role)))
+        if version < KNOWS_EVERY_TABLE:
+            cursor.execute(sql.SQL(READ_CONTROL).format(dms=sql.Identifier(REPLICATION), me=sql.Identifier(OPERATOR)))
         silence = "GRANT SET ON PARAMETER session_replication_role TO {}"
         if version < KNOWS_SETTINGS:
             silence = "ALTER ROLE {} SUPERUSER"
@@ -57,6 +62,16 @@ def schemas(instance: Instance, database: str) -> list[str]:
             WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1"""
         )
         return [row[0] for row in cursor.fetchall()] or ["public"]
+
+
+def _owners(cursor: Any) -> tuple[str, ...]:
+    """Return who owns tables and sequences."""
+    cursor.execute(
+        """SELECT DISTINCT pg_get_userbyid(c.relowner)::text FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'S')
+        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"""
+    )
+    return tuple(row[0] for row in cursor.fetchall())
 
 
 def make_role(cursor: Any, role: str, password: str, attributes: str = "") -> None:

@@ -17,6 +17,7 @@ from sandbox.dms.progress import TableId
 from sandbox.dms.sides import Session, Sessions, SideError
 from sandbox.dms.transformations import Mapped
 from sandbox.dms.translation import Snapshot, statement
+from sandbox.dms.watch import KEEPS_COUNTS_SINCE
 
 WAIT_SECONDS = 0.1
 RETRY_SECONDS = 0.3
@@ -243,7 +244,8 @@ class Applier:
 
     def _commit(self, target: Session, commit: Commit | None) -> None:
         """Commit what was applied, and with it how far that is; have the server count the rows at once."""
-        target.rows("SELECT pg_stat_force_next_flush()")
+        if target.version >= KEEPS_COUNTS_SINCE:
+            target.rows("SELECT pg_stat_force_next_flush()")
         if commit is not None:
             target.rows(
                 "SELECT pg_replication_origin_xact_setup('0/0'::pg_lsn + %s, "

@@ -79,7 +79,7 @@ def open_stream(
     """
     with sessions.superuser(plan.source) as superuser:
         published = stream.publish(superuser, plan.names, work.tables) or published
-        filtered = _version(superuser) >= stream.ORIGIN_SINCE
+        filtered = superuser.version >= stream.ORIGIN_SINCE
     with sessions.user(plan.source) as source:
         work.ledger.base_source = watch.counts(source, work.tables)
         seconds = plan.settings.consistency_seconds if plan.loads else plan.source.execute_seconds
@@ -92,7 +92,7 @@ def open_stream(
                 raise SideError(f"transactions stayed open on the source for too long: {error}") from None
             raise
     with sessions.superuser(plan.target) as superuser:
-        filtered = filtered and _version(superuser) >= stream.ORIGIN_SINCE
+        filtered = filtered and superuser.version >= stream.ORIGIN_SINCE
     carrier.open(plan, work, filtered=filtered, start=start)
     return published
 
@@ -118,7 +118,3 @@ def close_stream(plan: Plan, sessions: Sessions, carrier: Carrier, *, for_good: 
     except SideError as error:
         problems.append(str(error))
     return problems
-
-
-def _version(session: Session) -> int:
-    return int(session.rows("SELECT current_setting('server_version_num')")[0][0])

@@ -86,6 +86,12 @@ class Session:
         self._what = what
         self._secret = login.password
 
+    @property
+    def version(self) -> int:
+        """The server's version as a number, such as 180003."""
+        found: int = self._connection.server_version
+        return found
+
     def __enter__(self) -> "Session":
         return self
 

@@ -14,7 +14,7 @@ from sandbox.dms.limits import Names as LimitNames
 from sandbox.dms.limits import Script
 from sandbox.dms.sides import Login, Session, Side, SideError
 
-ORIGIN_SINCE = 160000
+ORIGIN_SINCE, STREAMING_SINCE = 160000, 140000
 NOWHERE = "host=127.0.0.1 port=1 connect_timeout=1"
 """What a subscription connects to while its source is to be unreachable."""
 END_SECONDS = 5.0
@@ -118,10 +118,11 @@ def subscribe(superuser: Session, names: Names, source: Side, *, copy: bool, fil
         "create_slot": "false",
         "enabled": "false",
         "copy_data": "true" if copy else "false",
-        "streaming": "off",
-        "run_as_owner": "true",
-        "origin": "none" if filtered else "any",
     }
+    if superuser.version >= ORIGIN_SINCE:  # before, neither is known: it runs as its owner, and takes from any
+        options |= {"run_as_owner": "true", "origin": "none" if filtered else "any"}
+    if superuser.version >= STREAMING_SINCE:
+        options["streaming"] = "off"
     superuser.rows(
         sql.SQL("CREATE SUBSCRIPTION {} CONNECTION {} PUBLICATION {} WITH ({})").format(
             sql.Identifier(names.base),

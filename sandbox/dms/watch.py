@@ -13,14 +13,18 @@ from sandbox.dms.stream import Names
 _COUNTS = """SELECT relid, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables WHERE relid = ANY(%s::oid[])"""
 _LOG = """SELECT (pg_current_wal_lsn() - '0/0')::bigint, pg_current_wal_lsn()::text, s.confirmed_flush_lsn::text,
 (s.confirmed_flush_lsn - '0/0')::bigint, (r.write_lsn - '0/0')::bigint, (r.replay_lsn - '0/0')::bigint,
-s.slot_name IS NOT NULL, coalesce(s.wal_status, '') = 'lost'
+s.slot_name IS NOT NULL, coalesce(to_jsonb(s) ->> 'wal_status', '') = 'lost'
 FROM (SELECT) one LEFT JOIN pg_replication_slots s ON s.slot_name = %s
 LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid"""
-_SUBSCRIPTION = """SELECT s.oid, w.pid IS NOT NULL, coalesce(e.apply_error_count + e.sync_error_count, 0)
+_SUBSCRIPTION = """SELECT s.oid, w.pid IS NOT NULL, {errors}
 FROM pg_subscription s
 LEFT JOIN pg_stat_subscription w ON w.subid = s.oid AND w.relid IS NULL
-LEFT JOIN pg_stat_subscription_stats e ON e.subid = s.oid
 WHERE s.subname = %s AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
+KEEPS_COUNTS_SINCE = 150000
+"""From this server version on subscriptions count their errors, and a session can report what it did at once."""
+_ERRORS = """coalesce((SELECT e.apply_error_count + e.sync_error_count FROM pg_stat_subscription_stats e
+WHERE e.subid = s.oid), 0)"""
 
 
 @dataclass(frozen=True)
@@ -65,16 +69,17 @@ def log(superuser: Session, names: Names) -> Log:
 
 def subscription(user: Session, names: Names, limits: LimitNames, tables: Sequence[Table]) -> Subscription:
     """Read the subscription's state on the target."""
-    found = user.rows(_SUBSCRIPTION, (names.base,))
+    errors = _ERRORS if user.version >= KEEPS_COUNTS_SINCE else "0"
+    found = user.rows(_SUBSCRIPTION.format(errors=errors), (names.base,))
     if not found:
         return Subscription()
-    [(oid, working, errors)] = found[:1]
+    [(oid, working, failures)] = found[:1]
     by_oid = {table.oid: table.id for table in tables}
     states = user.rows("SELECT srrelid, srsubstate FROM pg_subscription_rel WHERE srsubid = %s", (oid,))
     return Subscription(
         exists=True,
         working=working,
-        errors=int(errors),
+        errors=int(failures),
         states={by_oid[relation]: state for relation, state in states if relation in by_oid},
         breach=breach(user, limits),
     )

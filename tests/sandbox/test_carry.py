@@ -1,7 +1,8 @@
-"""Everything that a database is made of, carried from a real PostgreSQL 16 to an 18 by people who are no superusers."""
+"""Everything that a database is made of, carried from a real PostgreSQL to an 18 by people who are no superusers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from psycopg2.extras import Json
 
 from handlers.config import Side
+from handlers.core.catalogue import Thing
 from migrate.carry import Carrying, Result
 from migrate.core.difference import wrong
 from migrate.errors import Refused
@@ -16,9 +18,11 @@ from migrate.programs import find
 from migrate.ready import Readying
 from migrate.sides import Both, opened
 from migrate.stack import Login, Stack
+from migrate.wording import as_target_says
 from sandbox.databases import ServerInfo
+from sandbox.databases.binaries import versions
 from sandbox.source import make_role
-from tests.support.servers import room, two_servers
+from tests.support.servers import room, started
 
 NASTY = Path(__file__).parent.parent / "support" / "nasty.sql"
 PASSWORD = "a password: with a \\ and a colon"
@@ -123,10 +127,18 @@ NO_STATEMENT = {
 """Planted differences that are named, but that no one statement mends."""
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Carry from 16, and from every version there is that knows all of it where that is asked for."""
+    if "carried" in metafunc.fixturenames:
+        every = metafunc.config.getoption("--every-version")
+        sources = [version for version in versions() if 14 <= int(version) < 18] if every else ["16"]
+        metafunc.parametrize("carried", sources, indirect=True, scope="module")
+
+
 @contextmanager
-def prepared(folder: Path) -> Iterator[tuple[ServerInfo, ServerInfo]]:
+def prepared(folder: Path, version: str = "16") -> Iterator[tuple[ServerInfo, ServerInfo]]:
     """A source with everything, a target with nothing, and the migration's roles on both."""
-    with two_servers(folder) as (source, target):
+    with started(folder, source=version, target="18") as (source, target):
         (folder / "extension").mkdir()
         for name, text in PREWARM.items():
             (folder / "extension" / name).write_text(text)
@@ -172,11 +184,11 @@ def told(result: Result) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def carried() -> Iterator[tuple[Both, ServerInfo, dict[str, Result]]]:
+def carried(request: pytest.FixtureRequest) -> Iterator[tuple[Both, ServerInfo, dict[str, Result]]]:
     """Both sides after everything has been carried, with rows that came by other means in between."""
     with (
         room() as folder,
-        prepared(folder) as (source, target),
+        prepared(folder, request.param) as (source, target),
         opened(stack_of(source, target, superuser=True)) as both,
     ):
         results = {"before": carrying(both, target).before_load()}
@@ -278,6 +290,22 @@ def test_what_the_source_uses_is_read_into_memory_and_nothing_stays(
     assert both.target.rows("SELECT extname FROM pg_extension") == [("plpgsql",)]
     read = Readying(both, 0.0, lambda _: None).before_switchover().done
     assert read["bytes_in_memory"] == 0, "no time was given"
+
+
+def test_a_view_is_compared_in_the_target_s_words(carried: tuple[Both, ServerInfo, dict[str, Result]]) -> None:
+    """As servers before 16 would put it: the table's name before every column."""
+    both, _, _ = carried
+    before = both.target.rows("SELECT count(*) FROM pg_class")
+    options = "WITH (security_barrier=true) "
+    there = Thing("view", "", "app.some", f"{options} SELECT id\n   FROM app.people\n  WHERE (id > 1);")
+    old = replace(there, text=f"{options} SELECT people.id\n   FROM app.people\n  WHERE (people.id > 1);")
+    other = replace(there, text=f"{options} SELECT people.id\n   FROM app.people\n  WHERE (people.id > 2);")
+    impossible = replace(there, text=" SELECT nowhere.id\n   FROM app.nowhere;")
+    assert as_target_says(both.target, [old], [there]) == [there]
+    assert as_target_says(both.target, [other], [there])[0].text == there.text.replace("1", "2")
+    assert as_target_says(both.target, [impossible], [there]) == [impossible]
+    assert as_target_says(both.target, [old], []) == [old]
+    assert both.target.rows("SELECT count(*) FROM pg_class") == before
 
 
 def test_a_target_that_has_tables_is_refused(carried: tuple[Both, ServerInfo, dict[str, Result]]) -> None:
