@@ -38,7 +38,7 @@ class Both:
 
     def major(self, database: Database) -> int:
         """Return the major version of one of both."""
-        return int(database.rows("SELECT current_setting('server_version_num')::int / 10000")[0][0])
+        return database.version // 10000
 
     def described(self) -> tuple[list[Thing], list[Thing]]:
         """Return what both are made of. What a superuser owns on the source is the administrator's on the target."""

@@ -101,7 +101,7 @@ def structure(database: Database) -> Structure:
         AND pg_get_indexdef(x.oid) ~* 'coalesce\\(' ORDER BY 1""",
         FOREIGN,
     )
-    maintain = "OR has_table_privilege(c.oid, 'MAINTAIN')" if _version(database) >= 170000 else ""
+    maintain = "OR has_table_privilege(c.oid, 'MAINTAIN')" if database.version >= 170000 else ""
     not_ours = database.rows(
         f"""SELECT format('%%s.%%s', n.nspname, c.relname), pg_get_userbyid(c.relowner)::text FROM pg_class c
         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm' AND {USER_SCHEMAS}
@@ -124,7 +124,3 @@ def structure(database: Database) -> Structure:
         large_objects=int(large),
         rules_always=tuple((Table(schema, table), name) for schema, table, name in rules),
     )
-
-
-def _version(database: Database) -> int:
-    return int(database.rows("SELECT current_setting('server_version_num')::int")[0][0])
