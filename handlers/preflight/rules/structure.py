@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from handlers.core import mapping
 from handlers.core.sql import literal
-from handlers.preflight.facts import Clients, Counters, Extensions, Fields, Rights, Structure
+from handlers.preflight.facts import Client, Clients, Counters, Extensions, Fields, Rights, Structure
 from handlers.preflight.findings import Found, Severity, Side
 from handlers.preflight.remedies import config, excuse, name, quoted, sql
 from handlers.preflight.rule import Case, rule
@@ -175,12 +175,16 @@ def other_writers(case: Case) -> Iterator[Found]:
 )
 def clients(case: Case) -> Iterator[Found]:
     """Everybody who would be fenced."""
+    for one in _strangers(case):
+        found = f"{one.user} from {one.address} ({one.application or 'no application name'})"
+        sessions = f"{one.sessions} session{'s' * (one.sessions != 1)}"
+        yield Found(found, sessions, config(excuse("clients", found)))
+
+
+def _strangers(case: Case) -> list[Client]:
+    """Return the source's clients that are not the migration's own."""
     rights = case.source.read(Rights)
-    for one in case.source.read(Clients).all:
-        if one.user not in (rights.operator, rights.replication):
-            found = f"{one.user} from {one.address} ({one.application or 'no application name'})"
-            sessions = f"{one.sessions} session{'s' * (one.sessions != 1)}"
-            yield Found(found, sessions, config(excuse("clients", found)))
+    return [one for one in case.source.read(Clients).all if one.user not in (rights.operator, rights.replication)]
 
 
 @rule(
@@ -193,9 +197,8 @@ def clients(case: Case) -> Iterator[Found]:
 )
 def superuser_session(case: Case) -> Iterator[Found]:
     """Sessions that a REVOKE does not keep out. DMS's own, whose role has to be one before 15, writes nothing there."""
-    rights = case.source.read(Rights)
-    for one in case.source.read(Clients).all:
-        if one.superuser and one.user not in (rights.operator, rights.replication):
+    for one in _strangers(case):
+        if one.superuser:
             end = (
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 f"WHERE usename = {literal(one.user)} AND pid <> pg_backend_pid();"
