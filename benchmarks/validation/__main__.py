@@ -69,7 +69,7 @@ def pair(stage: Stage, others: Others, table: str, key: str, rows: int, runs: in
     return {"identical": identical, "different": by_turns(runs, rows, everybody)}
 
 
-def others(stage: Stage, found: Peers | None) -> Others:
+def peers_on(stage: Stage, found: Peers | None) -> Others:
     """Return the peers that can be had, once the servers have what they need."""
     with_functions = found is not None and found.put_functions(stage)
 
@@ -154,7 +154,7 @@ def main() -> None:
         folder = Path(name)
         folder.chmod(0o755)
         with started(folder, asked.versions) as stage:
-            figures = measure(asked, stage, others(stage, found))
+            figures = measure(asked, stage, peers_on(stage, found))
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "servers": asked.versions, "fsync": "off"}
     report = {"benchmark": "validation", "machine": machine, "rows": asked.rows, "runs": asked.runs, **figures}
     print(json.dumps({**report, "missing": missing}, indent=1))

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.validation import peers
 from benchmarks.validation.peers import Peers
-from benchmarks.validation.stage import Stage
+from benchmarks.validation.stage import Stage, conninfo
 from sandbox.databases import ServerInfo
 from sandbox.databases.server import SUPERUSER
 from sandbox.paths import cache_folder, locked
@@ -78,7 +78,7 @@ def reladiff(stage: Stage, table: str, key: str, columns: list[str], threads: in
 
 def pgcopydb(stage: Stage, found: Peers) -> Measured:
     """Compare the one table of both databases with pgcopydb, which says no more than that it differs."""
-    old, new = map(peers.where, stage.both)
+    old, new = map(conninfo, stage.both)
     with tempfile.TemporaryDirectory() as scratch:
         own = {
             "PGCOPYDB_SOURCE_PGURI": old,

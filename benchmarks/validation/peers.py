@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.validation.stage import Stage
-from sandbox.databases import ServerInfo
 from sandbox.databases.packages import run, unpack
-from sandbox.databases.server import SUPERUSER
 from sandbox.errors import SandboxError
 from sandbox.paths import cache_folder, locked
 
@@ -78,11 +76,6 @@ def _later(scratch: Path) -> Sequence[str]:
     (scratch / "status").touch()
     files = {"Dir::Etc::sourcelist": scratch / "sources.list", "Dir::State::status": scratch / "status"}
     return [*(f"{option}={path}" for option, path in files.items()), "Dir::Etc::sourceparts=/dev/null"]
-
-
-def where(server: ServerInfo, database: str = "postgres") -> str:
-    """Return how libpq reaches a server."""
-    return f"host={server.address} port={server.port} user={SUPERUSER} password={server.password} dbname={database}"
 
 
 def tables_that_differ(said: str) -> int:

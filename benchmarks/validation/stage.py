@@ -109,11 +109,9 @@ class Stage:
     @contextmanager
     def replicated(self, tables: Sequence[str]) -> Iterator[None]:
         """Let changes of these tables flow from old to new."""
-        where = f"host={self.old.address} port={self.old.port} user={SUPERUSER} password={self.old.password}"
         self.run(f"CREATE PUBLICATION moved FOR TABLE {', '.join(tables)}", sides=[self.old])
         self.run(
-            f"CREATE SUBSCRIPTION moved CONNECTION '{where} dbname=postgres' PUBLICATION moved "
-            "WITH (copy_data = false)",
+            f"CREATE SUBSCRIPTION moved CONNECTION '{conninfo(self.old)}' PUBLICATION moved WITH (copy_data = false)",
             sides=[self.new],
         )
         try:
@@ -181,6 +179,11 @@ def started(folder: Path, versions: Sequence[str]) -> Iterator[Stage]:
         for server in servers:
             server.start(processes)
         yield Stage(servers[0].info, servers[1].info, folder)
+
+
+def conninfo(server: ServerInfo) -> str:
+    """Return how libpq reaches the database on a server."""
+    return f"host={server.address} port={server.port} user={SUPERUSER} password={server.password} dbname=postgres"
 
 
 def _run(server: ServerInfo, statement: str, args: dict[str, Any] | None) -> None:
