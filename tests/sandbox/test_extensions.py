@@ -82,7 +82,7 @@ def test_a_missing_extension_is_made_where_the_source_has_it(pair: Pair) -> None
 
 
 def test_a_missing_extension_whose_schema_is_missing_is_carried_with_it(pair: Pair) -> None:
-    pair.run(SOURCE, "CREATE SCHEMA tools\nCREATE EXTENSION hstore SCHEMA tools".replace("\n", ";\n"))
+    pair.run(SOURCE, "CREATE SCHEMA tools\nCREATE EXTENSION hstore SCHEMA tools")
     [finding] = pair.findings("missing-extension")
     assert finding.found.endswith("it is not installed, and there is no schema tools that it belongs in")
     assert finding.remedy.text.startswith("carry the schema: python -m migrate carry")
@@ -147,20 +147,20 @@ def test_rows_are_found_and_repaired_by_a_key_of_an_extension_s_type(
     kind: str, both: tuple[Database, Database]
 ) -> None:
     of(both, f"CREATE TABLE app.named (k {{schema}}.{kind} PRIMARY KEY, v text)")
-    changed, missing = (value for value in TYPES[kind][-2:])
-    extra = TYPES[kind][0] if len(TYPES[kind]) > 2 else None
+    *others, changed, missing = TYPES[kind]
+    extra = others[:1] if kind != "citext" else []  # its "a" would be "A" to the index
     for value in (changed, missing):
         of(both, f"INSERT INTO app.named VALUES ('{value}', 'v')")
     both[1].rows(f"UPDATE app.named SET v = 'other' WHERE k::text = '{changed}'::tools.{kind}::text")
     both[1].rows(f"DELETE FROM app.named WHERE k::text = '{missing}'::tools.{kind}::text")
-    if extra is not None and kind != "citext":
-        both[1].rows(f"INSERT INTO app.named VALUES ('{extra}', 'v')")
+    for value in extra:
+        both[1].rows(f"INSERT INTO app.named VALUES ('{value}', 'v')")
     words = ("--table", "app.named")
     code, report = validated(both, *words)
     assert code == EXIT_CODES[Verdict.DIFFERENT]
     [table] = report["tables"]
     kinds = sorted(one["kind"] for one in table["differences"])
-    assert kinds == sorted(["changed", "missing", *(["extra"] if extra is not None and kind != "citext" else [])])
+    assert kinds == sorted(["changed", "missing", *("extra" for _ in extra)])
     assert validated(both, *words, "--repair", "--apply")[0] == EXIT_CODES[Verdict.DIFFERENT]
     assert validated(both, *words)[0] == EXIT_CODES[Verdict.EQUAL]
 
