@@ -69,7 +69,7 @@ MORE = Wheel(
     (2, 34),
     own_time_zones=False,
 )
-"""What those need that ask for its version. It has the extensions that PostgreSQL comes with; the first has none."""
+"""What those need that ask for its version. It has most extensions that PostgreSQL comes with, the first none."""
 WHEELS = {version: wheel for wheel in (FIRST, MORE) for version in wheel.folders}
 OWN = "SANDBOX_POSTGRES_"
 """With a major version behind it, the variable that names the folder of a PostgreSQL of the machine's own."""
