@@ -1,16 +1,19 @@
 # Two commands do everything: `make rehearse` and `make test`. Both set up what they need first.
 PYTHON ?= python3
 BIN := .venv/bin
-READY := .venv/.ready
 WORKERS ?= 2
 SHORT := --rate 200 --seconds 8 --rows 50000
-INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes -r
-# A person edits the .txt; the .lock beside it is what is installed: every version, and hashes of everything there is of it.
-AUDITED := requirements-dev.lock sandbox/cloud/requirements.lock policy/peer/requirements.lock
-LOCK := build/audit/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-  --annotation-style line --custom-compile-command "make lock"
+BEGAN := $(shell date +%s)
+# A person edits the .in; the .txt beside it is its lock, and what is installed: every version, and hashes of all there is of it.
+LOCKED := requirements-audit sandbox/requirements sandbox/engine/requirements sandbox/cloud/requirements policy/peer/requirements
+AUDITED := requirements-dev.txt sandbox/cloud/requirements.txt policy/peer/requirements.txt
+AUDIT = $$($(BIN)/python -m sandbox.installer audit requirements-audit.txt)
+LOCK = $$($(BIN)/python -m sandbox.installer uv) pip compile --quiet --no-config --universal --python-version 3.11 \
+  --generate-hashes --no-strip-extras --annotation-style line --custom-compile-command "make lock"
+# What a person's shell says to Python is meant for their own programs: another path, no compiled files, no assertions.
+unexport $(filter PYTHON%,$(.VARIABLES)) VIRTUAL_ENV
 
-.PHONY: help setup rehearse faults scenarios versions policy checkov gallery dashboards test unit check clean audit lock
+.PHONY: help environment setup rehearse faults scenarios versions policy checkov gallery dashboards test unit check clean audit lock
 
 help:
 	@echo "make rehearse   deploy, migrate and switch over a real database on this machine (ARGS=... passes options)"
@@ -28,30 +31,27 @@ help:
 	@echo "make setup      the virtual environment, the engine, the emulators and the database servers, nothing else"
 	@echo "make clean      remove what was built here (the cache in the user's cache folder stays)"
 
-$(READY): requirements-dev.lock
+environment:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed; name one with: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 	  { echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@echo "setting up .venv"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python $(INSTALL) requirements-dev.lock
-	@touch $@
+	@$(PYTHON) -m sandbox.installer
 
-setup: $(READY)
+setup: environment
 	@$(BIN)/python -m sandbox setup
 
-rehearse: $(READY)
-	@$(BIN)/python -m sandbox rehearse $(ARGS)
+rehearse: environment
+	@MAKE_BEGAN=$(BEGAN) $(BIN)/python -m sandbox rehearse $(ARGS)
 
-faults: $(READY)
+faults: environment
 	@$(BIN)/python -m sandbox rehearse --name sandbox-faults --output build/faults $(or $(ARGS),--fault every)
 
-scenarios: $(READY)
+scenarios: environment
 	@$(BIN)/python -m sandbox setup
 	$(BIN)/python -m pytest tests/scenarios --every-scenario --durations=0 $(ARGS)
 
-versions: $(READY)
+versions: environment
 	@$(BIN)/python -m sandbox setup
 	$(BIN)/python -m pytest tests/sandbox/test_preflight_rules.py tests/sandbox/test_extensions.py \
 		tests/sandbox/test_validation.py tests/sandbox/test_carry.py --every-version $(ARGS)
@@ -60,40 +60,33 @@ versions: $(READY)
 	$(BIN)/python -m sandbox rehearse $(SHORT) --source-version 17 --target-version 17 \
 		--dump tests/rehearsal/data/extensions.sql --output build/versions/17-17
 
-policy: $(READY)
+policy: environment
 	@$(BIN)/python -m sandbox setup
 	$(BIN)/python -m pytest -rP tests/program/test_rights.py tests/unit/test_policies.py tests/sandbox/test_policy_pack.py $(ARGS)
 
-checkov: $(READY)
+checkov: environment
 	@$(BIN)/python -m sandbox setup
 	@$(BIN)/python -m sandbox.peer $(ARGS)
 
-build/audit/.ready: requirements-audit.lock
-	@test -x build/audit/bin/python || $(PYTHON) -m venv build/audit
-	@build/audit/bin/python $(INSTALL) requirements-audit.lock
-	@touch $@
+audit: environment
+	$(AUDIT) -m cyclonedx_py requirements --output-file build/sbom.json requirements.txt
+	set -e; for file in $(AUDITED); do $(AUDIT) -m pip_audit --disable-pip --require-hashes --requirement $$file; done
 
-audit: build/audit/.ready
-	build/audit/bin/cyclonedx-py requirements --output-file build/sbom.json requirements.lock
-	set -e; for file in $(AUDITED); do build/audit/bin/pip-audit --disable-pip --require-hashes --requirement $$file; done
+lock: environment
+	$(LOCK) $(ARGS) requirements-dev.in --output-file requirements-dev.txt
+	$(LOCK) $(ARGS) requirements.in --constraints requirements-dev.txt --output-file requirements.txt
+	set -e; for folder in $(LOCKED); do $(LOCK) $(ARGS) $$folder.in --output-file $$folder.txt; done
 
-lock: build/audit/.ready
-	$(LOCK) $(ARGS) requirements-dev.txt --output-file requirements-dev.lock
-	$(LOCK) $(ARGS) requirements.txt --constraints requirements-dev.lock --output-file requirements.lock
-	$(LOCK) $(ARGS) requirements-audit.txt --output-file requirements-audit.lock
-	$(LOCK) $(ARGS) sandbox/cloud/requirements.txt --output-file sandbox/cloud/requirements.lock
-	$(LOCK) $(ARGS) policy/peer/requirements.txt --output-file policy/peer/requirements.lock
-
-gallery dashboards: $(READY)
+gallery dashboards: environment
 	@$(BIN)/python -m sandbox setup
 	@$(BIN)/python -m gallery $(ARGS)
 
-check: $(READY)
+check: environment
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-unit: $(READY)
+unit: environment
 	$(BIN)/python -m pytest tests/unit tests/program $(ARGS)
 
 test: check

@@ -13,8 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from handlers.redaction import redacted
 from sandbox import instance as instances
 from sandbox import lifecycle, setup, stack
-from sandbox.databases import mariadb_programs
-from sandbox.databases.binaries import MORE, OWN, fetch, versions
+from sandbox.databases.binaries import OWN, versions
 from sandbox.engine import Engine
 from sandbox.errors import SandboxError
 from sandbox.faults import catalogue
@@ -170,15 +169,7 @@ def _tell(line: str) -> None:
 
 
 def _setup(_: argparse.Namespace) -> int:
-    ready = setup.prepare(_tell)
-    try:
-        mariadb_programs.fetch()
-    except SandboxError as error:
-        _tell(f"stacks with a MySQL target can't be deployed here: {error}")
-    try:
-        fetch(MORE)
-    except SandboxError as error:
-        _tell(f"PostgreSQL {', '.join(MORE.folders)} can't be tried here: {error}")
+    ready = setup.prepare(_tell, everything=True)
     print(ready.engine.line("stand-in (sandbox)"))
     return 0
 

@@ -13,11 +13,22 @@ BUILD = REPOSITORY / "build"
 
 
 def cache_folder(*parts: str) -> Path:
-    """Return a folder of the user's cache, made if need be. What is in it is keyed by version and never edited."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = root.joinpath("database-migration", *parts)
+    """Return a folder of the cache, made if need be. What is in it is keyed by version and never edited.
+
+    It lies in the user's cache; in the checkout's build folder where that can't be written: a read-only home.
+    """
+    folder = _cache().joinpath(*parts)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _cache() -> Path:
+    users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "database-migration"
+    try:
+        users.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return BUILD / "cache"
+    return users if os.access(users, os.W_OK) else BUILD / "cache"
 
 
 @contextmanager
@@ -41,6 +52,9 @@ def claimed(folder: Path, complaint: str) -> Iterator[int]:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` against other processes of this user, so that a set-up runs once."""
-    with (folder / ".lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)

@@ -21,7 +21,7 @@ from sandbox.lifecycle import Options
 from sandbox.paths import BUILD, REPOSITORY
 from sandbox.rehearsal import shop
 
-REQUIREMENTS = Path(plan.__file__).parent / "requirements.lock"
+REQUIREMENTS = Path(plan.__file__).parent / "requirements.txt"
 KEPT = frozenset(
     {"certificateBundle", "deletionProtection", "finalSnapshot", "forceDestroy", "secretRecoveryDays", "sslMode"}
 )

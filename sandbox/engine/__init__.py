@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox import commands
 from sandbox.engine import build
 from sandbox.errors import SandboxError
 from sandbox.paths import cache_folder, locked
@@ -119,13 +120,8 @@ def _official(folder: Path, tell: Callable[[str], None]) -> bool:
     """Try the official installer through the SDK. It downloads a release; False where that can't be reached."""
     tell("fetching the official Pulumi release")
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _INSTALL, str(folder), build.VERSION],
-            capture_output=True,
-            text=True,
-            timeout=INSTALLER_SECONDS,
-            check=False,
-        )
+        command = [sys.executable, "-c", _INSTALL, str(folder), build.VERSION]
+        done = commands.run(command, seconds=INSTALLER_SECONDS)
     except subprocess.TimeoutExpired:
         done = None
     if done and done.returncode == 0 and _version(folder / "bin" / "pulumi"):
