@@ -1,5 +1,6 @@
 """What a person sees while a rehearsal runs: phases with their times, and what the load does."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,8 @@ class Console:
     def __init__(self, status: Callable[[], str] = lambda: "", terminal: bool | None = None) -> None:
         self._rich = RichConsole(stderr=True, highlight=False, force_terminal=terminal)
         self._live: Live | None = None
-        self._began = time.monotonic()
+        self._before = _before()
+        self._began = time.monotonic() - self._before
         self._phase: tuple[str, float] | None = None
         self._done: list[tuple[str, float]] = []
         self._note = ""
@@ -70,6 +72,11 @@ class Console:
         if self._live is None:
             self._line(f"           {line}")
 
+    def took(self, setup: str) -> str:
+        """Say how long all of it took, since `make` began where it did, and how much of that was the phase `setup`."""
+        before = self._before + self.seconds.get(setup, 0.0)
+        return f"took {time.monotonic() - self._began:.0f} s, {before:.0f} s of it the set-up"
+
     def text(self, lines: str) -> None:
         """Print lines above the phases, to stay."""
         if self._live is None:
@@ -107,3 +114,11 @@ class Console:
         if self.status():
             grid.add_row("", Text(self.status(), style="cyan"), "")
         return grid
+
+
+def _before() -> float:
+    """Return how many seconds ago `make` began, which says so in a variable; 0 where it was not make."""
+    try:
+        return max(0.0, time.time() - float(os.environ.pop("MAKE_BEGAN")))
+    except (KeyError, ValueError):
+        return 0.0

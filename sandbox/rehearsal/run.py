@@ -40,6 +40,7 @@ TOUCHED = {
     "own_table": ("rehearsal.*",),
 }
 """Tables the load writes to, by mode."""
+SET_UP = "set up"
 REFUSED = 3
 """Exit status where preflight keeps the replication from starting."""
 NOT_REHEARSED = {
@@ -99,7 +100,7 @@ def _rehearse(request: Request) -> int:
     )
     kept = False
     with Console() as console:
-        with console.phase("set up"):
+        with console.phase(SET_UP):
             instance = lifecycle.start(options, console.tell)
         try:
             try:
@@ -118,7 +119,8 @@ def _rehearse(request: Request) -> int:
             if not kept:
                 lifecycle.end(request.name)
     good = passed(report)
-    console.result(f"{outcome.line(report)}\nreport: {request.output / 'report.html'}", good=good)
+    report_line = f"report: {request.output / 'report.html'}"
+    console.result(f"{outcome.line(report)}\n{console.took(SET_UP)}\n{report_line}", good=good)
     if request.keep:
         print(_look_around(instance))
     return 0 if good else 1
