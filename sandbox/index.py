@@ -46,6 +46,12 @@ def settings(listed: str) -> dict[str, str]:
     return {key: value for key, value in found.items() if value.strip()}
 
 
+def for_asking(env: Mapping[str, str]) -> dict[str, str]:
+    """Return `env` for `pip config list`: with the variables of these options, and none that makes pip do otherwise."""
+    said = {f"PIP_{key.replace('-', '_').upper()}" for key in (*PIP_KEYS, *ALIASES)} | {"PIP_CONFIG_FILE"}
+    return {name: value for name, value in env.items() if name in said or not name.startswith("PIP_")}
+
+
 def for_pip(env: Mapping[str, str], options: Mapping[str, str]) -> dict[str, str]:
     """Return `env` with these options for pip and none of its others, no file of options among them."""
     kept = {name: value for name, value in env.items() if not name.startswith("PIP_")}

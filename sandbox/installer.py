@@ -101,12 +101,14 @@ def uv(python: Path = Path(sys.executable)) -> tuple[Path, dict[str, str]]:
 
 @cache
 def _pip_settings(python: Path) -> Mapping[str, str]:
-    listed = _do([python, "-m", "pip", "config", "list"], "pip does not say how it is set up", os.environ)
+    command = [python, "-m", "pip", "config", "list"]
+    listed = _do(command, "pip does not say how it is set up", index.for_asking(os.environ))
     return index.settings(listed)
 
 
 def _uv(command: Sequence[str | Path], what: str, env: Mapping[str, str]) -> None:
-    done = commands.run(command, env=env)
+    program, *words = command
+    done = commands.run([program, "--quiet", *words], env=env)
     if done.returncode:
         raise SandboxError(f"{what} can't be installed: {explained(done.stderr, machine())}")
 
@@ -136,6 +138,8 @@ def explained(said: str, here: str) -> str:
     reason = " ".join(said.split())[-400:]
     if any(words in reason.lower() for words in REACH):
         return f"{reason}. Is the package index reachable? It is the one that pip is told of"
+    if "hash mismatch" in reason.lower() or "do not match the hashes" in reason.lower():
+        return f"{reason}. The package index offers another file than the one that was locked: do not trust it"
     return reason
 
 

@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sandbox import installer
+
 ROOT = Path(__file__).parents[2]
-LOCKS = sorted(
+WRITTEN = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ("*.lock", "sandbox/**/*.lock", "policy/**/*.lock")
-    for path in ROOT.glob(pattern)
+    for path in (*ROOT.glob("requirements*.in"), *ROOT.glob("[a-z]*/**/requirements*.in"))
 )
-REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.!+]+)(?: ; (?P<marker>.+))?")
+"""What people edit. The .txt beside each is its lock."""
+LOCKS = [name.removesuffix(".in") + ".txt" for name in WRITTEN]
+REQUIREMENT = re.compile(
+    r"(?P<name>[A-Za-z0-9._-]+)(?P<extras>\[[a-z0-9,._-]+\])?==(?P<version>[A-Za-z0-9.!+]+)(?: ; (?P<marker>.+))?"
+)
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 
@@ -47,20 +52,24 @@ def locked(lock: Path) -> dict[tuple[str, str], list[str]]:
 
 
 def test_everything_that_is_asked_for_has_a_lock() -> None:
-    sources = [path.with_suffix(".txt").as_posix() for path in map(Path, LOCKS)]
-    written = {
-        path.relative_to(ROOT).as_posix()
-        for pattern in ("requirements*.txt", "sandbox/**/requirements*.txt", "policy/**/requirements*.txt")
-        for path in ROOT.glob(pattern)
-    }
-    assert set(sources) == written
-    assert len(LOCKS) == 5
+    there = {path.name for name in LOCKS for path in (ROOT / name).parent.glob("requirements*.txt")}
+    assert there == {Path(name).name for name in LOCKS}
+    assert len(LOCKS) >= 7
+    assert [name for name in LOCKS if not (ROOT / name).is_file()] == []
+
+
+def test_make_lock_makes_every_lock() -> None:
+    text = (ROOT / "Makefile").read_text()
+    [folders] = re.findall(r"^LOCKED := (.+)$", text, re.MULTILINE)
+    own = re.findall(r"^\t\$\(LOCK\) .* --output-file (\S+)$", text, re.MULTILINE)
+    assert sorted([*own, *(f"{one}.txt" for one in folders.split())]) == LOCKS
+    assert "--no-strip-extras" in text
 
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_is_true_to_what_was_asked_for(name: str) -> None:
     lock = ROOT / name
-    missing = set(asked_for(lock.with_suffix(".txt"))) - set(locked(lock))
+    missing = set(asked_for(lock.with_suffix(".in"))) - set(locked(lock))
     assert not missing, "make lock was not run since the requirements were edited"
 
 
@@ -76,14 +85,31 @@ def test_a_lock_says_nothing_of_where_it_was_made(name: str) -> None:
 
 
 def test_the_program_runs_on_what_it_is_tested_with() -> None:
-    assert locked(ROOT / "requirements.lock").items() <= locked(ROOT / "requirements-dev.lock").items()
+    assert locked(ROOT / "requirements.txt").items() <= locked(ROOT / "requirements-dev.txt").items()
 
 
-def test_make_installs_from_locks_alone() -> None:
-    text = (ROOT / "Makefile").read_text()
-    assert "--require-hashes" in re.findall(r"^INSTALL := (.+)$", text, re.MULTILINE)[0]
-    assert [line for line in text.splitlines() if "pip install" in line and not line.startswith("INSTALL")] == []
-    assert all(words.endswith(".lock") for words in re.findall(r"\$\(INSTALL\) (\S+)", text))
+COMMANDS = re.compile(r"""pip3?["'], *["'](install|download)\b""")
+"""An installation as Python writes a command."""
+LINES = re.compile(r"\b(pip3?|pipx|npm|conda|go|cargo) +(install|download|get)\b")
+"""And as a shell does."""
+
+
+def test_only_two_places_install_anything() -> None:
+    python = [path for path in ROOT.glob("[a-z]*/**/*.py") if path.relative_to(ROOT).parts[0] not in {"tests", "build"}]
+    shell = [ROOT / "Makefile", ROOT / ".ci" / "run", *(ROOT / ".github").rglob("*.yml")]
+    assert len(python) > 200
+    assert len(shell) > 2
+    assert {path.relative_to(ROOT).as_posix() for path in python if COMMANDS.search(path.read_text())} == {
+        "components/function_archives.py",
+        "sandbox/installer.py",
+    }
+    assert [path.name for path in shell if LINES.search(path.read_text())] == []
+
+
+def test_who_installs_does_so_by_hash_and_without_dependencies() -> None:
+    assert {"--require-hashes", "--no-deps", ":all:"} <= set(installer.PIP)
+    source = (ROOT / "components" / "function_archives.py").read_text()
+    assert all(option in source for option in ("--require-hashes", "--no-deps", "--only-binary=:all:"))
 
 
 def test_a_pull_request_s_previews_are_judged_by_the_policy_pack() -> None:
@@ -94,8 +120,8 @@ def test_a_pull_request_s_previews_are_judged_by_the_policy_pack() -> None:
     assert (ROOT / preview["policyPacks"] / "PulumiPolicy.yaml").exists()
 
     # The pack runs in the program's environment: its library is in the lock that is installed there.
-    [installed] = re.findall(r"--require-hashes --requirement (\S+)", " ".join(step.get("run", "") for step in steps))
-    versions = dict(locked(ROOT / installed))
+    assert [step["run"] for step in steps if "run" in step] == ["make environment"]
+    versions = dict(locked(installer.PROGRAM))
     assert {"pulumi", "pulumi-policy"} <= {name for name, _ in versions}
     assert ("pulumi", preview["pulumi-version"]) in versions, "the engine and the library move together"
     stacks = jobs["preview"]["strategy"]["matrix"]["stack"]
