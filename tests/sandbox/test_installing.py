@@ -136,6 +136,29 @@ def test_an_environment_has_what_its_lock_names_and_nothing_else(name: str, on_t
     assert installed(python, os.environ) == wanted(ROOT / name)
 
 
+def test_make_environment_in_a_downloaded_archive_installs_what_is_locked(
+    on_that_day: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As both commands begin: without git, in a folder with a space and an umlaut, in a shell set up for others."""
+    project = tmp_path / "für später" / "database migration"
+    shutil.copytree(ROOT / "sandbox", project / "sandbox", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Makefile", project)
+    written = on_that_day.offer_lock(ROOT / "requirements-dev.txt", tmp_path)
+    shutil.move(written, project / "requirements-dev.txt")
+    (project / "elsewhere").mkdir()
+    (project / "elsewhere" / "platform.py").write_text("raise SystemExit('a module of somebody else')\n")
+    for name, value in {**HOSTILE, "PYTHONPATH": "elsewhere", "PYTHONOPTIMIZE": "2", "PYTHONSAFEPATH": "1"}.items():
+        monkeypatch.setenv(name, value)
+    for name in [name for name in os.environ if name.startswith("MAKE")]:
+        monkeypatch.delenv(name)
+    command = ["make", "--silent", "environment", f"PYTHON={sys.executable}"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    found = installed(project / ".venv" / "bin" / "python", {})
+    assert found.pop("pip")
+    assert found == wanted(ROOT / "requirements-dev.txt")
+
+
 def test_every_pip_fetches_the_pinned_installer(with_pip: Path, on_that_day: Index, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "cache")
     program, env = installer.uv(with_pip)
