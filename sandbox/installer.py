@@ -101,7 +101,7 @@ def uv(python: Path = Path(sys.executable)) -> tuple[Path, dict[str, str]]:
 
 @cache
 def _pip_settings(python: Path) -> Mapping[str, str]:
-    command = [python, "-m", "pip", "config", "list"]
+    command: list[str | Path] = [python, "-m", "pip", "config", "list"]
     listed = _do(command, "pip does not say how it is set up", index.for_asking(os.environ))
     return index.settings(listed)
 

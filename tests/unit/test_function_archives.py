@@ -15,11 +15,13 @@ class Pip:
 
     def __init__(self, returncode: int = 0) -> None:
         self.commands: list[list[str]] = []
+        self.env: dict[str, str] = {}
         self.returncode = returncode
         self.stderr = "no matching distribution"
 
-    def __call__(self, command: list[str], **_: Any) -> "Pip":
+    def __call__(self, command: list[str], env: dict[str, str], **_: Any) -> "Pip":
         self.commands.append(command)
+        self.env = env
         if not self.returncode:
             wheel = Path(command[command.index("--dest") + 1]) / "driver-1.whl"
             with zipfile.ZipFile(wheel, "w") as archive:
@@ -44,6 +46,32 @@ def test_the_layer_is_fetched_once_for_the_runtime_by_pinned_hash(cache: Path, m
     assert "manylinux_2_28_aarch64" in command
     assert (first / "python" / "psycopg2" / "__init__.py").exists()
     assert first.is_relative_to(cache)
+
+
+def test_where_packages_come_from_is_the_person_s_and_nothing_else(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {"PIP_INDEX_URL": "https://packages.example/simple", "PIP_CERT": "/ca.pem", "PIP_CONFIG_FILE": "/pip.conf"}
+    dropped = {"PIP_CONSTRAINT": "c.txt", "PIP_PYTHON": "/x", "PIP_IMPLEMENTATION": "pp", "PIP_LOG": "/x/y"}
+    for name, value in {**kept, **dropped}.items():
+        monkeypatch.setenv(name, value)
+    pip = Pip()
+    monkeypatch.setattr(function_archives.subprocess, "run", pip)
+    assert layer_folder("python3.13", "x86_64").is_relative_to(cache)
+    assert {name: value for name, value in pip.env.items() if name in {**kept, **dropped}} == kept
+    assert pip.env["PATH"]
+
+
+def test_without_a_cache_the_layer_is_kept_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(function_archives, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(function_archives.subprocess, "run", Pip())
+    assert layer_folder("python3.13", "x86_64").parent == tmp_path / "build" / "layers"
+    (tmp_path / "build").rename(tmp_path / "elsewhere")
+    (tmp_path / "build").touch()
+    with pytest.raises(ArchiveError, match=r"neither .* nor .*build can be written"):
+        layer_folder("python3.13", "x86_64")
 
 
 def test_an_unreachable_index_is_said_with_the_remedy(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
