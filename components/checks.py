@@ -3,8 +3,10 @@
 import ipaddress
 from collections.abc import Collection, Mapping
 
+from components.refusal import Refusal
 
-class ArgumentError(ValueError):
+
+class ArgumentError(Refusal):
     """An argument a component can't work with. The message names it, shows the value and says what to write."""
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pulumi
 
+from components.refusal import Refusal
+
 HANDLERS = Path(__file__).resolve().parent.parent / "handlers"
 REQUIREMENTS = {
     "postgres": HANDLERS / "layer-requirements.txt",
@@ -35,7 +37,7 @@ INDEX = (
 PLATFORMS = {"x86_64": ("manylinux2014_x86_64",), "arm64": ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64")}
 
 
-class ArchiveError(RuntimeError):
+class ArchiveError(Refusal):
     """An archive can't be made. The message says what to do."""
 
 
@@ -63,10 +65,12 @@ def authority(path: str) -> str:
     """Return the certificates of a PEM file. Raises ArchiveError where there is no such file, or none in it."""
     try:
         text = Path(path).read_text()
-    except OSError:
+    except OSError as error:
         raise ArchiveError(
-            f"there is no file {path} with certificates: name the authority's bundle, a PEM file"
+            f"there is no file {path} with certificates ({error.strerror}): name the authority's bundle, a PEM file"
         ) from None
+    except UnicodeDecodeError:
+        text = ""  # certificates in another form than PEM
     if "BEGIN CERTIFICATE" not in text:
         raise ArchiveError(f"{path} holds no certificate: name the authority's bundle, a PEM file")
     return text

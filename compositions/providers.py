@@ -9,6 +9,8 @@ import pulumi
 import pulumi_aws as aws
 from pulumi.runtime.config import is_config_secret
 
+from components.refusal import Refusal
+
 TEXTS = (
     *("access_key", "custom_ca_bundle", "ec2_metadata_service_endpoint", "ec2_metadata_service_endpoint_mode"),
     *("http_proxy", "https_proxy", "no_proxy", "profile", "retry_mode", "s3_us_east1_regional_endpoint"),
@@ -39,7 +41,7 @@ def in_region(name: str, region: str) -> aws.Provider:
 def arguments(config: Mapping[str, str]) -> dict[str, Any]:
     """Return a provider's arguments of what the configuration of `aws` has by its keys: assumeRoles, defaultTags, ...
 
-    The region is not among them. Raises ValueError for a value that should be JSON and is not.
+    The region is not among them. Raises Refusal for a value that should be JSON and is not.
     """
     texts = {name: config[key(name)] for name in TEXTS if key(name) in config}
     return texts | {name: _parsed(key(name), config[key(name)]) for name in PARSED if key(name) in config}
@@ -54,4 +56,4 @@ def _parsed(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise ValueError(f"aws:{name} is {text!r}: write it as YAML or JSON, not as text") from None
+        raise Refusal(f"aws:{name} is {text!r}: write it as YAML or JSON, not as text") from None

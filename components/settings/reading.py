@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from components.refusal import Refusal
 from components.settings.application import Application
 from components.settings.database import Database
 from components.settings.fleet import Fleet
@@ -23,7 +24,7 @@ COMPOSITIONS: dict[str, type[Root]] = {
 }
 
 
-class SettingsError(ValueError):
+class SettingsError(Refusal):
     """The stack configuration can't be used. The message lists every bad key, its value and the remedy."""
 
 

@@ -43,7 +43,9 @@ class LanguageHost(LanguageServer):
         if str(program.parent) not in sys.path:
             sys.path.insert(0, str(program.parent))
         self.program = lambda: _run(program)
-        return super().Run(request, context)  # type: ignore[no-untyped-call]
+        answer = super().Run(request, context)  # type: ignore[no-untyped-call]
+        # It has told every error by now, of a run error the message alone. The engine would tell it once more.
+        return language_pb2.RunResponse(bail=True) if answer.error else answer
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: ARG002
         """Run a plugin and stream what it prints: its port first, on standard output."""

@@ -65,6 +65,19 @@ def test_a_preview_of_a_bad_configuration_fails_with_every_key(own: Instance) ->
     assert done.returncode != 0
     assert "network.nat is 'two'" in done.stdout + done.stderr
     assert "network.zone: there is no such key; did you mean zones?" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr and 'File "' not in done.stdout + done.stderr
+
+
+def test_of_a_file_that_is_missing_a_preview_shows_one_sentence(own: Instance) -> None:
+    before = own.stack_config.read_text()
+    edit(own, "target", sslMode="verify-full", certificateBundle="nowhere.pem")
+    try:
+        done = pulumi(own, "preview")
+    finally:
+        own.stack_config.write_text(before)
+    assert done.returncode != 0
+    assert "there is no file nowhere.pem with certificates" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr and 'File "' not in done.stdout + done.stderr
 
 
 def test_a_preview_of_a_value_aws_would_refuse_fails_at_the_preview(own: Instance) -> None:

@@ -7,6 +7,7 @@ import pulumi_aws as aws
 import pytest
 from pulumi.runtime.config import set_all_config
 
+from components.refusal import Refusal
 from compositions import place, providers
 from tests.support.pulumi_mocks import PROVIDER, REGION, deploy
 
@@ -38,7 +39,7 @@ def test_arguments_are_read_as_the_configuration_writes_them() -> None:
 
 
 def test_what_is_no_json_is_named() -> None:
-    with pytest.raises(ValueError, match="aws:allowedAccountIds is 'twelve': write it as YAML or JSON"):
+    with pytest.raises(Refusal, match="aws:allowedAccountIds is 'twelve': write it as YAML or JSON"):
         providers.arguments({"allowedAccountIds": "twelve"})
 
 
