@@ -114,19 +114,22 @@ def check(name_or_path: str) -> None:
     written = load(name_or_path)
     # It brings every type of AWS resource along, which takes seconds: whoever starts no stack goes without.
     from components import settings  # noqa: PLC0415
+    from components.settings import arns  # noqa: PLC0415
 
     source, target = (ServerInfo("", version, "127.0.0.1", 5432, "", "") for version in ("16", "18"))
-    secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:any"  # noqa: S105 - a name, not a secret
+    region = str(written.get("aws:region") or routes.REGION)
+    secret = f"arn:{arns.partition(region)}:secretsmanager:{region}:123456789012:secret:any-AbCdEf"
     secrets = {"replication": secret, "operator": secret}
     mysql = MariaDbInfo("", "10.11", "127.0.0.1", 3306, "", "", "", "any") if wants_mysql(written) else None
     known = composition(written) in settings.COMPOSITIONS
     config = derived(written, World(source, target, "any", ["any"], secrets, "any", mysql)) if known else written
     prefix = f"{PROJECT}:"
     try:
-        settings.load({key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)})
+        given = {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
+        settings.load(given, region)
     except settings.SettingsError as error:
-        head, *lines = str(error).splitlines()
-        raise SandboxError(f"{name_or_path}: {head} {'; '.join(line.strip() for line in lines)}") from None
+        head = str(error).splitlines()[0]
+        raise SandboxError(f"{name_or_path}: {head} {'; '.join(error.problems)}") from None
 
 
 def load(name_or_path: str) -> dict[str, Any]:

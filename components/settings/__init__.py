@@ -5,7 +5,7 @@ from components.settings.database import Database
 from components.settings.ends import Target
 from components.settings.fleet import Fleet
 from components.settings.migration import Migration
-from components.settings.reading import COMPOSITIONS, SettingsError, load
+from components.settings.reading import COMPOSITIONS, SettingsError, check_account, load
 from components.settings.stack import Root, Site, Stack
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "Site",
     "Stack",
     "Target",
+    "check_account",
     "load",
 ]

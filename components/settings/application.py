@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.settings import consistency
+from components.settings import arns, consistency
+from components.settings.arns import CertificateArn
 from components.settings.automation import ReplicationRotation, RowValidation, Switchover
 from components.settings.ends import Target
 from components.settings.preflight import Preflight
 from components.settings.replication import Replication
-from components.settings.sections import Dns, Monitoring, Network, Section
+from components.settings.sections import Dns, Hidden, Monitoring, Network, Section
 from components.settings.stack import Root
 
 SIDES = ("source", "target")
@@ -19,18 +20,22 @@ DATABASE_NAMES = ("writer", "reader")
 """First labels of the database's names, in the same zone as the application's."""
 FARGATE_MEMORY = {256: (512, 2048), 512: (1024, 4096), 1024: (2048, 8192), 2048: (4096, 16384), 4096: (8192, 30720)}
 """CPU units and, for each, the least and the most memory in MiB that Fargate runs beside them."""
-CERTIFICATE = r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+$"
 PATH = r"^/[A-Za-z0-9_./-]*$"
 VARIABLE = r"^[A-Z][A-Z0-9_]*$"
 USER = r"^[1-9]\d{0,8}(:[1-9]\d{0,8})?$"
+
+
+Variable = Annotated[
+    str, Field(pattern=VARIABLE, description="a variable in capitals, digits and underscores, for example LOG_LEVEL")
+]
 
 
 class Environment(Section):
     """One place where the whole application runs."""
 
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="an AWS region, for example eu-central-1")
-    certificate_arn: str = Field(
-        pattern=CERTIFICATE, description="the ARN of a certificate in ACM of this region, for the application's name"
+    certificate_arn: CertificateArn = Field(
+        description="the ARN of a certificate in ACM of this side's region, for the application's name"
     )
     network: Network = Field(default_factory=Network)
     database: Target = Field(default_factory=Target)
@@ -39,15 +44,24 @@ class Environment(Section):
 class Service(Section):
     """The application's containers and what stands before them."""
 
-    image: str = Field(min_length=1, max_length=255, pattern=r"^\S+$", description="an image with its tag or digest")
-    name: str = Field("app", pattern=r"^[a-z][a-z0-9-]{0,62}$", description="the first label of the application's name")
+    image: str = Field(
+        min_length=1,
+        max_length=255,
+        pattern=r"^\S+$",
+        description="an image with its tag or digest, in 255 characters at most",
+    )
+    name: str = Field(
+        "app",
+        pattern=r"^[a-z][a-z0-9-]{0,62}$",
+        description="the first label of the application's name, for example app",
+    )
     container_port: int = Field(8080, ge=1024, le=65535, description="a port from 1024 to 65535: no root opens it")
     health_path: str = Field("/health", pattern=PATH, description="a path, for example /health")
     cpu: int = Field(512, description=f"one of {', '.join(map(str, FARGATE_MEMORY))}")
-    memory_mb: int = Field(1024, ge=512, le=30720, description="MiB that Fargate runs beside cpu")
+    memory_mb: int = Field(1024, ge=512, le=30720, description="MiB from 512 to 30720 that Fargate runs beside cpu")
     architecture: Literal["x86_64", "arm64"] = Field("x86_64", description="x86_64 or arm64")
     user: str = Field("1000:1000", pattern=USER, description="a user and group by number, not 0, for example 1000:1000")
-    environment: dict[Annotated[str, Field(pattern=VARIABLE)], str] = Field(
+    environment: dict[Variable, Annotated[str, Hidden()]] = Field(
         default_factory=dict, description="a map of variables to text, none of them secret"
     )
     minimum_tasks: int = Field(2, ge=1, le=100, description="a number of tasks from 1 to 100")
@@ -153,10 +167,13 @@ class Application(Root):
 
 
 def _environment(found: Environment, where: str) -> Iterator[str]:
-    if found.certificate_arn.split(":")[3] != found.region:
+    # Certificates are regional, one for each region with a load balancer, and can't be copied:
+    # docs.aws.amazon.com/acm/latest/userguide/acm-regions.html, 2026-12-01.
+    certificate = arns.parse(found.certificate_arn)
+    if certificate and certificate.region != found.region:
         yield (
             f"{where}.certificateArn {found.certificate_arn} is not of {where}.region {found.region}: a load balancer "
-            "takes certificates of its own region only"
+            "takes certificates of its own region only; request or import one there"
         )
     if found.network.nat == "none":
         yield (

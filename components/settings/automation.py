@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.settings.sections import ROLE, Section
+from components.settings.sections import Role, Section
 
 Runtime = Literal["python3.11", "python3.12", "python3.13", "python3.14"]
 
@@ -67,13 +67,14 @@ class Rotation(ReplicationRotation):
     application: TurnsRotation = Field(default_factory=TurnsRotation)
 
 
+Percent = Annotated[int, Field(ge=1, le=100, description="percent from 1 to 100")]
+
+
 class Canary(Section):
     """Readers that read from the target ahead of the switchover."""
 
-    roles: tuple[Annotated[str, Field(pattern=ROLE)], ...] = Field(
-        min_length=1, description="a list of the source's login roles that only read"
-    )
-    percents: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
+    roles: tuple[Role, ...] = Field(min_length=1, description="a list of the source's login roles that only read")
+    percents: tuple[Percent, ...] = Field(
         (5, 25, 50, 100), min_length=1, description="rising percents that end with 100, for example [5, 25, 50, 100]"
     )
     seconds: int = Field(300, ge=1, le=86400, description="seconds from 1 to 86400 that each share is watched")

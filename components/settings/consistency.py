@@ -194,7 +194,7 @@ def preflight(found: Preflight) -> Iterator[str]:
         if one.rule not in IDS:
             near = difflib.get_close_matches(one.rule, IDS, n=1)
             hint = f"did you mean {near[0]}?" if near else "docs/preflight.md has them all"
-            yield f"preflight.excusedRules.{number}.rule is {one.rule}: there is no such rule; {hint}"
+            yield f"preflight.excusedRules[{number}].rule is {one.rule}: there is no such rule; {hint}"
 
 
 def write_gap(found: automation.Switchover, names: sections.Dns) -> Iterator[str]:
@@ -266,7 +266,7 @@ def transformations(
             "by: write beforeLoad"
         )
     for number, rule in enumerate(rules):
-        key = f"{where}.transformations.{number}"
+        key = f"{where}.transformations[{number}]"
         names = locator(rule)
         if overlap(rule["schema"], CONTROL_SCHEMA):
             yield f"{key}.schema {rule['schema']} takes in {CONTROL_SCHEMA}, which keeps its name: name the schemas"
@@ -274,11 +274,11 @@ def transformations(
         if not included or (level(rule) != SCHEMA and _excluded(names, tables)):
             yield f"{key} changes {'.'.join(names)}, which {where}.tables does not select: select it, or take this out"
         for other, before in enumerate(rules[:number]):
-            yield from _clash(rule, before, key, f"{where}.transformations.{other}")
+            yield from _clash(rule, before, key, f"{where}.transformations[{other}]")
     if moved.fail_back:
         for number, why in obstacles(tables, rules):
             yield (
-                f"{where}.transformations.{number} has no way back ({why}), and switchover.failBack is true: change "
+                f"{where}.transformations[{number}] has no way back ({why}), and switchover.failBack is true: change "
                 "it, or write switchover.failBack false"
             )
 

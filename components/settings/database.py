@@ -28,7 +28,7 @@ class Database(Stack):
         yield from consistency.reach(self.network, SERVICES)
         yield from consistency.target(target)
         if target.database is None:
-            yield "target.database: missing; write the name of the database to make"
+            yield "target.database is missing: write the name of the database to make"
         for key, alias in (
             ("application_username", "applicationUsername"),
             ("replication_username", "replicationUsername"),

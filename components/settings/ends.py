@@ -4,12 +4,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from components.settings.sections import ROLE, Host, Section
+from components.settings.arns import SecretArn
+from components.settings.sections import Host, Role, Section
 
-SECRET_ARN = r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+$"  # noqa: S105
 WINDOW = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
-WEEKLY = r"^(mon|tue|wed|thu|fri|sat|sun):\d\d:\d\d-(mon|tue|wed|thu|fri|sat|sun):\d\d:\d\d$"
+_DAY_AND_TIME = r"(mon|tue|wed|thu|fri|sat|sun):([01]\d|2[0-3]):[0-5]\d"
+WEEKLY = f"^{_DAY_AND_TIME}-{_DAY_AND_TIME}$"
 DB_CLASS = r"^db\.[a-z0-9-]+\.[a-z0-9]+$"
+ROLE_NAME = "a role in small letters, digits and underscores, 63 at most, for example app"
 SERVERLESS = "db.serverless"
 AURORA_CLASS = r"^db\.(serverless|[a-z0-9-]+\.[a-z0-9]+)$"
 PARAMETER = r"^[a-z][a-z0-9_.]*$"
@@ -24,6 +26,9 @@ ENGINE_DEFAULTS = {
     "mysql": {"version": "8.4", "port": 3306},
 }
 
+Parameter = Annotated[
+    str, Field(pattern=PARAMETER, description="the engine's name of a setting, for example max_connections")
+]
 SslMode = Literal["require", "verify-full", "none"]
 
 
@@ -42,14 +47,14 @@ class Source(Verified):
     host: Host = Field(description="a host name that resolves inside the VPC, for example db.corp.example.com")
     reader_host: Host | None = Field(None, description="a host name; leave it out where reads use the host")
     port: int = Field(5432, ge=1, le=65535, description="a port from 1 to 65535")
-    database: str = Field(min_length=1, max_length=63, description="the name of the database")
-    replication_secret_arn: str = Field(
-        pattern=SECRET_ARN, description="the ARN of the secret with host, port, username and password of DMS's user"
+    database: str = Field(min_length=1, max_length=63, description="the name of the database, in 1 to 63 characters")
+    replication_secret_arn: SecretArn = Field(
+        description="the ARN of the secret with host, port, username and password of DMS's user"
     )
-    operator_secret_arn: str = Field(
-        pattern=SECRET_ARN, description="the ARN of the secret with username and password of the role that may fence"
+    operator_secret_arn: SecretArn = Field(
+        description="the ARN of the secret with username and password of the role that may fence"
     )
-    application_roles: tuple[Annotated[str, Field(pattern=ROLE)], ...] = Field(
+    application_roles: tuple[Role, ...] = Field(
         (), description="a list of login roles; leave it out to fence every login role but DMS's and the operator's"
     )
 
@@ -87,7 +92,7 @@ class Target(Verified):
     )
     aurora: Aurora = Field(default_factory=Aurora)
     instance: Instance = Field(default_factory=Instance)
-    parameters: dict[Annotated[str, Field(pattern=PARAMETER)], str] = Field(
+    parameters: dict[Parameter, str] = Field(
         default_factory=dict, description="a map of the engine's settings to text, for example {max_connections: '200'}"
     )
 
@@ -100,11 +105,13 @@ class Target(Verified):
         False, description="true to pay for a major version past its standard support when the database is made"
     )
     database: str | None = Field(
-        None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$", description="a name; leave it out to use the source's"
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$",
+        description="a name in ASCII letters, digits and underscores, 63 at most; leave it out to use the source's",
     )
     port: int = Field(default_factory=_default("port"), ge=1150, le=65535, description="a port from 1150 to 65535")
-    application_username: str = Field("application", pattern=ROLE, description="a role name in lower case")
-    replication_username: str = Field("dms_replication", pattern=ROLE, description="a role name in lower case")
+    application_username: Role = Field("application", description=ROLE_NAME)
+    replication_username: Role = Field("dms_replication", description=ROLE_NAME)
     backup_retention_days: int = Field(7, ge=1, le=35, description="days from 1 to 35")
     backup_window: str = Field("03:00-04:00", pattern=WINDOW, description="hh:mm-hh:mm in UTC, for example 03:00-04:00")
     maintenance_window: str = Field(

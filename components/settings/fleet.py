@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from components.settings import consistency, replication
+from components.settings.arns import SecretArn
 from components.settings.automation import Functions
-from components.settings.ends import SECRET_ARN, WEEKLY, Verified
+from components.settings.ends import WEEKLY, Verified
 from components.settings.replication import Table
 from components.settings.sections import Host, Section
 from components.settings.stack import Stack
@@ -19,7 +20,11 @@ MOST_DATABASES = 100
 
 
 def _public(value: str) -> str:
-    if not ipaddress.IPv4Address(value).is_global:
+    try:
+        address = ipaddress.IPv4Address(value)
+    except ValueError:
+        raise ValueError("no IPv4 address") from None
+    if not address.is_global:
         raise ValueError("no public address")
     return value
 
@@ -28,9 +33,11 @@ class Vpn(Section):
     """The Site-to-Site VPN."""
 
     customer_gateway_address: Annotated[str, AfterValidator(_public)] = Field(
-        description="the public IPv4 address of the VPN device on premises"
+        description="the public IPv4 address of the VPN device on premises, for example 52.95.110.1"
     )
-    customer_gateway_asn: int = Field(ge=1, le=4294967294, description="the BGP number of the network on premises")
+    customer_gateway_asn: int = Field(
+        ge=1, le=4294967294, description="the BGP number of the network on premises, from 1 to 4294967294"
+    )
     amazon_asn: int = Field(64512, ge=64512, le=65534, description="a private BGP number from 64512 to 65534")
 
 
@@ -39,9 +46,9 @@ class Side(Verified):
 
     host: Host = Field(description="a host name that resolves inside the VPC, for example orders.corp.example.com")
     port: int = Field(5432, ge=1150, le=65535, description="a port from 1150 to 65535")
-    database: str = Field(min_length=1, max_length=63, description="the name of the database")
-    replication_secret_arn: str = Field(
-        pattern=SECRET_ARN, description="the ARN of the secret with host, port, username and password of DMS's user"
+    database: str = Field(min_length=1, max_length=63, description="the name of the database, in 1 to 63 characters")
+    replication_secret_arn: SecretArn = Field(
+        description="the ARN of the secret with host, port, username and password of DMS's user"
     )
 
 
@@ -91,7 +98,9 @@ class Servers(Section):
     """Application Migration Service."""
 
     instance_type: str = Field("t3.small", pattern=INSTANCE_TYPE, description="an instance type, for example t3.small")
-    bandwidth_mbps: int = Field(0, ge=0, le=10000, description="megabits per second a server, 0 for no limit")
+    bandwidth_mbps: int = Field(
+        0, ge=0, le=10000, description="megabits per second a server from 1 to 10000, or 0 for no limit"
+    )
     create_account_roles: bool = Field(True, description="false where the account has the service's roles already")
 
 
@@ -124,7 +133,7 @@ class Fleet(Stack):
         yield from self._ports()
         for number, database in enumerate(self.databases):
             for side in ("source", "target"):
-                yield from consistency.authority(getattr(database, side), f"databases.{number}.{side}")
+                yield from consistency.authority(getattr(database, side), f"databases[{number}].{side}")
 
     def _duplicates(self) -> Iterator[str]:
         names: dict[str, int] = {}
@@ -133,15 +142,15 @@ class Fleet(Stack):
         for number, database in enumerate(self.databases):
             first = names.setdefault(database.name, number)
             if first != number:
-                yield f"databases.{number}.name is {database.name!r}, as databases.{first}.name is: change one"
+                yield f"databases[{number}].name is {database.name!r}, as databases[{first}].name is: change one"
             target = database.target
-            shown = f"databases.{number}.target is {target.host}:{target.port}/{target.database}"
+            shown = f"databases[{number}].target is {target.host}:{target.port}/{target.database}"
             first = targets.setdefault(_place(target), number)
             if first != number:
-                yield f"{shown}, as databases.{first}.target is: two databases would be written into one"
+                yield f"{shown}, as databases[{first}].target is: two databases would be written into one"
             if _place(target) in sources:
                 yield (
-                    f"{shown}, as databases.{sources[_place(target)]}.source is: what is moved away from would be "
+                    f"{shown}, as databases[{sources[_place(target)]}].source is: what is moved away from would be "
                     "written into; write the database's new place"
                 )
 
@@ -152,6 +161,6 @@ class Fleet(Stack):
             for number, port in enumerate(ports):
                 if port != ports[0]:
                     yield (
-                        f"databases.{number}.{side}.port is {port}, databases.0.{side}.port is {ports[0]}: a fleet has "
-                        f"one port for all its {side}s; give this database a stack of its own"
+                        f"databases[{number}].{side}.port is {port}, databases[0].{side}.port is {ports[0]}: a fleet "
+                        f"has one port for all its {side}s; give this database a stack of its own"
                     )

@@ -25,11 +25,15 @@ IDS = frozenset(_WORDS.split())
 """Every rule there is."""
 
 
+Pattern = Annotated[str, Field(min_length=1, description="what it was found of, for example public.audit_log")]
+Name = Annotated[str, Field(min_length=1, description="an application name, for example shop-dns")]
+
+
 class ExcusedRule(Section):
     """A finding of preflight that somebody answers for."""
 
     rule: str = Field(pattern=r"^[a-z]+(-[a-z]+)*$", description="the id of a rule, for example no-primary-key")
-    objects: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+    objects: tuple[Pattern, ...] = Field(
         (), description='a list of what it was found of, * for any characters, for example ["public.audit_*"]'
     )
     reason: str = Field(min_length=10, max_length=500, description="why it does no harm, in 10 to 500 characters")
@@ -39,7 +43,8 @@ class ExcusedClient(Section):
     """Clients that may come to the source otherwise than by the managed name."""
 
     client: str = Field(
-        min_length=3, description='a pattern, * for any characters, for example "backup from 10.1.* (pg_dump)"'
+        min_length=3,
+        description='3 characters or more, * for any characters, for example "backup from 10.1.* (pg_dump)"',
     )
     reason: str = Field(min_length=10, max_length=500, description="why they may, in 10 to 500 characters")
 
@@ -49,7 +54,7 @@ class Census(Section):
 
     required: bool = Field(False, description="true to refuse while a client does not come by the managed name")
     days: int = Field(7, ge=1, le=90, description="days from 1 to 90 that clients are remembered")
-    managed: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+    managed: tuple[Name, ...] = Field(
         (), description='a list of application names that connection strings with the managed name set, as ["shop-dns"]'
     )
     excused: tuple[ExcusedClient, ...] = Field((), description="a list of clients with a reason")

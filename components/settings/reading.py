@@ -1,19 +1,19 @@
 """From plain configuration to checked settings, or to one error that says all that is wrong."""
 
-import difflib
-import re
-from collections.abc import Mapping
-from typing import Any, get_args
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
 from components.refusal import Refusal
+from components.settings import arns
 from components.settings.application import Application
 from components.settings.database import Database
 from components.settings.fleet import Fleet
 from components.settings.migration import Migration
 from components.settings.sections import Section
-from components.settings.stack import Root
+from components.settings.stack import Contradictions, Root
+from components.settings.wording import key, one_line, problem_line, shown
 
 DEFAULT = "migration"
 COMPOSITIONS: dict[str, type[Root]] = {
@@ -25,21 +25,25 @@ COMPOSITIONS: dict[str, type[Root]] = {
 
 
 class SettingsError(Refusal):
-    """The stack configuration can't be used. The message lists every bad key, its value and the remedy."""
+    """The stack configuration can't be used. The message lists every bad key, its value and the remedy, a line each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(one_line(problem) for problem in problems)
+        super().__init__("\n".join(["the stack configuration can't be used:", *(f"  {one}" for one in self.problems)]))
 
 
-def load(raw: Mapping[str, Any]) -> Root:
+def load(raw: Mapping[str, Any], region: str | None = None, secrets: Collection[str] = ()) -> Root:
     """Return the settings in `raw`, a map of configuration keys (without the project's name) to plain values.
+
+    `region` is the one the stack is deployed to: without it, what has to be there is not held against it. `secrets` are
+    keys whose values are never shown.
 
     An empty section, or another composition's empty list, counts as not given: that is how the engine hands on a key of
     the schema nobody wrote. Raises SettingsError listing every bad key at once, with its value and the remedy.
     """
     name = raw.get("composition", DEFAULT)
-    if name not in COMPOSITIONS:
-        raise SettingsError(
-            "the stack configuration can't be used:\n"
-            f"  composition is {name!r}: write one of {', '.join(sorted(COMPOSITIONS))}"
-        )
+    if not isinstance(name, str) or name not in COMPOSITIONS:
+        raise SettingsError([f"composition is {shown(name)}: write one of {', '.join(sorted(COMPOSITIONS))}"])
     root = COMPOSITIONS[name]
     known = {field.alias for one in COMPOSITIONS.values() for field in one.model_fields.values()}
     foreign = known - {field.alias for field in root.model_fields.values()}
@@ -49,69 +53,52 @@ def load(raw: Mapping[str, Any]) -> Root:
         if not (value == {} and key in known) and not (value == [] and key in foreign)
     }
     try:
-        return root.model_validate(given)
+        return root.model_validate(given, context={arns.REGION: region})
     except ValidationError as error:
-        places = [problem["loc"] for problem in error.errors()]
-        lines = sorted(
-            _line(root, dict(problem), given)
-            for problem in error.errors()
-            # A list with a bad element is reported as too short as well: the element says it better.
-            if not any(place[: len(problem["loc"])] == problem["loc"] != place for place in places)
-            # A default that follows another key was not made because something else is bad: that is said already.
-            and problem["type"] != "default_factory_not_called"
-        )
-        raise SettingsError(
-            "the stack configuration can't be used:\n" + "\n".join(f"  {line}" for line in lines)
-        ) from None
+        raise SettingsError(_lines(root, error, given, secrets)) from None
 
 
-def _line(root: type[Section], problem: dict[str, Any], raw: Mapping[str, Any]) -> str:
-    """Say one problem in a line: the key, the value, what is wrong, the remedy."""
-    where = tuple(problem["loc"])
-    key = ".".join(str(part) for part in where)
-    message = re.sub(r"^Value error, ", "", str(problem["msg"]))
-    if not where:
-        return message
-    section, field = _find(root, where)
-    allowed = sorted(f.alias or name for name, f in section.model_fields.items())
-    if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(where[-1]), allowed, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(allowed)}"
-        return f"{key}: there is no such key; {hint}"
-    remedy = f"; write {field.description}" if field is not None and field.description else ""
-    if problem["type"] == "missing":
-        return f"{key}: missing{remedy}"
-    return f"{key} is {_value(raw, where)!r}: {message}{remedy}"
+def _lines(root: type[Root], error: ValidationError, given: Mapping[str, Any], secrets: Collection[str]) -> list[str]:
+    """Return what is wrong, a line each, in the order of the keys."""
+    problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors(include_url=False)]
+    places = [problem["loc"] for problem in problems]
+    lines: list[str] = []
+    for problem in problems:
+        where, cause = problem["loc"], problem.get("ctx", {}).get("error")
+        # A list with a bad element is reported as too short as well: the element says it better.
+        if any(place[: len(where)] == where != place for place in places):
+            continue
+        # A default that follows another key was not made because something else is bad: that is said already.
+        if problem["type"] == "default_factory_not_called":
+            continue
+        lines += cause.lines if isinstance(cause, Contradictions) else [problem_line(root, problem, given, secrets)]
+    return sorted(dict.fromkeys(lines))
 
 
-def _find(root: type[Section], where: tuple[Any, ...]) -> tuple[type[Section], Any]:
-    """Return the section a location lies in, and the field, by following aliases down the tree."""
-    section = root
-    field = None
-    for part in where:
-        fields = {f.alias or name: f for name, f in section.model_fields.items()}
-        if part not in fields:
-            if isinstance(part, str) and field is not None and _section_of(field.annotation) is None:
-                break  # inside a map or a union: the field found last is the one to explain
-            if isinstance(part, str):
-                return section, None
-            continue  # an index of a list
-        field = fields[part]
-        section = _section_of(field.annotation) or section
-    return section, field
+def check_account(config: Root, account: str) -> None:
+    """Raise SettingsError for every ARN of another account than the stack's.
+
+    A load balancer takes certificates of its own account alone. A secret of another account can be read by roles
+    that may use its key as well, and ours may use the stack's own key alone:
+    docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_examples_cross.html, 2026-12-01.
+    """
+    lines = [
+        f"{where} is {shown(text)}, which is of account {arn.account}, not of the stack's, {account}: name one of this "
+        "account"
+        for where, text in _arns(config)
+        if (arn := arns.parse(text)) and arn.account != account
+    ]
+    if lines:
+        raise SettingsError(lines)
 
 
-def _section_of(annotation: Any) -> type[Section] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    return next((inner for arg in get_args(annotation) if (inner := _section_of(arg))), None)
-
-
-def _value(raw: Any, where: tuple[Any, ...]) -> Any:
-    value = raw
-    for part in where:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return value
-    return value
+def _arns(section: Section, where: tuple[str | int, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Yield every ARN in the settings with its key."""
+    for name, field in type(section).model_fields.items():
+        place, value = (*where, field.alias or name), getattr(section, name)
+        for number, each in enumerate(value) if isinstance(value, tuple) else [(None, value)]:
+            below = place if number is None else (*place, number)
+            if isinstance(each, Section):
+                yield from _arns(each, below)
+            elif isinstance(each, str) and str(place[-1]).endswith("Arn"):
+                yield key(below), each

@@ -12,6 +12,7 @@ from components.settings.sections import Section
 CLASS = r"^dms\.[a-z0-9]+\.[a-z0-9]+$"
 TARGET_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 NAME_PART = r"^[A-Za-z0-9_]{1,62}$"
+ASCII = "ASCII letters, digits and underscores"
 CHANGES = {
     "rename": "rename",
     "prefix": "add-prefix",
@@ -40,7 +41,10 @@ class Table(Section):
     table: str = Field("%", min_length=1, description="a table name, or % for all")
     action: Literal["include", "exclude"] = Field("include", description="include or exclude")
     load_order: int | None = Field(
-        None, ge=1, le=2**31 - 1, description="a whole number from 1; tables with higher ones begin to load first"
+        None,
+        ge=1,
+        le=2**31 - 1,
+        description="a whole number from 1 to 2147483647; tables with higher ones begin to load first",
     )
 
     @model_validator(mode="after")
@@ -59,11 +63,18 @@ class Transformation(Section):
     schema_name: str = Field(alias="schema", min_length=1, description="a schema name of the source, for example app")
     table: str | None = Field(None, min_length=1, description="a table name of the source, or % for all")
     column: str | None = Field(
-        None, min_length=1, pattern=r"^[^#\\/-]+$", description="a column name, without # \\ / - as DMS wants it"
+        None,
+        min_length=1,
+        pattern=r"^[^#\\/-]+$",
+        description="a column name without dashes, slashes and #, as DMS wants it",
     )
-    rename: str | None = Field(None, pattern=TARGET_NAME, description="the name on the target, in ASCII letters")
-    prefix: str | None = Field(None, pattern=TARGET_NAME, description="what tables' names begin with on the target")
-    suffix: str | None = Field(None, pattern=NAME_PART, description="what tables' names end with on the target")
+    rename: str | None = Field(None, pattern=TARGET_NAME, description=f"the name on the target, in {ASCII}, 63 at most")
+    prefix: str | None = Field(
+        None, pattern=TARGET_NAME, description=f"what tables' names begin with on the target, in {ASCII}"
+    )
+    suffix: str | None = Field(
+        None, pattern=NAME_PART, description=f"what tables' names end with on the target, in {ASCII}"
+    )
     case: Literal["lower", "upper"] | None = Field(None, description="lower or upper")
     remove: Literal[True] | None = Field(None, description="true, for a column that stays behind")
 
@@ -71,9 +82,11 @@ class Transformation(Section):
     def _one_purpose(self) -> Self:
         given = [key for key in CHANGES if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(f"one change each, here are {', '.join(given) or 'none'} of {', '.join(CHANGES)}")
+            raise ValueError(
+                f"one change each, here are {', '.join(given) or 'none'} of {', '.join(CHANGES)}: write one"
+            )
         if self.column and not self.table:
-            raise ValueError(f"column {self.column} has no table")
+            raise ValueError(f"column {self.column} has no table: write whose column it is")
         [change] = given
         if change == "remove" and not self.column:
             raise ValueError("remove is for a column: name one, and leave tables out in replication.tables")
@@ -102,7 +115,9 @@ class ParallelLoad(Section):
 
     column: str = Field(min_length=1, description="a column, best the primary key")
     boundaries: tuple[str, ...] = Field(
-        min_length=1, max_length=49, description='rising values of the column as text, for example ["1000", "2000"]'
+        min_length=1,
+        max_length=49,
+        description='1 to 49 rising values of the column as text, for example ["1000", "2000"]',
     )
 
 

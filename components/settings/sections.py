@@ -15,8 +15,17 @@ LOG_RETENTION = (
 """Days that CloudWatch Logs can keep a log."""
 
 
+class Hidden:
+    """Marks what is never shown: it may be a secret, or one may have been written there by mistake."""
+
+
 def _block(value: str) -> str:
-    ipaddress.IPv4Network(value)
+    try:
+        block = ipaddress.IPv4Network(value, strict=False)
+    except ValueError:
+        raise ValueError("no IPv4 block") from None
+    if str(block) != value:
+        raise ValueError(f"which AWS knows as {block}")
     return value
 
 
@@ -34,7 +43,24 @@ def _retention(value: int) -> int:
     return value
 
 
-Block = Annotated[str, AfterValidator(_block)]
+Block = Annotated[
+    str, AfterValidator(_block), Field(description="an IPv4 block with its length, for example 192.168.0.0/16")
+]
+
+Role = Annotated[
+    str, Field(pattern=ROLE, description="a role in small letters, digits and underscores, 63 at most, for example app")
+]
+
+Email = Annotated[
+    str, Field(pattern=r"^[^@\s]+@[^@\s]+$", description="a mail address, for example oncall@example.com")
+]
+
+Service = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9.-]*$", description="a service as its endpoint is named, for example secretsmanager"
+    ),
+]
 
 Host = Annotated[str, Field(max_length=253, pattern=HOST), AfterValidator(_host)]
 
@@ -56,9 +82,11 @@ class Network(Section):
     on_premises_cidrs: tuple[Block, ...] = Field(
         (), description='a list of IPv4 blocks, for example ["192.168.0.0/16"]'
     )
-    interface_endpoints: tuple[str, ...] = Field((), description='a list of services, for example ["secretsmanager"]')
+    interface_endpoints: tuple[Service, ...] = Field(
+        (), description='a list of services, for example ["secretsmanager"]'
+    )
     endpoint_zones: int | None = Field(
-        None, ge=1, le=6, description="a number of zones with interface endpoints; leave it out for all"
+        None, ge=1, le=6, description="a number of zones with interface endpoints from 1 to 6; leave it out for all"
     )
     flow_logs: bool = Field(True, description="true or false")
 
@@ -66,8 +94,10 @@ class Network(Section):
 class Dns(Section):
     """The names applications use."""
 
-    zone: Host = Field(description="a DNS zone, for example db.example.com")
-    zone_id: str | None = Field(None, pattern=r"^Z[A-Z0-9]+$", description="the id of an existing zone")
+    zone: Host = Field(description="a DNS zone of two labels or more, for example db.example.com")
+    zone_id: str | None = Field(
+        None, pattern=r"^Z[A-Z0-9]+$", description="the id of an existing zone, for example Z0123456789ABC"
+    )
     private: bool = Field(False, description="true for a zone seen by the VPC only")
     ttl_seconds: int = Field(60, ge=1, le=86400, description="seconds from 1 to 86400")
     switchover_ttl_seconds: int = Field(1, ge=1, le=60, description="seconds from 1 to 60, at most ttlSeconds")
@@ -79,9 +109,9 @@ class Monitoring(Section):
 
     lag_seconds: int = Field(60, ge=1, le=86400, description="seconds from 1 to 86400")
     cpu_percent: int = Field(80, ge=1, le=100, description="percent from 1 to 100")
-    connections: int = Field(800, ge=1, description="a number of connections")
+    connections: int = Field(800, ge=1, description="a number of connections from 1")
     free_storage_gb: int = Field(10, ge=1, le=65536, description="GB from 1 to 65536")
-    emails: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = Field((), description="mail addresses")
+    emails: tuple[Email, ...] = Field((), description="a list of mail addresses, for example [oncall@example.com]")
     log_retention_days: Retention = Field(365, description=f"one of {', '.join(map(str, LOG_RETENTION))}")
 
 
@@ -92,9 +122,11 @@ EXCEPTED_ANYWHERE = ("secretsmanager-1-rotated",)
 class PolicyException(Section):
     """A rule of the policy pack that a resource need not keep to, and why."""
 
-    rule: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)+$", description="a rule, as docs/policies.md names it")
+    rule: str = Field(
+        pattern=r"^[a-z0-9]+(-[a-z0-9]+)+$", description="a rule as docs/policies.md names it, for example rds-38-tls"
+    )
     resource: str = Field(min_length=1, description="a resource's name, in which * stands for any text")
-    reason: str = Field(min_length=10, description="why, in a sentence")
+    reason: str = Field(min_length=10, description="why, in 10 characters or more")
 
 
 class Policy(Section):

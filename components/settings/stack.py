@@ -1,6 +1,6 @@
 """What every stack has, whatever it is composed of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, Self
 
 from pydantic import Field, model_validator
@@ -9,6 +9,14 @@ from components.settings import consistency
 from components.settings.sections import Monitoring, Network, Policy, Section
 
 NAME = r"^[a-z](-?[a-z0-9])+$"
+
+
+class Contradictions(ValueError):
+    """What is wrong though every key alone is right, a line each."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.lines = tuple(lines)
+        super().__init__("; ".join(lines))
 
 
 class Site(Protocol):
@@ -49,7 +57,7 @@ class Root(Section):
     def _consistent(self) -> Self:
         problems = list(self.contradictions())
         if problems:
-            raise ValueError("\n  ".join(problems))
+            raise Contradictions(problems)
         return self
 
     def contradictions(self) -> Iterator[str]:

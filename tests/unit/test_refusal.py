@@ -11,7 +11,7 @@ from components.refusal import Refusal
 from components.settings import SettingsError
 from tests.support.pulumi_mocks import REPOSITORY
 
-OURS = {"RuntimeError", "LookupError", "KeyError"}
+OURS = {"RuntimeError", "LookupError", "KeyError", "NoWayBack", "Contradictions"}
 """What says that we made a mistake, or what a caller has to handle: never what a person configured."""
 
 

@@ -5,7 +5,7 @@ import pytest
 from components import settings
 from components.settings import SettingsError
 
-ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:x"
+ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:x-AbCdEf"
 LEAST: dict[str, Any] = {
     "environmentSuffix": "dev",
     "source": {
@@ -72,7 +72,7 @@ def test_one_error_lists_every_bad_key_with_its_value_and_remedy() -> None:
         "environmentSuffix",
         "network.cidr",
         "network.zone",
-        "replication.tables.0.action",
+        "replication.tables[0].action",
         "target.aurora.readers",
     ]
     assert "is '10.0.0.0/33'" in lines[2]
@@ -84,32 +84,38 @@ def test_one_error_lists_every_bad_key_with_its_value_and_remedy() -> None:
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        ({k: v for k, v in LEAST.items() if k != "dns"}, "dns: missing"),
-        (with_(dns={"zone": None}), "dns.zone is None"),
+        (
+            {k: v for k, v in LEAST.items() if k != "dns"},
+            "dns is missing: write a map with zone, and where wanted private",
+        ),
+        (with_(dns={"zone": None}), "dns.zone is null: write a DNS zone"),
         (with_(environmentSuffix="eu--dev"), "environmentSuffix is 'eu--dev'"),
         (with_(environmentSuffix="dev-"), "environmentSuffix is 'dev-'"),
         (with_(environmentSuffix="d"), "environmentSuffix is 'd'"),
         (with_(environmentSuffix="a-" * 10 + "b"), "write 2 to 20 small letters, digits and single dashes"),
         (with_(environmentSufix="dev"), "environmentSufix: there is no such key; did you mean environmentSuffix?"),
         (with_(zzz=1), "zzz: there is no such key; known are composition, dns"),
-        (with_(source={"operatorSecretArn": "secret"}), "source.operatorSecretArn is 'secret'"),
+        (
+            with_(source={"operatorSecretArn": "secret"}),
+            "source.operatorSecretArn is [secret], no ARN: write the ARN of the secret",
+        ),
         (with_(monitoring={"logRetentionDays": 2}), "write one of 1, 3, 5, 7"),
         (with_(tags={"Cost": 1}), "tags.Cost is 1"),
         (
             with_(target={"engineVersion": 17}),
-            "target.engineVersion is 17: Input should be a valid string; write a version",
+            "target.engineVersion is 17, not text: write a version, for example ",
         ),
         (with_(replication={"tables": []}), "replication.tables is []"),
         (with_(network=[]), "network is []"),
-        (with_(source={"host": "192.168.1.5"}), "source.host is '192.168.1.5': an address, which no DNS name can be"),
-        (with_(source={"readerHost": "10.0.0.9"}), "source.readerHost is '10.0.0.9': an address"),
+        (with_(source={"host": "192.168.1.5"}), "source.host is '192.168.1.5', an address, which no DNS name can be"),
+        (with_(source={"readerHost": "10.0.0.9"}), "source.readerHost is '10.0.0.9', an address"),
         (
             with_(replication={"serverless": {"maximumCapacityUnits": 3}}),
-            "replication.serverless.maximumCapacityUnits is 3: not a capacity DMS Serverless knows; write one of 1, 2",
+            "replication.serverless.maximumCapacityUnits is 3, not a capacity DMS Serverless knows: write one of 1, 2",
         ),
         (
             with_(replication={"serverless": {"minimumCapacityUnits": 2}}),
-            "replication.serverless.maximumCapacityUnits: missing; write one of 1, 2, 4",
+            "replication.serverless.maximumCapacityUnits is missing: write one of 1, 2, 4",
         ),
     ],
 )
@@ -192,7 +198,7 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
             {"replication": {"tables": [{"schema": "a", "action": "exclude", "loadOrder": 1}, {"schema": "b"}]}},
             "loadOrder is for tables that are loaded: leave it out, or include them",
         ),
-        ({"replication": {"tables": [{"schema": "a", "loadOrder": 0}]}}, "replication.tables.0.loadOrder is 0"),
+        ({"replication": {"tables": [{"schema": "a", "loadOrder": 0}]}}, "replication.tables[0].loadOrder is 0"),
         (
             {"replication": {"tableSettings": [{"schema": "public", "table": "orders"}]}},
             "nothing is set for table orders: give lobMaximumKb, parallelLoad or both",
@@ -212,7 +218,10 @@ def test_single_mistakes(raw: dict[str, Any], said: str) -> None:
             )
             for key, value in (("instanceClass", "dms.r5.large"), ("storageGb", 50), ("engineVersion", "3.6.1"))
         ),
-        ({"switchover": {"canary": {}}}, "switchover.canary.roles: missing; write a list of the source's login roles"),
+        (
+            {"switchover": {"canary": {}}},
+            "switchover.canary.roles is missing: write a list of the source's login roles",
+        ),
         ({"switchover": {"canary": {"roles": []}}}, "switchover.canary.roles is []"),
         (
             {"switchover": {"canary": {"roles": ["report"], "percents": [50, 25, 100]}}},
@@ -300,7 +309,7 @@ def test_the_least_database_has_secure_defaults() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"target": {"engine": "mysql"}}, "target.database: missing; write the name of the database to make"),
+        ({"target": {"engine": "mysql"}}, "target.database is missing: write the name of the database to make"),
         (
             {"target": {"engine": "aurora-mysql", "database": "shop", "engineVersion": "8.4.7"}},
             "target.engineVersion 8.4.7 names no Aurora MySQL: write it as RDS does, for example 8.4.mysql_aurora",
@@ -381,8 +390,8 @@ def test_a_stack_is_judged_as_production_unless_it_says_otherwise() -> None:
             "policy.exceptions are given from dms-9-tls, but policy.environment is",
         ),
         ({"environment": "prod"}, "write development, staging or production"),
-        ({"exceptions": [{**EXCEPTION, "reason": "so"}]}, "write why, in a sentence"),
-        ({"exceptions": [{**EXCEPTION, "rule": "DMS.9"}]}, "write a rule, as docs/policies.md names it"),
+        ({"exceptions": [{**EXCEPTION, "reason": "so"}]}, "write why, in 10 characters or more"),
+        ({"exceptions": [{**EXCEPTION, "rule": "DMS.9"}]}, "write a rule as docs/policies.md names it"),
     ],
 )
 def test_what_is_wrong_with_exceptions_is_told(section: dict[str, Any], said: str) -> None:

@@ -46,7 +46,7 @@ def test_a_side_has_names_and_tags_of_its_own() -> None:
         ("target.region", "eu-central-1", "source.region and target.region are both eu-central-1: write two regions"),
         ("target.network.cidr", "10.30.0.0/16", "target.network.cidr 10.30.0.0/16 overlaps source.network.cidr"),
         ("source.network.nat", "none", "source.network.nat is none, but containers fetch their image"),
-        ("source.certificateArn", None, "source.certificateArn: missing; write the ARN of a certificate in ACM"),
+        ("source.certificateArn", None, "source.certificateArn is missing: write the ARN of a certificate in ACM"),
         (
             "target.certificateArn",
             "arn:aws:acm:eu-central-1:123456789012:certificate/x",
@@ -73,7 +73,7 @@ def test_a_side_has_names_and_tags_of_its_own() -> None:
         ("target.network.cidr", "10.40.0.0/24", "target.network.cidr is 10.40.0.0/24: write a block from /16"),
         ("target.database.applicationUsername", "other", "applicationUsername other differs from source.database.app"),
         ("dns.private", True, "dns.private is true, but the application's name is for the internet"),
-        ("dns.zone", None, "dns.zone: missing"),
+        ("dns.zone", None, "dns.zone is missing"),
         ("application.healthPath", "health", "application.healthPath is 'health'"),
         ("application.cpu", 300, "application.cpu is 300: write one of 256, 512, 1024, 2048, 4096"),
         (
@@ -84,7 +84,7 @@ def test_a_side_has_names_and_tags_of_its_own() -> None:
         ("application.maximumTasks", 1, "application.maximumTasks 1 is below application.minimumTasks 2: raise it"),
         ("application.user", "0:0", "application.user is '0:0'"),
         ("application.containerPort", 80, "application.containerPort is 80"),
-        ("application.image", None, "application.image: missing; write an image with its tag or digest"),
+        ("application.image", None, "application.image is missing: write an image with its tag or digest"),
         ("transactionLogs.transitionDays", 10, "transactionLogs.transitionDays is 10"),
         ("network", {"nat": "one"}, "network: there is no such key"),
         ("source.host", "db.example.com", "source.host: there is no such key"),

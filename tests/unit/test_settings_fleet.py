@@ -69,14 +69,14 @@ def test_one_error_lists_every_bad_entry() -> None:
     ]
     lines = complaints(with_(databases=bad))
     assert [line.split(" ")[0] for line in lines] == [
-        "databases.0.name",
-        "databases.1.name",
-        "databases.2.name",
-        "databases.3.source.host",
-        "databases.4.tables",
-        "databases.4.target.replicationSecretArn",
+        "databases[0].name",
+        "databases[1].name",
+        "databases[2].name",
+        "databases[3].source.host",
+        "databases[4].tables",
+        "databases[4].target.replicationSecretArn",
     ]
-    assert lines[0].startswith("databases.0.name is 'Orders'")
+    assert lines[0].startswith("databases[0].name is 'Orders'")
     assert lines[0].endswith("write 2 to 20 small letters, digits and single dashes, for example orders")
 
 
@@ -84,10 +84,10 @@ def test_one_error_lists_every_bad_entry() -> None:
     ("raw", "said"),
     [
         (with_(databases=[]), "databases is []"),
-        ({k: v for k, v in LEAST.items() if k != "vpn"}, "vpn: missing"),
+        ({k: v for k, v in LEAST.items() if k != "vpn"}, "vpn is missing"),
         (
             with_(vpn={"customerGatewayAddress": "192.168.1.1"}),
-            "vpn.customerGatewayAddress is '192.168.1.1': no public",
+            "vpn.customerGatewayAddress is '192.168.1.1', no public",
         ),
         (with_(vpn={"customerGatewayAsn": 64512}), "vpn.customerGatewayAsn and vpn.amazonAsn are both 64512"),
         (with_(network={"onPremisesCidrs": []}), "network.onPremisesCidrs is empty: write what lies behind the VPN"),
@@ -101,36 +101,36 @@ def test_one_error_lists_every_bad_entry() -> None:
         (with_(source={"host": "x.example"}), "source: there is no such key"),
         (
             with_(databases=[database("orders", source={"sslMode": "verify-full"})]),
-            "databases.0.source.sslMode is verify-full, but",
+            "databases[0].source.sslMode is verify-full, but",
         ),
         (
             with_(databases=[database("orders"), database("billing", target={"sslMode": "verify-full"})]),
-            "databases.1.target.sslMode is verify-full, but",
+            "databases[1].target.sslMode is verify-full, but",
         ),
-        (with_(databases=[database("a-" * 12 + "b")]), "databases.0.name is 'a-a-"),
+        (with_(databases=[database("a-" * 12 + "b")]), "databases[0].name is 'a-a-"),
         (
             with_(databases=[database("orders"), database("orders", target={"host": "other.rds.example"})]),
-            "databases.1.name is 'orders', as databases.0.name is: change one",
+            "databases[1].name is 'orders', as databases[0].name is: change one",
         ),
         (
             with_(databases=[database("a1"), database("a2", target={"host": "a1.rds.example", "database": "a1"})]),
-            "databases.1.target is a1.rds.example:5432/a1, as databases.0.target is: two databases would be written",
+            "databases[1].target is a1.rds.example:5432/a1, as databases[0].target is: two databases would be written",
         ),
         (
             with_(databases=[database("a1"), database("a2", target={"host": "A1.RDS.example", "database": "a1"})]),
-            "databases.1.target is A1.RDS.example:5432/a1, as databases.0.target is: two databases would be written",
+            "databases[1].target is A1.RDS.example:5432/a1, as databases[0].target is: two databases would be written",
         ),
         (
             with_(databases=[database("a1"), database("a2", target={"host": "A1.Corp.example", "database": "a1"})]),
-            "databases.1.target is A1.Corp.example:5432/a1, as databases.0.source is: what is moved away from",
+            "databases[1].target is A1.Corp.example:5432/a1, as databases[0].source is: what is moved away from",
         ),
         (
             with_(databases=[database("a1", target={"host": "a1.corp.example."}), database("a2")]),
-            "databases.0.target is a1.corp.example.:5432/a1, as databases.0.source is",
+            "databases[0].target is a1.corp.example.:5432/a1, as databases[0].source is",
         ),
         (
             with_(databases=[database("a1"), database("a2", source={"port": 5433})]),
-            "databases.1.source.port is 5433, databases.0.source.port is 5432: a fleet has one port for",
+            "databases[1].source.port is 5433, databases[0].source.port is 5432: a fleet has one port for",
         ),
     ],
 )

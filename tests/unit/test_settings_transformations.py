@@ -47,22 +47,22 @@ def test_each_entry_is_one_rule_of_dms(entry: dict[str, Any], action: str, value
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ({"schema": "app"}, "transformations.0 is {'schema': 'app'}: one change each, here are none of rename, prefix"),
+        ({"schema": "app"}, "transformations[0]: one change each, here are none of rename, prefix"),
         ({"schema": "app", "rename": "x", "case": "lower"}, "here are rename, case of rename, prefix, suffix, case"),
         ({"schema": "app", "column": "c", "rename": "d"}, "column c has no table"),
         ({"schema": "app", "table": "t", "remove": True}, "remove is for a column"),
         ({"schema": "app", "prefix": "x"}, "prefix is for tables' names: give table, which may be %, and no column"),
         ({"schema": "app", "table": "t", "column": "c", "suffix": "x"}, "suffix is for tables' names"),
         ({"schema": "app", "table": "%", "rename": "x"}, "rename is for one name: give it without % and ["),
-        ({"schema": "app", "rename": "new name"}, "transformations.0.rename is 'new name'"),
-        ({"schema": "app", "table": "t", "column": "a-b", "rename": "c"}, "transformations.0.column is 'a-b'"),
-        ({"schema": "app", "table": "t", "column": "c", "remove": False}, "transformations.0.remove is False"),
-        ({"schema": "app", "renam": "x"}, "transformations.0.renam: there is no such key; did you mean rename?"),
+        ({"schema": "app", "rename": "new name"}, "transformations[0].rename is 'new name'"),
+        ({"schema": "app", "table": "t", "column": "a-b", "rename": "c"}, "transformations[0].column is 'a-b'"),
+        ({"schema": "app", "table": "t", "column": "c", "remove": False}, "transformations[0].remove is false"),
+        ({"schema": "app", "renam": "x"}, "transformations[0].renam: there is no such key; did you mean rename?"),
     ],
 )
 def test_an_entry_that_is_wrong_is_named_with_its_value_and_remedy(entry: dict[str, Any], said: str) -> None:
     [line] = complaints(transformed(entry))
-    assert line.startswith("replication.transformations.0")
+    assert line.startswith("replication.transformations[0]")
     assert said in line
 
 
@@ -71,23 +71,23 @@ def test_an_entry_that_is_wrong_is_named_with_its_value_and_remedy(entry: dict[s
     [
         (
             [{"schema": "%", "table": "%", "prefix": "x_"}],
-            "replication.transformations.0.schema % takes in migration_control, which keeps its name: name the schemas",
+            "replication.transformations[0].schema % takes in migration_control, which keeps its name: name the schem",
         ),
         (
             [{"schema": "shop", "rename": "x"}],
-            "replication.transformations.0 changes shop, which replication.tables does not select",
+            "replication.transformations[0] changes shop, which replication.tables does not select",
         ),
         (
             [{"schema": "app", "table": "orders", "rename": "a"}, {"schema": "app", "table": "%", "prefix": "x_"}],
-            "replication.transformations.1 and replication.transformations.0 both change app.%: DMS takes one each",
+            "replication.transformations[1] and replication.transformations[0] both change app.%: DMS takes one each",
         ),
         (
             [{"schema": "app", "table": "a", "rename": "x"}, {"schema": "app", "table": "b", "rename": "x"}],
-            "replication.transformations.1 and replication.transformations.0 may give two things one name, x",
+            "replication.transformations[1] and replication.transformations[0] may give two things one name, x",
         ),
         (
             [{"schema": "app", "table": "%", "case": "lower"}],
-            "replication.transformations.0 has no way back (convert-lowercase of all that % matches forgets how the "
+            "replication.transformations[0] has no way back (convert-lowercase of all that % matches forgets how the "
             "names were: name them one by one), and switchover.failBack is true: change it, or write "
             "switchover.failBack false",
         ),
