@@ -1,7 +1,6 @@
 """The stack inside a sandbox: its configuration, derived from one of the repository's, and the engine's commands."""
 
 import json
-import re
 import subprocess
 from collections import Counter
 from collections.abc import Mapping
@@ -25,6 +24,13 @@ PROJECT = "database-migration"
 DEFAULT_CONFIG = "dev"
 DEFAULT_COMPOSITION = "migration"
 MYSQL = ("mysql", "aurora-mysql")
+MISTAKE = "python inline source runtime error: "
+"""How an error begins that a program raised by mistake; a refusal is its own sentence."""
+SAID_OF_ALL = (
+    *("update failed", "preview failed"),
+    "an unhandled error occurred: program exited with non-zero exit code: 1",  # by the official language host
+)
+"""What is said after an error, whatever it was."""
 AT_ONCE = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true", "GOGC": "400"}
 """Lets the engine write its state once, at the end, not whole after every resource: at hundreds of resources that took
 most of a deployment. An engine that is killed in between forgets what it made, and so do the emulators with their
@@ -230,21 +236,21 @@ def make_anew(instance: Instance, kind: str, name: str) -> None:
 
 
 def errors(printed: str) -> str:
-    """Return the engine's errors, once each, on one line. What it says of one is indented further below it."""
+    """Return the engine's errors, once each, on one line.
+
+    What it says of one is indented further below it. The first line of each it also prints beforehand, as it happens.
+    """
     lines = printed.splitlines()
     found = []
     for number, line in enumerate(lines):
         if "error:" in line:
             below = takewhile(lambda more: _indent(more) > _indent(line), lines[number + 1 :])  # noqa: B023
-            said = re.sub(
-                r"^.*?error: (an unhandled error occurred: )?(python inline source runtime error: )?", "", line
-            )
-            found.append(" ".join([said.strip(), *(more.strip() for more in below)]))
+            said = line.partition("error:")[2].strip().removeprefix(MISTAKE)
+            found.append(" ".join([said, "; ".join(more.strip() for more in below)]).strip())
     kept = [
         one
         for one in dict.fromkeys(found)
-        if one not in ("update failed", "preview failed")
-        and not any(other.startswith(one) and other != one for other in found)
+        if one not in SAID_OF_ALL and not any(other.startswith(one) and other != one for other in found)
     ]
     return "; ".join(kept)[:2000] or printed.strip()[-500:]
 

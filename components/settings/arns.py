@@ -40,8 +40,8 @@ def partition(region: str) -> str:
     return next((name for start, name in PARTITIONS.items() if region.startswith(start)), "aws")
 
 
-def _regional(text: str, service: str, region: str | None) -> Arn:
-    """Return the ARN of something that lives in one region. Raises ValueError for what is none, or is of another."""
+def _regional(text: str, service: str) -> Arn:
+    """Return the ARN of something that lives in one region and account. Raises ValueError for what is none."""
     arn = parse(text)
     if arn is None:
         raise ValueError("no ARN")
@@ -53,8 +53,6 @@ def _regional(text: str, service: str, region: str | None) -> Arn:
         raise ValueError("an ARN without a region")
     if arn.partition != partition(arn.region):
         raise ValueError(f"whose partition {arn.partition} is not that of {arn.region}, {partition(arn.region)}")
-    if region and arn.region != region:
-        raise ValueError(f"which is of {arn.region}, not of {region}")
     return arn
 
 
@@ -67,12 +65,10 @@ def _secret(text: str, info: ValidationInfo) -> str:
     the ARN, which a policy compares whole, with the six characters that Secrets Manager appends
     (docs.aws.amazon.com/secretsmanager/latest/userguide/reference_iam-permissions.html, 2026-12-01).
     """
-    try:
-        arn = _regional(text, "secretsmanager", (info.context or {}).get(REGION))
-    except ValueError as error:
-        if str(error).startswith("which is of "):
-            raise ValueError(f"{error}, where the stack is: replicate the secret to there, or move it") from None
-        raise
+    arn = _regional(text, "secretsmanager")
+    region = (info.context or {}).get(REGION)
+    if region and arn.region != region:
+        raise ValueError(f"which is of {arn.region}, but the stack is in {region}, where a replica of it would do")
     if not arn.resource.startswith("secret:"):
         raise ValueError("an ARN of something else than a secret")
     if not _COMPLETE.match(arn.resource):
@@ -82,7 +78,7 @@ def _secret(text: str, info: ValidationInfo) -> str:
 
 def _certificate(text: str) -> str:
     """Check a certificate's ARN. Of which region it has to be, its side says."""
-    arn = _regional(text, "acm", None)
+    arn = _regional(text, "acm")
     if not _CERTIFICATE.match(arn.resource):
         raise ValueError("an ARN of something else than a certificate")
     return text

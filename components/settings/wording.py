@@ -19,6 +19,8 @@ LONGEST = 120
 """Characters of a value that are shown."""
 _ONE_LINE = dict.fromkeys((*range(32), 127, 0x85, 0x2028, 0x2029), " ")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
+_CREDENTIALS = re.compile(r"://.*@", re.DOTALL)
+"""What stands between a scheme and a host, as in a connection string."""
 _NOT = {
     "string": "not text",
     "int": "not a whole number",
@@ -47,7 +49,8 @@ def shown(value: Any) -> str:
     """Return a value as a person knows it from the configuration, on one line, cut where it is long."""
     match value:
         case str():
-            return repr(_cut(value)) + (f" ({len(value)} characters)" if len(value) > LONGEST else "")
+            veiled = _CREDENTIALS.sub(f"://{SECRET}@", value)
+            return repr(_cut(veiled)) + (f" ({len(value)} characters)" if len(veiled) > LONGEST else "")
         case Mapping() if value:
             return _cut(f"a map of {', '.join(_cut(str(each)) for each in value)}".translate(_ONE_LINE))
         case list() | tuple() if value:

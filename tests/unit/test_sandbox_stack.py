@@ -5,25 +5,34 @@ from sandbox.errors import SandboxError
 from sandbox.lifecycle import Options
 
 PRINTED = """Updating (sandbox):
- +  pulumi:pulumi:Stack s creating (0s) error: python inline source runtime error: the configuration can't be used:
- +  pulumi:pulumi:Stack s creating (0s) error: an unhandled error occurred: the configuration can't be used:
+ +  pulumi:pulumi:Stack s creating (0s) error: the configuration can't be used:
 Diagnostics:
   pulumi:pulumi:Stack (s):
-    error: python inline source runtime error: the configuration can't be used:
-      network.nat is 'two': write one of none, one
+    error: the configuration can't be used:
+      network.nat is 'two': write none, one or per_zone
       network.zone: there is no such key
 
+    error: an unhandled error occurred: program exited with non-zero exit code: 1
+    error: update failed
+"""
+BROKEN = """Diagnostics:
+  pulumi:pulumi:Stack (s):
+    error: python inline source runtime error: 'absent'
     Traceback (most recent call last):
       File "__main__.py", line 8, in <module>
-    error: update failed
+    KeyError: 'absent'
 """
 
 
 def test_what_the_engine_says_below_an_error_is_part_of_it() -> None:
     assert stack.errors(PRINTED) == (
-        "the configuration can't be used: network.nat is 'two': write one of none, one "
+        "the configuration can't be used: network.nat is 'two': write none, one or per_zone; "
         "network.zone: there is no such key"
     )
+
+
+def test_of_a_mistake_the_last_sentence_is_the_reason() -> None:
+    assert stack.errors(BROKEN) == "'absent'"
 
 
 def test_without_an_error_line_the_end_of_what_was_printed_is_the_reason() -> None:

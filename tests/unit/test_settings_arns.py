@@ -51,7 +51,7 @@ def test_a_region_is_in_one_partition(region: str, partition: str) -> None:
     [
         (
             SECRET.replace("us-east-1", "eu-west-1"),
-            "which is of eu-west-1, not of us-east-1, where the stack is: replicate the secret to there, or move it",
+            "which is of eu-west-1, but the stack is in us-east-1, where a replica of it would do",
         ),
         (SECRET.replace("arn:aws:", "arn:aws-cn:"), "whose partition aws-cn is not that of us-east-1, aws"),
         (SECRET.replace("us-east-1", "cn-north-1"), "whose partition aws is not that of cn-north-1, aws-cn"),

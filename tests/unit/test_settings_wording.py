@@ -223,6 +223,12 @@ def test_a_secret_in_the_place_of_its_arn_is_not_shown(value: Any) -> None:
     assert "hunter2" not in line and "12345" not in line
 
 
+def test_the_password_in_a_connection_string_is_not_shown() -> None:
+    for password in ("hunter2", "hunt/er@2", "hunter2" * 50):
+        [line] = problems(with_("migration", ("source", "host"), f"postgres://app:{password}@db.example.com/shop"))
+        assert line.startswith("source.host is 'postgres://[secret]@db.example.com/shop': write a host name")
+
+
 def test_variables_of_the_application_are_not_shown() -> None:
     found = problems(with_("application", ("application", "environment"), {"TOKEN": 12345, "lower": "hunter2"}))
     assert found == (
