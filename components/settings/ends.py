@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from components.settings.arns import SecretArn
-from components.settings.sections import Host, Role, Section
+from components.settings.sections import Host, Role, Section, Text
 
 WINDOW = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 _DAY_AND_TIME = r"(mon|tue|wed|thu|fri|sat|sun):([01]\d|2[0-3]):[0-5]\d"
@@ -92,7 +92,7 @@ class Target(Verified):
     )
     aurora: Aurora = Field(default_factory=Aurora)
     instance: Instance = Field(default_factory=Instance)
-    parameters: dict[Parameter, str] = Field(
+    parameters: dict[Parameter, Text] = Field(
         default_factory=dict, description="a map of the engine's settings to text, for example {max_connections: '200'}"
     )
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from components.dms_settings import DEFAULT_LOB_MAXIMUM_KB, MOST_LOB_KB
 from components.dms_transformations import TransformationRule
 from components.name_patterns import is_exact
-from components.settings.sections import Section
+from components.settings.sections import Section, Text
 
 CLASS = r"^dms\.[a-z0-9]+\.[a-z0-9]+$"
 TARGET_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
@@ -114,7 +114,7 @@ class ParallelLoad(Section):
     """Ranges of one column that a large table's full load is split into."""
 
     column: str = Field(min_length=1, description="a column, best the primary key")
-    boundaries: tuple[str, ...] = Field(
+    boundaries: tuple[Text, ...] = Field(
         min_length=1,
         max_length=49,
         description='1 to 49 rising values of the column as text, for example ["1000", "2000"]',

@@ -47,6 +47,9 @@ Block = Annotated[
     str, AfterValidator(_block), Field(description="an IPv4 block with its length, for example 192.168.0.0/16")
 ]
 
+Text = Annotated[str, Field(description="text")]
+"""Text in a list or a map. What it means, that says."""
+
 Role = Annotated[
     str, Field(pattern=ROLE, description="a role in small letters, digits and underscores, 63 at most, for example app")
 ]

@@ -6,7 +6,7 @@ from typing import Protocol, Self
 from pydantic import Field, model_validator
 
 from components.settings import consistency
-from components.settings.sections import Monitoring, Network, Policy, Section
+from components.settings.sections import Monitoring, Network, Policy, Section, Text
 
 NAME = r"^[a-z](-?[a-z0-9])+$"
 
@@ -49,7 +49,7 @@ class Root(Section):
         pattern=NAME,
         description="2 to 20 small letters, digits and single dashes, for example dev",
     )
-    tags: dict[str, str] = Field(default_factory=dict, description="a map of tag names to values")
+    tags: dict[str, Text] = Field(default_factory=dict, description="a map of tag names to values")
     monitoring: Monitoring = Field(default_factory=Monitoring)
     policy: Policy = Field(default_factory=Policy)
 

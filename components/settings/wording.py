@@ -142,6 +142,7 @@ def _find(root: type[Section], where: Sequence[str | int]) -> Place:
             hidden = hidden or any(isinstance(one, Hidden) for one in field.metadata)
         elif get_origin(here) is tuple:
             here, required = get_args(here)[0], True
+            takes = _describe(here) or takes
         elif get_origin(here) is dict:
             here, required = get_args(here)[0 if where[number + 1 :] == ("[key]",) else 1], True
     _, more, veiled = _bare(here)

@@ -195,8 +195,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         "target.instance.storageGb is 'much', not a whole number: write GB from 20 to 65536",
         "target.parameters has the key 'Max Connections': write the engine's name of a setting, for example "
         "max_connections",
-        "target.parameters.x is 5, not text: write a map of the engine's settings to text, for example "
-        "{max_connections: '200'}, in quotes",
+        "target.parameters.x is 5, not text: write text, in quotes",
         "target.port is 1: write a port from 1150 to 65535",
     )
 
@@ -234,11 +233,31 @@ def test_variables_of_the_application_are_not_shown() -> None:
     assert found == (
         "application.environment has the key 'lower': write a variable in capitals, digits and underscores, for "
         "example LOG_LEVEL",
-        "application.environment.TOKEN is [secret], not text: write a map of variables to text, none of them secret, "
-        "in quotes",
+        "application.environment.TOKEN is [secret], not text: write text, in quotes",
     )
 
 
 def test_keys_that_need_it_are_written_as_pulumi_s_path_has_them() -> None:
     [line] = problems(with_("migration", ("tags",), {"cost center\n": 5}))
-    assert line == 'tags["cost center\\n"] is 5, not text: write a map of tag names to values, in quotes'
+    assert line == 'tags["cost center\\n"] is 5, not text: write text, in quotes'
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        (("replication", "tables"), "a map with schema, and where wanted action, loadOrder, table"),
+        (("preflight", "census", "managed"), "an application name, for example shop-dns"),
+        (("monitoring", "emails"), "a mail address, for example oncall@example.com"),
+        (("network", "onPremisesCidrs"), "an IPv4 block with its length, for example 192.168.0.0/16"),
+        (("network", "interfaceEndpoints"), "a service as its endpoint is named, for example secretsmanager"),
+    ],
+)
+def test_an_element_of_a_list_is_told_what_one_is(where: Path, said: str) -> None:
+    [line] = problems(with_("migration", where, [""]))
+    assert line.startswith(f"{dotted(where)}[0] is ''") and line.endswith(f": write {said}"), line
+
+
+@pytest.mark.parametrize("block", ["10.0.0.5/16", "10.0.0.0", "10.0.0.0/255.255.0.0", "10.0.0/16", "::/0"])
+def test_a_block_is_written_as_aws_has_it(block: str) -> None:
+    [line] = problems(with_("migration", ("network", "onPremisesCidrs"), [block]))
+    assert line.startswith(f"network.onPremisesCidrs[0] is '{block}', "), line
