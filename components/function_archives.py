@@ -67,12 +67,15 @@ def authority(path: str) -> str:
         text = Path(path).read_text()
     except OSError as error:
         raise ArchiveError(
-            f"there is no file {path} with certificates ({error.strerror}): name the authority's bundle, a PEM file"
+            f"certificateBundle is {path!r}, which can't be read ({error.strerror}): name a PEM file with the "
+            "authorities, by its path from the program's folder"
         ) from None
     except UnicodeDecodeError:
         text = ""  # certificates in another form than PEM
     if "BEGIN CERTIFICATE" not in text:
-        raise ArchiveError(f"{path} holds no certificate: name the authority's bundle, a PEM file")
+        raise ArchiveError(
+            f"certificateBundle is {path!r}, which holds no certificate: name a PEM file with the authorities"
+        )
     return text
 
 

@@ -121,7 +121,8 @@ def declare(instance: Instance, options: Options, database: str = "", applicatio
     if _makes_its_source(base):
         arns, schemas = {}, [adaptation.EVERY_SCHEMA]
     else:
-        arns, schemas = source.prepare(instance, database), source.schemas(instance, database)
+        arns = source.prepare(instance, database, stack.region(base))
+        schemas = source.schemas(instance, database)
     world = World(
         *(instance.source, instance.target, database, schemas, arns, application_role, instance.mysql),
         dns_propagation=options.dns_propagation,

@@ -20,8 +20,11 @@ KNOWS_EVERY_TABLE, KNOWS_SETTINGS = 14, 15
 """From these major versions on there are such roles, and a right to set what only superusers could."""
 
 
-def prepare(instance: Instance, database: str) -> dict[str, str]:
-    """Make the operator's and DMS's role on the source, store their credentials, and return the secrets' ARNs."""
+def prepare(instance: Instance, database: str, region: str) -> dict[str, str]:
+    """Make the operator's and DMS's role on the source, store their credentials, and return the secrets' ARNs.
+
+    They are stored in the stack's region: the program refuses those of another.
+    """
     passwords = {OPERATOR: new_password(), REPLICATION: new_password()}
     with instance.source.superuser(database) as connection, connection.cursor() as cursor:
         make_role(cursor, OPERATOR, passwords[OPERATOR], "BYPASSRLS")
@@ -38,7 +41,7 @@ def prepare(instance: Instance, database: str) -> dict[str, str]:
         if version < KNOWS_SETTINGS:
             silence = "ALTER ROLE {} SUPERUSER"
         cursor.execute(sql.SQL(silence).format(sql.Identifier(REPLICATION)))
-    client = instance.client("secretsmanager")
+    client = instance.client("secretsmanager", region)
     arns = {}
     for purpose, role in (("operator", OPERATOR), ("replication", REPLICATION)):
         fields = {

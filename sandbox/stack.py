@@ -108,6 +108,11 @@ def wants_mysql(config: Mapping[str, Any]) -> bool:
     return isinstance(target, Mapping) and target.get("engine") in MYSQL
 
 
+def region(config: Mapping[str, Any]) -> str:
+    """Return the region a stack is deployed to."""
+    return str(config.get("aws:region") or routes.REGION)
+
+
 def regions(config: Mapping[str, Any]) -> list[str]:
     """Return the regions a stack deploys to: its own, and those of its environments where it has several."""
     sections = (config.get(f"{PROJECT}:{side}") for side in ("source", "target"))
@@ -123,8 +128,8 @@ def check(name_or_path: str) -> None:
     from components.settings import arns  # noqa: PLC0415
 
     source, target = (ServerInfo("", version, "127.0.0.1", 5432, "", "") for version in ("16", "18"))
-    region = str(written.get("aws:region") or routes.REGION)
-    secret = f"arn:{arns.partition(region)}:secretsmanager:{region}:123456789012:secret:any-AbCdEf"
+    place = region(written)
+    secret = f"arn:{arns.partition(place)}:secretsmanager:{place}:123456789012:secret:any-AbCdEf"
     secrets = {"replication": secret, "operator": secret}
     mysql = MariaDbInfo("", "10.11", "127.0.0.1", 3306, "", "", "", "any") if wants_mysql(written) else None
     known = composition(written) in settings.COMPOSITIONS
@@ -132,7 +137,7 @@ def check(name_or_path: str) -> None:
     prefix = f"{PROJECT}:"
     try:
         given = {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
-        settings.load(given, region)
+        settings.load(given, place)
     except settings.SettingsError as error:
         head = str(error).splitlines()[0]
         raise SandboxError(f"{name_or_path}: {head} {'; '.join(error.problems)}") from None

@@ -102,7 +102,7 @@ class Target(Verified):
         description='a version, for example "17.5", "8.4" for MySQL, "8.4.mysql_aurora.8.4.7" for Aurora MySQL',
     )
     extended_support: bool = Field(
-        False, description="true to pay for a major version past its standard support when the database is made"
+        False, description="true to pay for a major version past its standard support when it is made, or false"
     )
     database: str | None = Field(
         None,

@@ -101,7 +101,9 @@ class Servers(Section):
     bandwidth_mbps: int = Field(
         0, ge=0, le=10000, description="megabits per second a server from 1 to 10000, or 0 for no limit"
     )
-    create_account_roles: bool = Field(True, description="false where the account has the service's roles already")
+    create_account_roles: bool = Field(
+        True, description="true, or false where the account has the service's roles already"
+    )
 
 
 class Fleet(Stack):

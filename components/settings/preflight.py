@@ -52,7 +52,9 @@ class ExcusedClient(Section):
 class Census(Section):
     """What is asked of the source's clients before a switchover."""
 
-    required: bool = Field(False, description="true to refuse while a client does not come by the managed name")
+    required: bool = Field(
+        False, description="true to refuse while a client does not come by the managed name, or false"
+    )
     days: int = Field(7, ge=1, le=90, description="days from 1 to 90 that clients are remembered")
     managed: tuple[Name, ...] = Field(
         (), description='a list of application names that connection strings with the managed name set, as ["shop-dns"]'

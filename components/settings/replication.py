@@ -144,7 +144,7 @@ class ReplicationInstance(Section):
     multi_az: bool = Field(False, description="true or false")
     engine_version: str | None = Field(None, pattern=r"^\d+\.\d+\.\d+$", description='a version, for example "3.5.4"')
     lob_maximum_kb: int = Field(DEFAULT_LOB_MAXIMUM_KB, ge=1, le=MOST_LOB_KB, description="KB from 1 to 102400")
-    create_account_roles: bool = Field(True, description="false where the account has dms-vpc-role already")
+    create_account_roles: bool = Field(True, description="true, or false where the account has dms-vpc-role already")
 
 
 class Serverless(Section):

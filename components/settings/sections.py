@@ -101,7 +101,7 @@ class Dns(Section):
     zone_id: str | None = Field(
         None, pattern=r"^Z[A-Z0-9]+$", description="the id of an existing zone, for example Z0123456789ABC"
     )
-    private: bool = Field(False, description="true for a zone seen by the VPC only")
+    private: bool = Field(False, description="true for a zone seen by the VPC only, or false")
     ttl_seconds: int = Field(60, ge=1, le=86400, description="seconds from 1 to 86400")
     switchover_ttl_seconds: int = Field(1, ge=1, le=60, description="seconds from 1 to 60, at most ttlSeconds")
     propagation_seconds: int = Field(60, ge=0, le=300, description="seconds from 0 to 300; Route 53 may need 60")

@@ -76,8 +76,26 @@ def test_of_a_file_that_is_missing_a_preview_shows_one_sentence(own: Instance) -
     finally:
         own.stack_config.write_text(before)
     assert done.returncode != 0
-    assert "there is no file nowhere.pem with certificates" in done.stdout
+    assert "certificateBundle is 'nowhere.pem', which can't be read (No such file or directory): name a" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr and 'File "' not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("region", "account", "said"),
+    [
+        ("eu-west-1", "123456789012", "which is of eu-west-1, but the stack is in us-east-1, where a replica"),
+        ("us-east-1", "210987654321", "which is of account 210987654321, not of the stack's, 123456789012: name one"),
+    ],
+)
+def test_a_secret_of_another_place_fails_at_the_preview(own: Instance, region: str, account: str, said: str) -> None:
+    before = own.stack_config.read_text()
+    edit(own, "source", operatorSecretArn=f"arn:aws:secretsmanager:{region}:{account}:secret:operator-AbCdEf")
+    try:
+        done = pulumi(own, "preview")
+    finally:
+        own.stack_config.write_text(before)
+    assert done.returncode != 0
+    assert said in done.stdout and "Traceback" not in done.stdout + done.stderr
 
 
 def test_a_preview_of_a_value_aws_would_refuse_fails_at_the_preview(own: Instance) -> None:

@@ -177,10 +177,12 @@ def test_the_authority_is_deployed_beside_the_code(tmp_path: Path) -> None:
     recorder = validation(ssl_mode="verify-full", certificate_bundle=str(bundle))
     assert "authority.pem" in recorder.one("aws:lambda/function:Function")["code"].assets
     assert "authority.pem" not in validation().one("aws:lambda/function:Function")["code"].assets
-    with pytest.raises(ArchiveError, match=r"there is no file .*missing.pem with certificates \(.*\): name"):
+    with pytest.raises(
+        ArchiveError, match=r"certificateBundle is '.*missing.pem', which can't be read \(.*\): name a PEM"
+    ):
         validation(ssl_mode="verify-full", certificate_bundle=str(tmp_path / "missing.pem"))
     bundle.write_bytes(b"\x30\x82\xff")
-    with pytest.raises(ArchiveError, match=r"bundle.pem holds no certificate: name the authority's bundle, a PEM file"):
+    with pytest.raises(ArchiveError, match=r"bundle.pem', which holds no certificate: name a PEM file"):
         validation(ssl_mode="verify-full", certificate_bundle=str(bundle))
 
 

@@ -174,6 +174,13 @@ def test_numbers_out_of_range_are_told_the_range() -> None:
     assert ranged > 100
 
 
+def test_truths_are_told_both() -> None:
+    for composition, where, field in PLACES:
+        if bare(field.annotation) is bool:
+            [line] = [one for one in problems(with_(composition, where, "yess")) if one.startswith(dotted(where))]
+            assert line.startswith(f"{dotted(where)} is 'yess': write true") and "false" in line
+
+
 def test_everything_that_is_wrong_is_told_at_once() -> None:
     raw = with_("migration", ("network",), {"nat": "two", "zones": 99, "zone": 1})
     raw["target"] = {"port": 1, "instance": {"storageGb": "much"}, "parameters": {"Max Connections": "1", "x": 5}}
