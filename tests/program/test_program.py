@@ -13,7 +13,7 @@ from handlers import config as handlers_config
 from handlers.core import fleet, servers
 from tests.program.graphs import graph, path
 from tests.program.programs import EXAMPLES, STACKS, program, run_program, without_layer
-from tests.support.pulumi_mocks import PROVIDER, REPOSITORY, Recorder, deploy, stack_config
+from tests.support.pulumi_mocks import ACCOUNT, PROVIDER, REPOSITORY, Recorder, deploy, stack_config
 
 BUCKET_PARTS = (
     *("LifecycleConfiguration", "Logging", "OwnershipControls", "Policy", "PublicAccessBlock", "ReplicationConfig"),
@@ -265,6 +265,24 @@ def test_a_bad_configuration_declares_nothing() -> None:
     config: dict[str, Any] = {**stack_config("dev"), "database-migration:nework": {}}
     recorder: list[Recorder] = []
     with pytest.raises(SettingsError, match="nework: there is no such key; did you mean network"):
+        recorder.append(deploy(run_program, config, "dev"))
+    assert not recorder
+
+
+@pytest.mark.parametrize(
+    ("region", "account", "said"),
+    [
+        ("eu-west-1", ACCOUNT, "which is of eu-west-1, but the stack is in us-east-1, where a replica of it would do"),
+        ("us-east-1", "210987654321", f"which is of account 210987654321, not of the stack's, {ACCOUNT}: name one"),
+    ],
+)
+def test_a_secret_of_another_region_or_account_declares_nothing(region: str, account: str, said: str) -> None:
+    config = stack_config("dev")
+    config["database-migration:source"] |= {
+        "operatorSecretArn": f"arn:aws:secretsmanager:{region}:{account}:secret:operator-AbCdEf"
+    }
+    recorder: list[Recorder] = []
+    with pytest.raises(SettingsError, match=said):
         recorder.append(deploy(run_program, config, "dev"))
     assert not recorder
 
