@@ -61,7 +61,7 @@ class Service(Section):
     memory_mb: int = Field(1024, ge=512, le=30720, description="MiB from 512 to 30720 that Fargate runs beside cpu")
     architecture: Literal["x86_64", "arm64"] = Field("x86_64", description="x86_64 or arm64")
     user: str = Field("1000:1000", pattern=USER, description="a user and group by number, not 0, for example 1000:1000")
-    environment: dict[Variable, Annotated[Text, Hidden()]] = Field(
+    environment: Annotated[dict[Variable, Text], Hidden()] = Field(
         default_factory=dict, description="a map of variables to text, none of them secret"
     )
     minimum_tasks: int = Field(2, ge=1, le=100, description="a number of tasks from 1 to 100")
