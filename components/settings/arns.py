@@ -7,12 +7,15 @@ from pydantic import AfterValidator, ValidationInfo
 
 from components.settings.sections import Hidden
 
-PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"}
+PARTITIONS = {
+    **{"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"},
+    **{"us-iso-": "aws-iso", "us-isob-": "aws-iso-b", "eu-isoe-": "aws-iso-e", "us-isof-": "aws-iso-f"},
+}
 """Partitions by how the names of their regions begin; all other regions are of `aws`.
 
 docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html, 2026-12-01.
 """
-_COMPLETE = re.compile(r"secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}\Z")
+_COMPLETE = re.compile(r"secret:\S+-[A-Za-z0-9]{6}\Z")
 _CERTIFICATE = re.compile(r"certificate/[A-Za-z0-9-]+\Z")
 _ACCOUNT = re.compile(r"\d{12}\Z")
 REGION = "region"

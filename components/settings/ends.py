@@ -11,7 +11,6 @@ WINDOW = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 _DAY_AND_TIME = r"(mon|tue|wed|thu|fri|sat|sun):([01]\d|2[0-3]):[0-5]\d"
 WEEKLY = f"^{_DAY_AND_TIME}-{_DAY_AND_TIME}$"
 DB_CLASS = r"^db\.[a-z0-9-]+\.[a-z0-9]+$"
-ROLE_NAME = "a role in small letters, digits and underscores, 63 at most, for example app"
 SERVERLESS = "db.serverless"
 AURORA_CLASS = r"^db\.(serverless|[a-z0-9-]+\.[a-z0-9]+)$"
 PARAMETER = r"^[a-z][a-z0-9_.]*$"
@@ -110,8 +109,8 @@ class Target(Verified):
         description="a name in ASCII letters, digits and underscores, 63 at most; leave it out to use the source's",
     )
     port: int = Field(default_factory=_default("port"), ge=1150, le=65535, description="a port from 1150 to 65535")
-    application_username: Role = Field("application", description=ROLE_NAME)
-    replication_username: Role = Field("dms_replication", description=ROLE_NAME)
+    application_username: Role = "application"
+    replication_username: Role = "dms_replication"
     backup_retention_days: int = Field(7, ge=1, le=35, description="days from 1 to 35")
     backup_window: str = Field("03:00-04:00", pattern=WINDOW, description="hh:mm-hh:mm in UTC, for example 03:00-04:00")
     maintenance_window: str = Field(

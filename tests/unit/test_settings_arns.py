@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from botocore.loaders import Loader
 
 from components import settings
 from components.settings import SettingsError, arns
@@ -28,17 +29,16 @@ def with_secret(arn: str) -> dict[str, Any]:
     return {**LEAST, "source": whole}
 
 
-@pytest.mark.parametrize(
-    ("region", "partition"),
-    [
-        ("us-east-1", "aws"),
-        ("eu-central-1", "aws"),
-        ("cn-north-1", "aws-cn"),
-        ("us-gov-west-1", "aws-us-gov"),
-        ("us-iso-east-1", "aws-iso"),
-        ("us-isob-east-1", "aws-iso-b"),
-    ],
-)
+REGIONS = [
+    (region, partition["id"])
+    for partition in Loader().load_data("partitions")["partitions"]
+    for region in partition["regions"]
+    if not region.endswith("-global")
+]
+"""Every region that the AWS SDK knows, with its partition."""
+
+
+@pytest.mark.parametrize(("region", "partition"), REGIONS)
 def test_a_region_is_in_one_partition(region: str, partition: str) -> None:
     assert arns.partition(region) == partition
     arn = f"arn:{partition}:secretsmanager:{region}:123456789012:secret:a/b-AbCdEf"
