@@ -8,7 +8,6 @@ import sys
 import tempfile
 import threading
 import time
-import venv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ from typing import Any
 from benchmarks.validation import peers
 from benchmarks.validation.peers import Peers
 from benchmarks.validation.stage import Stage, conninfo
+from sandbox import installer
 from sandbox.databases import ServerInfo
 from sandbox.databases.server import SUPERUSER
-from sandbox.paths import cache_folder, locked
 
-RELADIFF = "reladiff[postgresql]==0.6.0"
+RELADIFF = Path(__file__).parent / "requirements.txt"
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 _OURS = """
 import argparse, json, os
@@ -164,10 +163,4 @@ class _Memory(threading.Thread):
 
 def reladiff_python() -> Path:
     """Return the Python of an environment with reladiff in it, made once: before anything is measured."""
-    folder = cache_folder("benchmarks") / RELADIFF.replace("[postgresql]==", "-")
-    with locked(folder.parent):
-        if not (folder / "done").exists():
-            venv.create(folder, with_pip=True, clear=True)
-            subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", RELADIFF], check=True)
-            (folder / "done").touch()
-    return folder / "bin" / "python"
+    return installer.environment(installer.named("reladiff", RELADIFF), RELADIFF, "reladiff")
