@@ -7,8 +7,7 @@ BEGAN := $(shell date +%s)
 # A person edits the .in; the .txt beside it is its lock, and what is installed: every version, and hashes of all there is of it.
 LOCKED := requirements-audit sandbox/requirements sandbox/engine/requirements sandbox/cloud/requirements policy/peer/requirements \
   benchmarks/validation/requirements
-AUDITED := requirements-dev.txt sandbox/cloud/requirements.txt policy/peer/requirements.txt benchmarks/validation/requirements.txt
-AUDIT = $$($(BIN)/python -m sandbox.installer audit requirements-audit.txt)
+AUDITED := requirements.txt requirements-dev.txt sandbox/cloud/requirements.txt policy/peer/requirements.txt benchmarks/validation/requirements.txt
 LOCK = $$($(BIN)/python -m sandbox.installer uv) pip compile --quiet --no-config --universal --python-version 3.11 \
   --generate-hashes --no-strip-extras --annotation-style line --custom-compile-command "make lock"
 # What a person's shell says to Python is meant for their own programs: another path, no compiled files, no assertions.
@@ -70,8 +69,7 @@ checkov: environment
 	@$(BIN)/python -m sandbox.peer $(ARGS)
 
 audit: environment
-	$(AUDIT) -m cyclonedx_py requirements --output-file build/sbom.json requirements.txt
-	set -e; for file in $(AUDITED); do $(AUDIT) -m pip_audit --disable-pip --require-hashes --requirement $$file; done
+	@$(BIN)/python -m sandbox.audit $(AUDITED)
 
 lock: environment
 	$(LOCK) $(ARGS) requirements-dev.in --output-file requirements-dev.txt
