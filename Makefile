@@ -6,8 +6,8 @@ SHORT := --rate 200 --seconds 8 --rows 50000
 BEGAN := $(shell date +%s)
 # A person edits the .in; the .txt beside it is its lock, and what is installed: every version, and hashes of all there is of it.
 LOCKED := requirements-audit sandbox/requirements sandbox/engine/requirements sandbox/cloud/requirements policy/peer/requirements \
-  benchmarks/validation/requirements
-AUDITED := requirements.txt requirements-dev.txt sandbox/cloud/requirements.txt policy/peer/requirements.txt benchmarks/validation/requirements.txt
+  sandbox/aws/requirements benchmarks/validation/requirements
+AUDITED := requirements.txt requirements-dev.txt sandbox/cloud/requirements.txt sandbox/aws/requirements.txt policy/peer/requirements.txt benchmarks/validation/requirements.txt
 LOCK = $$($(BIN)/python -m sandbox.installer uv) pip compile --quiet --no-config --universal --python-version 3.11 \
   --generate-hashes --no-strip-extras --annotation-style line --custom-compile-command "make lock"
 # What a person's shell says to Python is meant for their own programs: another path, no compiled files, no assertions.

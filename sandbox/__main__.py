@@ -222,7 +222,7 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _exec(args: argparse.Namespace) -> int:
-    return lifecycle.execute(args.name, args.argv[1:] if args.argv[:1] == ["--"] else args.argv)
+    return lifecycle.execute(args.name, args.argv[1:] if args.argv[:1] == ["--"] else args.argv, _tell)
 
 
 def _psql(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox import adaptation, setup, source, stack
+from sandbox import adaptation, programs, setup, source, stack
 from sandbox import instance as instances
 from sandbox.adaptation import World
 from sandbox.errors import SandboxError
@@ -152,13 +152,17 @@ def end(name: str) -> bool:
             signal.signal(number, handler)
 
 
-def execute(name: str, command: list[str]) -> int:
+def execute(name: str, command: list[str], tell: Tell) -> int:
     """Run a command inside a running sandbox, in the caller's folder, and return its exit status."""
     instance = instances.need(name)
     if not command:
         raise SandboxError("nothing to run: write for example `python -m sandbox exec -- pulumi preview`")
+    env = programs.first_on_path(instance.environment(), instance.folder / "programs", tell)
+    program = shutil.which(command[0], path=env["PATH"])
+    if program is None:
+        raise SandboxError(f"{command[0]} can't be run: there is no such program on the path of a sandbox")
     try:
-        process = subprocess.Popen(command, env=instance.environment())
+        process = subprocess.Popen(command, executable=program, env=env)
     except OSError as error:
         raise SandboxError(f"{command[0]} can't be run: {error.strerror}") from None
     while True:

@@ -1,11 +1,14 @@
 """The ordinary CLI on the real program: preview, up, refresh, change, policy packs, Ctrl-C, destroy."""
 
 import json
+import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,7 @@ from sandbox import lifecycle, stack
 from sandbox.errors import SandboxError
 from sandbox.instance import Instance
 from sandbox.lifecycle import Options
-from sandbox.paths import REPOSITORY
+from sandbox.paths import REPOSITORY, cache_folder
 from tests.support.cloud import left_over
 from tests.support.sandboxes import declared
 
@@ -53,6 +56,46 @@ def secret_values(instance: Instance) -> list[str]:
         if resource["type"] == "random:index/randomPassword:RandomPassword":
             found.append(json.loads(resource["outputs"]["result"]["plaintext"]))
     return found
+
+
+def inside(instance: Instance, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox", "exec", "--name", instance.name, "--", *command],
+        cwd=REPOSITORY,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_guide_s_programs_are_there_whatever_a_person_has(own: Instance, tmp_path: Path) -> None:
+    for name in ("aws", "psql", "pg_dump"):
+        (tmp_path / name).write_text("#!/bin/sh\necho somebody else's\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "config").write_text("[profile mine]\nregion = nowhere-1\n")
+    script = (
+        "aws sts get-caller-identity --query Account --output text && aws lambda list-functions --query Functions && "
+        "psql --version && pg_dump --version && pg_restore --version && "
+        "python -m migrate carry --help && pulumi version"
+    )
+    mine = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path), "AWS_PROFILE": "mine"}
+    # the caches lie under the person's own home, which this one is not
+    cache = {"XDG_CACHE_HOME": str(cache_folder().parent)}
+    done = inside(own, "bash", "-ec", script, **mine, **cache)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:2] == ["123456789012", "[]"]
+    assert done.stdout.count(" (PostgreSQL) 18.") == 3
+    assert "usage: migrate carry" in done.stdout or "usage: python -m migrate carry" in done.stdout
+    assert "somebody else" not in done.stdout
+
+
+def test_a_command_s_exit_status_is_exec_s_and_a_missing_one_is_named(own: Instance) -> None:
+    assert inside(own, "sh", "-c", "exit 7").returncode == 7
+    done = inside(own, "no-such-program")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: no-such-program can't be run: there is no such program on the path of a sandbox\n"
 
 
 def test_a_preview_of_a_bad_configuration_fails_with_every_key(own: Instance) -> None:
