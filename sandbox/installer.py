@@ -28,7 +28,15 @@ READY = ".ready"
 """The file in an environment that says what it was made of. One without was not finished, or is another's."""
 PIP = ("-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--no-compile")
 NO_BUILD = re.compile(r"Because (?P<name>\S+?)==(?P<version>\S+) has no (?:usable )?wheels")
-REACH = ("error sending request", "failed to lookup", "connection refused", "timed out", "dns error", "failed to fetch")
+REACH = (
+    "from versions: none",
+    "error sending request",
+    "failed to lookup",
+    "connection refused",
+    "timed out",
+    "dns error",
+    "failed to fetch",
+)
 """What a client's message holds where the index could not be reached at all."""
 
 

@@ -81,12 +81,13 @@ def test_a_rehearsal_loses_nothing_and_says_so(short: tuple[Run, Ended, set[str]
     run, ended, _ = short
     assert ended.status == 0, ended.err
     assert "Traceback" not in ended.err and ended.last_lines == []
-    first, there, back, sides, report = ended.out.splitlines()
+    first, there, back, sides, took, report = ended.out.splitlines()
     assert re.fullmatch(
         r"acknowledged [\d,]+ writes, lost 0, doubled 0; compared 29 tables with .*, 0 mismatches", first
     )
     assert there.startswith("switchover: write gap ") and back.startswith("fail-back: write gap ")
     assert sides.startswith("both sides open in 0 of ")
+    assert re.fullmatch(r"took \d+ s, \d+ s of it the set-up", took)
     assert report == f"report: {run.output / 'report.html'}"
 
 
