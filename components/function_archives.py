@@ -31,6 +31,7 @@ INDEX = (
     "TIMEOUT",
     "RETRIES",
     "KEYRING_PROVIDER",
+    "USE_FEATURE",
 )
 """How variables of pip's end that say where packages come from: https://pip.pypa.io/en/stable/cli/pip_download/ (read
 2026-12-01). Its others say what a person installs elsewhere, and with which options."""

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sandbox import commands, index, installer
 from sandbox.errors import SandboxError
 from sandbox.rehearsal.console import Console
+from tests.support.processes import alive, wait_until
 
 LISTED = """\
 :env:.index-url='https://one.example/simple'
@@ -128,25 +129,6 @@ def test_both_outputs_are_returned_and_lines_are_heard_as_they_come() -> None:
 
 
 STARTS_ANOTHER = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
-
-
-def alive(group: int) -> bool:
-    """Whether a process of that group still runs; one that has ended and was not waited for does not."""
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, pgrp = path.read_text().rpartition(") ")[2].split()[:3]
-        except OSError:
-            continue
-        if int(pgrp) == group and state not in "ZX":
-            return True
-    return False
-
-
-def wait_until(condition: object) -> None:
-    until = time.monotonic() + 20
-    while not condition() and time.monotonic() < until:  # type: ignore[operator]
-        time.sleep(0.02)
-    assert condition()  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("failure", [SandboxError, KeyboardInterrupt, SystemExit])
