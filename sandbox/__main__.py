@@ -6,16 +6,16 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.redaction import redacted
 from sandbox import instance as instances
 from sandbox import lifecycle, setup, stack
+from sandbox.commands import end_as_by_ctrl_c
 from sandbox.databases.binaries import OWN, versions
 from sandbox.engine import Engine
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, of_system
 from sandbox.faults import catalogue
 from sandbox.faults import run as faults
 from sandbox.lifecycle import Options
@@ -261,15 +261,11 @@ def _rehearse(args: argparse.Namespace) -> int:
     return rehearse(request)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    raise KeyboardInterrupt
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 an error in one line, 2 usage, 3 refused by preflight,
     130 interrupted."""
     args = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_as_by_ctrl_c()
     try:
         status: int = args.run(args)
     except SandboxError as error:
@@ -279,8 +275,7 @@ def main(argv: list[str] | None = None) -> int:
         print(redacted(f"error: {error}"), file=sys.stderr)
         return 1
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        print(f"error: {error.strerror or error}{where}; make room or check its rights", file=sys.stderr)
+        print(f"error: {of_system(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         for number in (signal.SIGINT, signal.SIGTERM):

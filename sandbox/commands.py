@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from sandbox.errors import SandboxError
 
@@ -102,6 +103,15 @@ def side_by_side(workers: int) -> Iterator[ThreadPoolExecutor]:
             _open -= 1
             if not _open:  # one inside another leaves it to that one to go on
                 _given_up.clear()
+
+
+def end_as_by_ctrl_c() -> None:
+    """Let SIGTERM end this process as Ctrl-C does, with everything it has started."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt
 
 
 def _kill(pid: int) -> None:

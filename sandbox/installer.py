@@ -10,16 +10,14 @@ import os
 import platform as _platform
 import re
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from types import FrameType
 
 from sandbox import commands, index
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, of_system
 from sandbox.paths import REPOSITORY, cache_folder, locked
 
 ITSELF = REPOSITORY / "sandbox" / "requirements.txt"
@@ -116,9 +114,7 @@ def _pip_settings(python: Path) -> Mapping[str, str]:
 
 def _uv(command: Sequence[str | Path], what: str, env: Mapping[str, str]) -> None:
     program, *words = command
-    done = commands.run([program, "--quiet", *words], env=env)
-    if done.returncode:
-        raise SandboxError(f"{what} can't be installed: {explained(done.stderr, machine())}")
+    _do([program, "--quiet", *words], f"{what} can't be installed", env)
 
 
 def _do(command: Sequence[str | Path], complaint: str, env: Mapping[str, str]) -> str:
@@ -172,29 +168,22 @@ def _base_python() -> str:
     return str(getattr(sys, "_base_executable", "") or sys.executable)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    raise KeyboardInterrupt
-
-
 def main(arguments: list[str]) -> int:
-    """Make the program's own environment; with `uv`, print where uv is; with a name and a lock, that one's Python."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Make the program's own environment; with `uv`, print where uv is."""
+    commands.end_as_by_ctrl_c()
     try:
         match arguments:
             case []:
                 environment(REPOSITORY / ".venv", PROGRAM, "what the program needs", pip=True)
             case ["uv"]:
                 print(uv()[0])
-            case [name, lock]:
-                print(environment(named(name, REPOSITORY / lock), REPOSITORY / lock, f"what {name} needs"))
             case _:
-                raise SandboxError("write no argument, or `uv`, or a name and a lock")
+                raise SandboxError("write no argument, or `uv`")
     except SandboxError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        print(f"error: {error.strerror or error}{where}; make room or check its rights", file=sys.stderr)
+        print(f"error: {of_system(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted: what was begun is made anew next time", file=sys.stderr)
