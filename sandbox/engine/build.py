@@ -40,7 +40,7 @@ def origin(executable: Path) -> str:
 
 
 def build(folder: Path, tell: Callable[[str], None]) -> Path:
-    """Build the engine into `folder` and return its path. Takes 5 GB meanwhile, and two cores two to four minutes."""
+    """Build the engine into `folder` and return its path. Takes 5 GB meanwhile, and two cores some minutes."""
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob("building-*"):  # by one that was killed
         shutil.rmtree(left, ignore_errors=True)
@@ -58,7 +58,7 @@ def build(folder: Path, tell: Callable[[str], None]) -> Path:
     try:
         go, where = _go(work, tell)
         env = _environment(work)
-        tell(f"building pulumi {VERSION} with {where}: two to four minutes on two cores")
+        tell(f"building pulumi {VERSION} with {where}: some minutes on two cores")
         flags = ["-trimpath", "-gcflags=all=-dwarf=false"]  # nobody debugs it, and it is stripped below
         with commands.side_by_side(2) as threads:  # Go's own library needs no module
             library = threads.submit(_run, [go, "build", *flags, "std"], env)
