@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,53 +33,69 @@ def run(
     `heard` gets each line of its standard error as it comes. `seconds` is how long it may take. Raises SandboxError
     where it can't be run, or everything is being ended; subprocess.TimeoutExpired where it took too long.
     """
-    try:
-        with _lock:  # nobody starts between the giving up and the ending
-            if _given_up.is_set():
-                raise SandboxError(f"{command[0]} was not started: the set-up is being ended")
-            process = subprocess.Popen(
-                [str(part) for part in command],
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
-            _running.add(process.pid)
-    except OSError as error:
-        raise SandboxError(f"{command[0]} can't be run: {error.strerror}") from None
-    with process:
+    process: subprocess.Popen[str] | None = None
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
         try:
-            if heard is None:
-                printed, complaints = process.communicate(timeout=seconds)
-            else:
-                printed, complaints = _listen(process, heard)
-        except BaseException:
-            _kill(process.pid)
+            with _signals_wait(), _lock:  # nobody starts between the giving up and the ending
+                if _given_up.is_set():
+                    raise SandboxError(f"{command[0]} was not started: the set-up is being ended")
+                process = subprocess.Popen(
+                    [str(part) for part in command],
+                    cwd=cwd,
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    errors="replace",
+                    start_new_session=True,
+                )
+                _running.add(process.pid)
+            complaints = process.communicate(timeout=seconds)[1] if heard is None else _listen(process, heard)
+        except BaseException as error:
+            if process is not None:
+                _kill(process.pid)
+            elif isinstance(error, OSError):
+                raise SandboxError(f"{command[0]} can't be run: {error.strerror}") from None
             raise
         finally:
-            with _lock:
-                _running.discard(process.pid)
-    return subprocess.CompletedProcess(process.args, process.returncode, printed, complaints)
+            if process is not None:
+                with _lock:
+                    _running.discard(process.pid)
+                with process:  # closes its pipe and waits for its end
+                    pass
+        output.seek(0)
+        return subprocess.CompletedProcess(process.args, process.returncode, output.read(), complaints)
 
 
-def _listen(process: subprocess.Popen[str], heard: Callable[[str], None]) -> tuple[str, str]:
-    """Hand on standard error line by line, read the output beside it, and return both."""
-    assert process.stdout is not None  # noqa: S101
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Put off what Ctrl-C and SIGTERM raise: in the middle of a start it would leave a program that nobody knows of."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda which, _: came.append(which)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for late in came:
+        signal.raise_signal(late)
+
+
+def _listen(process: subprocess.Popen[str], heard: Callable[[str], None]) -> str:
+    """Hand on standard error line by line to its end, and return it."""
     assert process.stderr is not None  # noqa: S101
-    printed: list[str] = []
-    reader = threading.Thread(target=lambda: printed.append(process.stdout.read()))  # type: ignore[union-attr]
-    reader.start()
     complaints = []
     for line in process.stderr:
         complaints.append(line)
         heard(line)
-    reader.join()
     process.wait()
-    return "".join(printed), "".join(complaints)
+    return "".join(complaints)
 
 
 @contextmanager

@@ -158,6 +158,24 @@ def test_after_a_failure_inside_nothing_more_is_started_outside() -> None:
         raise SandboxError("the first")
 
 
+def test_ctrl_c_in_the_middle_of_a_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+
+    class Interrupted(subprocess.Popen[str]):
+        def __init__(self, *args: object, **options: object) -> None:
+            super().__init__(*args, **options)  # type: ignore[call-overload]
+            started.append(self.pid)
+            signal.raise_signal(signal.SIGINT)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(subprocess, "Popen", Interrupted)
+        commands.run([sys.executable, "-c", STARTS_ANOTHER])
+    wait_until(lambda: not alive(started[0]))
+    assert not commands._running
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
 def test_one_that_takes_too_long_is_ended() -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         commands.run([sys.executable, "-c", STARTS_ANOTHER], seconds=0.5)
